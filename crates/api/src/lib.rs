@@ -1,0 +1,1 @@
+//! Generated protobuf types of the API between the daemons, and their conversions.

@@ -1,0 +1,1 @@
+//! The Deployment Automator: scan, decide, edit, publish.

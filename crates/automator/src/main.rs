@@ -1,0 +1,3 @@
+//! lockstep-automator
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! lockstep: what a person types.

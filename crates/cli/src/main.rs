@@ -1,0 +1,3 @@
+//! lockstep
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Kubernetes API: discover, apply, delete, watch, events.

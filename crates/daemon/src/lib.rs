@@ -1,0 +1,1 @@
+//! What every daemon needs: settings, telemetry, admin port, tasks, signals, TLS, exit codes.

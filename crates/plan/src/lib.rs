@@ -1,0 +1,1 @@
+//! Wanted objects, live metadata, what to do, in which order, and whether the result is healthy.

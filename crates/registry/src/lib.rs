@@ -1,0 +1,1 @@
+//! OCI registries over HTTP: listings, facts about tags, push notifications.

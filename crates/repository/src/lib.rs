@@ -1,0 +1,1 @@
+//! Git: fetch, read a tree at a commit, commit, push.

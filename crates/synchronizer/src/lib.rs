@@ -1,0 +1,1 @@
+//! The Deployment Synchronizer: fetch, render, plan, apply, observe, report.

@@ -1,0 +1,3 @@
+//! lockstep-synchronizer
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Real servers for tests, benches and the demo: control plane, registry, Git.

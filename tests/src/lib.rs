@@ -1,0 +1,1 @@
+//! Tests that need more than one crate stand in `tests/`; this library is empty.
