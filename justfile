@@ -1,0 +1,26 @@
+# Nothing here needs `just`: each recipe is the cargo command that it shows.
+
+# The story on real parts: push, commit, rollout, drift, prune, revert.
+demo *args:
+    cargo demo {{args}}
+
+# Every test, on a real control plane, registry and Git server.
+test:
+    cargo test --workspace
+
+# What .ci/run checks besides the tests.
+lint:
+    cargo fmt --check
+    cargo lint
+
+# Advisories, licences, sources.
+deny:
+    cargo deny check
+
+# Writes the generated files again (the CRD, golden values).
+renew:
+    UPDATE_EXPECT=1 cargo test --workspace
+
+# Everything that CI does.
+ci:
+    .ci/run
