@@ -9,3 +9,7 @@
 //!                 LiveMetadata, facts ┴─plan─► Plan ─applies, waves─► ApplyOutcome ─prune_step─► Deletion
 //!                                      └─cover─► who took which field           assess ─► Health
 //! ```
+
+mod health;
+
+pub use health::{Health, PodFailure, Status, Trouble, assess, pods_failure};
