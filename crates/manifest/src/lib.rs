@@ -1,1 +1,35 @@
 //! YAML text and the objects in it: one parse gives values and the span of every node.
+//!
+//! A value means what kubectl makes of it (go-yaml v2: `on`, `y`, `0644`, merge keys in the order they stand), and text
+//! that kubectl would read in two ways, such as a key that stands twice, is an error with file, line and field. An edit
+//! replaces the bytes of one scalar and proves, by parsing the result, that nothing else changed. Every file is read
+//! within a budget of bytes, documents, values and depth.
+//!
+//! ```text
+//! bytes ─text_of─► text ─parse─► tree ─check─► find ─► objects, images, comments
+//!                                  └─► place ─► edit ─► text
+//! ```
+
+mod error;
+mod identity;
+mod text;
+mod scalar;
+mod tree;
+mod parse;
+mod value;
+mod place;
+mod object;
+mod images;
+mod comments;
+mod quote;
+mod edit;
+mod choose;
+
+pub use comments::{CommentedScalar, LineComment, comments};
+pub use choose::{Selector, set_image};
+pub use edit::{Edit, edit};
+pub use error::{EditError, ManifestError};
+pub use identity::{ObjectId, ObjectIdError};
+pub use images::{ImagePlace, images, objects_with_images};
+pub use object::{Object, objects};
+pub use text::text_of;
