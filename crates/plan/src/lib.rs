@@ -10,6 +10,29 @@
 //!                                      └─cover─► who took which field           assess ─► Health
 //! ```
 
+mod canonical;
+mod cover;
+mod errors;
 mod health;
+mod live;
+mod order;
+mod ownership;
+mod plan;
+mod render;
+mod secrets;
 
+pub use cover::{Cover, FieldLoss, cover, entry_hash};
+pub use errors::{Class, classify};
 pub use health::{Health, PodFailure, Status, Trouble, assess, pods_failure};
+pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
+pub use order::waves;
+pub use ownership::{
+    APPLIED_ANNOTATION, GROUP_KINDS_ANNOTATION, GroupKind, ID_ANNOTATION, Owner, Ownership, PART_OF_LABEL,
+    PRUNE_ANNOTATION, ParentMetadata, SYNC_LABEL, SYNC_NAMESPACE_LABEL, label_value,
+};
+pub use plan::{
+    Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HoldReason, Input, Keep, Plan,
+    Pruning, Step, SyncPolicy, Withheld, lookups, plan,
+};
+pub use render::{Placed, RenderError, Rendered, Scope, check_unique, place, render};
+pub use secrets::{mask, mask_error, mask_pair};

@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use super::*;
+
+fn shop() -> Ownership {
+    Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }
+}
+
+fn live(labels: serde_json::Value, annotations: serde_json::Value, owners: serde_json::Value) -> LiveMetadata {
+    let id = ObjectId { group: String::new(), kind: "ConfigMap".into(), namespace: "a".into(), name: "x".into() };
+    LiveMetadata::from_object(
+        id,
+        &json!({"metadata": {"labels": labels, "annotations": annotations, "ownerReferences": owners}}),
+    )
+}
+
+#[test]
+fn the_apply_set_id_is_the_one_of_kep_3659() {
+    // printf shop.lockstep.Sync.lockstep.dev | openssl sha256 -binary | basenc --base64url | tr -d =
+    assert_eq!(shop().apply_set_id(), "applyset-5z54kKY84daO--qqPJr-liyHJW4uCwlh88QMZJBiDQk-v1");
+    assert!(shop().apply_set_id().len() <= LABEL_LENGTH);
+}
+
+#[test]
+fn a_long_name_becomes_a_stable_label_value_of_its_own() {
+    let long = "a".repeat(64);
+    assert_eq!(label_value(&"a".repeat(63)), "a".repeat(63));
+    assert_eq!(label_value(&long).len(), 63);
+    assert_eq!(label_value(&long), label_value(&long));
+    assert_ne!(label_value(&long), label_value(&"a".repeat(65)));
+    assert!(
+        label_value(&format!("{}.{}", "a".repeat(51), "b".repeat(30))).ends_with(|last: char| last.is_ascii_hexdigit())
+    );
+    assert!(label_value(&"ä".repeat(40)).len() <= 63);
+    let sync = Ownership { sync: long, sync_namespace: "lockstep".into() };
+    let mut object = live(json!(null), json!(null), json!(null));
+    object.labels = sync.labels();
+    assert!(sync.is_named_on(&object));
+    assert_eq!(sync.owner_of(&object), Owner::This);
+}
+
+#[test]
+fn owners_are_told_apart() {
+    let ours = json!(shop().labels());
+    let other = Ownership { sync: "blog".into(), sync_namespace: "lockstep".into() };
+    let table = [
+        (ours.clone(), json!({}), json!(null), Owner::This),
+        // An object of ours that somebody gave an owner later is still ours; whether it may be pruned is another question.
+        (ours, json!({}), json!([{"kind": "X"}]), Owner::This),
+        (json!({SYNC_LABEL: "shop", SYNC_NAMESPACE_LABEL: "lockstep"}), json!({}), json!(null), Owner::This),
+        (json!(other.labels()), json!({}), json!(null), Owner::Sync("lockstep/blog".into())),
+        (
+            json!({SYNC_LABEL: "shop", SYNC_NAMESPACE_LABEL: "elsewhere"}),
+            json!({}),
+            json!(null),
+            Owner::Sync("elsewhere/shop".into()),
+        ),
+        (json!({SYNC_LABEL: "shop"}), json!({}), json!(null), Owner::Sync("/shop".into())),
+        (json!({PART_OF_LABEL: "applyset-x-v1"}), json!({}), json!(null), Owner::ApplySet("applyset-x-v1".into())),
+        // Two shortened names may be equal; the ApplySet's id is a whole hash.
+        (
+            json!({SYNC_LABEL: "shop", SYNC_NAMESPACE_LABEL: "lockstep", PART_OF_LABEL: "applyset-x-v1"}),
+            json!({}),
+            json!(null),
+            Owner::ApplySet("applyset-x-v1".into()),
+        ),
+        (json!({"kustomize.toolkit.fluxcd.io/name": "apps"}), json!({}), json!(null), Owner::Flux("apps".into())),
+        (json!({"helm.toolkit.fluxcd.io/name": "redis"}), json!({}), json!(null), Owner::Flux("redis".into())),
+        (
+            json!({}),
+            json!({"argocd.argoproj.io/tracking-id": "web:/ConfigMap:a/x"}),
+            json!(null),
+            Owner::ArgoCd("web:/ConfigMap:a/x".into()),
+        ),
+        (json!({"argocd.argoproj.io/instance": "web"}), json!({}), json!(null), Owner::ArgoCd("web".into())),
+        (
+            json!({"app.kubernetes.io/managed-by": "Helm"}),
+            json!({"meta.helm.sh/release-name": "web"}),
+            json!(null),
+            Owner::Helm("web".into()),
+        ),
+        // A chart's output that was applied by hand has no release.
+        (json!({"app.kubernetes.io/managed-by": "Helm"}), json!({}), json!(null), Owner::Nobody),
+        (json!({}), json!({}), json!([{"kind": "Certificate"}]), Owner::Object),
+        (json!({}), json!({}), json!(null), Owner::Nobody),
+    ];
+    for (labels, annotations, owners, expected) in table {
+        let object = live(labels, annotations, owners);
+        assert_eq!(shop().owner_of(&object), expected, "{object:?}");
+    }
+}
+
+#[test]
+fn the_parent_remembers_kinds_and_namespaces() {
+    let kinds = BTreeSet::from([
+        GroupKind { group: "apps".into(), kind: "Deployment".into() },
+        GroupKind { group: String::new(), kind: "ConfigMap".into() },
+    ]);
+    let namespaces = BTreeSet::from(["".to_owned(), "b".to_owned(), "lockstep".to_owned(), "a".to_owned()]);
+    let parent = shop().parent(&kinds, &namespaces);
+    assert_eq!(parent.labels[PARENT_ID_LABEL], shop().apply_set_id());
+    assert_eq!(parent.annotations[GROUP_KINDS_ANNOTATION], "ConfigMap,Deployment.apps");
+    assert_eq!(parent.annotations[NAMESPACES_ANNOTATION], "a,b");
+    assert!(parent.annotations[TOOLING_ANNOTATION].starts_with("lockstep/v"));
+    assert_eq!(GroupKind::parse_list(&parent.annotations[GROUP_KINDS_ANNOTATION]), kinds);
+    assert_eq!(GroupKind::parse_list(" , "), BTreeSet::new());
+    assert!(!shop().parent(&kinds, &BTreeSet::new()).annotations.contains_key(NAMESPACES_ANNOTATION));
+}

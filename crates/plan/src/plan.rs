@@ -1,0 +1,154 @@
+//! What a commit means for a cluster: one step for each object, with its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_manifest::ObjectId;
+
+use crate::live::LiveMetadata;
+use crate::order;
+use crate::ownership::{GroupKind, Ownership};
+use crate::render::Rendered;
+
+mod decide;
+mod outcome;
+mod print;
+mod prune;
+mod step;
+
+pub use outcome::{ApplyOutcome, Deletion, Withheld};
+pub use print::Counts;
+pub use prune::{Held, HoldReason};
+pub use step::{Action, Block, Cause, Keep, Step};
+
+/// Whether objects that left Git are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pruning {
+    /// Deleted, when every proof holds.
+    Enabled,
+    /// Left alone.
+    Disabled,
+}
+
+/// What is done about a foreign change of a field that we applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriftMode {
+    /// Applied again.
+    Repair,
+    /// Told, not touched.
+    Report,
+    /// Applied again, and what people added is taken away.
+    Strict,
+}
+
+/// The policy of a Sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncPolicy {
+    /// Whether objects that left Git are deleted.
+    pub prune: Pruning,
+    /// A commit that prunes more objects than this, and more than `max_percent`, is held.
+    pub max_objects: usize,
+    /// The other half of the limit, in percent of the objects that the Sync owns.
+    pub max_percent: usize,
+    /// What is done about drift.
+    pub drift: DriftMode,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self { prune: Pruning::Enabled, max_objects: 10, max_percent: 20, drift: DriftMode::Repair }
+    }
+}
+
+/// What a look at one object, past the label filter, has shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The API server said 404 for the object, not for its kind.
+    Absent,
+    /// It is there.
+    Present(Box<LiveMetadata>),
+    /// Nobody could tell, and why: no such kind, forbidden, a time-out.
+    Unknown(String),
+}
+
+/// All that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The Sync.
+    pub ownership: &'a Ownership,
+    /// Its policy.
+    pub policy: &'a SyncPolicy,
+    /// The commit that `wanted` comes from.
+    pub commit: &'a str,
+    /// The commit whose prune a person has acknowledged.
+    pub acknowledged: Option<&'a str>,
+    /// What Git wants, each object once.
+    pub wanted: &'a [Rendered],
+    /// All objects with the label `lockstep.dev/sync`, those of other Syncs included.
+    pub live: &'a [&'a LiveMetadata],
+    /// The kinds that were listed to the last page without an error.
+    pub listed: &'a BTreeSet<GroupKind>,
+    /// What was found for the objects that [`lookups`] names.
+    pub facts: &'a BTreeMap<ObjectId, Fact>,
+    /// Fields of which an earlier apply of the same body has shown that the server does not keep them.
+    pub unkept: &'a BTreeMap<ObjectId, BTreeSet<String>>,
+    /// Objects that are never deleted: what the daemon itself runs on.
+    pub protected: &'a BTreeSet<ObjectId>,
+    /// Namespaces and custom resource definitions that hold objects of others, and which.
+    pub occupied: &'a BTreeMap<ObjectId, String>,
+}
+
+/// The objects to look up before a plan can be made: wanted, and not found by label. Another owner's
+/// object of the same name is among them, and must not be overwritten.
+pub fn lookups<'a>(wanted: &'a [Rendered], live: &[&LiveMetadata]) -> Vec<&'a ObjectId> {
+    let known: BTreeSet<&ObjectId> = live.iter().map(|live| &live.id).collect();
+    wanted.iter().map(|rendered| &rendered.object.id).filter(|id| !known.contains(id)).collect()
+}
+
+/// What to do for one commit, object by object. Deletions cannot be read from it: they come out of
+/// [`Plan::prune_step`] once everything was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    commit: String,
+    steps: Vec<Step>,
+    deletions: Vec<Deletion>,
+    held: Option<Held>,
+}
+
+/// Makes the plan. It depends on nothing but its input, and the same input gives the same plan.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut steps = decide::wanted_steps(input);
+    let pruning = prune::prune_steps(input);
+    steps.extend(pruning.steps);
+    Plan { commit: input.commit.to_owned(), steps, deletions: pruning.deletions, held: pruning.held }
+}
+
+impl Plan {
+    /// The commit that the plan is for.
+    pub fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    /// All steps: what is wanted in the order of applying, then what left Git in the order of deleting.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Why nothing is pruned until a person acknowledges the commit.
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// The objects to apply, in waves; `wanted` is what the plan was made from.
+    pub fn apply_waves<'a>(&'a self, wanted: &'a [Rendered]) -> Vec<Vec<(&'a Rendered, &'a Action)>> {
+        let actions: BTreeMap<&ObjectId, &Action> = self.applies().map(|step| (&step.id, &step.action)).collect();
+        let chosen = wanted.iter().filter_map(|rendered| Some((rendered, *actions.get(&rendered.object.id)?)));
+        order::into_waves(chosen, |(rendered, _)| &rendered.object.id)
+    }
+
+    fn applies(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.action.is_apply())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Secrets never appear: their values are masked in what is compared, and cut out of what servers say.
+
+use lockstep_manifest::ObjectId;
+use serde_json::{Map, Value};
+
+const MASK: &str = "***";
+const BEFORE: &str = "*** (before)";
+const AFTER: &str = "*** (after)";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// An object that may be shown: the values of a Secret, and of the Secrets in a list, are gone.
+pub fn mask(object: &Value) -> Value {
+    let mut masked = object.clone();
+    mask_in_place(&mut masked);
+    masked
+}
+
+/// Two states of an object for a diff: a value that differs can be seen to differ, and nothing more.
+pub fn mask_pair(before: &Value, after: &Value) -> (Value, Value) {
+    let (mut masked_before, mut masked_after) = (mask(before), mask(after));
+    for map in ["data", "stringData"] {
+        let differing = |name: &String| {
+            before[map].get(name).is_some_and(|left| after[map].get(name).is_some_and(|right| left != right))
+        };
+        let names: Vec<String> =
+            before[map].as_object().into_iter().flatten().map(|(name, _)| name.clone()).filter(differing).collect();
+        for name in names.iter().filter(|_| is_secret(before) && is_secret(after)) {
+            masked_before[map][name] = Value::from(BEFORE);
+            masked_after[map][name] = Value::from(AFTER);
+        }
+    }
+    (masked_before, masked_after)
+}
+
+/// What a server said about an object, without the values that it quotes.
+///
+/// A type error of any kind ends in `expected string, got …` with the value; a Secret's validation errors
+/// quote it as `Invalid value: "…"`.
+pub fn mask_error(object: &ObjectId, text: &str) -> String {
+    let text = cut(text, ", got ");
+    if object.group.is_empty() && object.kind == "Secret" { cut(&text, "Invalid value: ") } else { text }
+}
+
+fn cut(text: &str, before: &str) -> String {
+    match text.find(before) {
+        Some(start) => format!("{}{MASK}", &text[..start + before.len()]),
+        None => text.to_owned(),
+    }
+}
+
+fn is_secret(object: &Value) -> bool {
+    object["apiVersion"] == "v1" && object["kind"] == "Secret"
+}
+
+fn mask_in_place(object: &mut Value) {
+    if let Some(items) = object.get_mut("items").and_then(Value::as_array_mut) {
+        items.iter_mut().for_each(mask_in_place);
+    }
+    if !is_secret(object) {
+        return;
+    }
+    for map in ["data", "stringData"] {
+        match object.get_mut(map) {
+            Some(Value::Object(entries)) => entries.values_mut().for_each(|value| *value = Value::from(MASK)),
+            Some(Value::Null) | None => {}
+            Some(other) => *other = Value::from(MASK),
+        }
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        // Sets stand in managed fields with their values.
+        metadata.remove("managedFields");
+        if let Some(text) = metadata.get_mut("annotations").and_then(Value::as_object_mut).and_then(last_applied) {
+            *text = Value::from(MASK);
+        }
+    }
+}
+
+fn last_applied(annotations: &mut Map<String, Value>) -> Option<&mut Value> {
+    annotations.get_mut(LAST_APPLIED)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_its_keys_and_nothing_else() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "hunter2", "b": 1}, "stringData": "hunter2",
+            "metadata": {"name": "x", "managedFields": [{"v:\"hunter2\"": {}}], "annotations": {LAST_APPLIED: "hunter2", "note": "y"}},
+        });
+        let expected = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": MASK, "b": MASK}, "stringData": MASK,
+            "metadata": {"name": "x", "annotations": {LAST_APPLIED: MASK, "note": "y"}},
+        });
+        assert_eq!(mask(&secret), expected);
+        assert_eq!(mask(&json!({"kind": "List", "items": [secret]})), json!({"kind": "List", "items": [expected]}));
+        let other = json!({"apiVersion": "example.com/v1", "kind": "Secret", "data": {"a": "b"}});
+        assert_eq!(mask(&other), other);
+    }
+
+    #[test]
+    fn a_diff_of_secrets_shows_that_values_differ_and_not_how() {
+        let secret = |data: Value| json!({"apiVersion": "v1", "kind": "Secret", "data": data});
+        let (before, after) =
+            mask_pair(&secret(json!({"a": "1", "b": "2", "c": "3"})), &secret(json!({"a": "1", "b": "9", "d": "4"})));
+        assert_eq!(before["data"], json!({"a": MASK, "b": BEFORE, "c": MASK}));
+        assert_eq!(after["data"], json!({"a": MASK, "b": AFTER, "d": MASK}));
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}});
+        assert_eq!(mask_pair(&map, &map), (map.clone(), map));
+    }
+
+    #[test]
+    fn errors_lose_the_values_that_they_quote() {
+        let secret: ObjectId = "/Secret/a/x".parse().unwrap();
+        let map: ObjectId = "/ConfigMap/a/x".parse().unwrap();
+        let typed = "failed to create typed patch object: .data.a: expected string, got &value.valueUnstructured{Value:hunter2}\n.data.b: hunter2";
+        let typed_masked = "failed to create typed patch object: .data.a: expected string, got ***";
+        let invalid = "Secret \"x\" is invalid: data[a]: Invalid value: \"hunter2\": too long";
+        let table = [
+            (&secret, typed, typed_masked),
+            (&map, typed, typed_masked),
+            (&secret, invalid, "Secret \"x\" is invalid: data[a]: Invalid value: ***"),
+            (&map, "x: Invalid value: \"y\": too long", "x: Invalid value: \"y\": too long"),
+            (&secret, "forbidden", "forbidden"),
+        ];
+        for (object, text, expected) in table {
+            assert_eq!(mask_error(object, text), expected);
+        }
+    }
+}
