@@ -11,12 +11,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+	"lockstep.dev/plane/parent"
 	"sigs.k8s.io/kwok/pkg/config"
 	"sigs.k8s.io/kwok/pkg/kwok/cmd"
 	"sigs.k8s.io/kwok/pkg/log"
 )
 
 func main() {
+	parent.Watch()
 	flags := pflag.NewFlagSet("kwok", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
 	flags.Usage = func() {}

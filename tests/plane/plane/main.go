@@ -21,12 +21,14 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"lockstep.dev/plane/parent"
 )
 
 func main() {
 	if len(os.Args) < 2 {
 		fail("which program?")
 	}
+	parent.Watch()
 	program := os.Args[1]
 	os.Args = append([]string{program}, os.Args[2:]...)
 	switch program {
