@@ -1,1 +1,46 @@
 //! OCI registries over HTTP: listings, facts about tags, push notifications.
+//!
+//! One [`Registries`] serves a whole process. It asks politely (few requests at a time, pauses kept, one fetch in flight for
+//! each key), logs in as each registry wants it, and gives a complete answer or an error, never a part. What a registry cannot
+//! tell reliably, the time of a tag, is remembered in [`SeenTags`].
+//!
+//! ```text
+//!  Repository ─► tags ────► Listing ──► SeenTags::record ──► first_seen
+//!             └► digest, created                      push notification ──► push_hints ──► "scan now"
+//! ```
+//!
+//! ```no_run
+//! # async fn example(image: &lockstep_image::Reference) -> Result<(), Box<dyn std::error::Error>> {
+//! use lockstep_registry::{Registries, RegistrySettings, Repository, SeenTags};
+//!
+//! let registries = Registries::new(vec![RegistrySettings::new("ghcr.io")])?;
+//! let seen = SeenTags::open("seen.redb".as_ref())?;
+//!
+//! let repository = Repository::from(image);
+//! let listing = registries.tags(&repository).await?;
+//! let facts = seen.record(&repository, &listing.tags, jiff::Timestamp::now())?;
+//! let digest = registries.digest(&repository, "1.4.2").await?;
+//! # Ok(()) }
+//! ```
+
+mod auth;
+mod challenge;
+mod client;
+mod endpoint;
+mod error;
+mod facts;
+mod flight;
+mod link;
+mod manners;
+mod push_events;
+mod seen;
+mod settings;
+mod tags;
+
+pub use client::Registries;
+pub use endpoint::Repository;
+pub use error::RegistryError;
+pub use push_events::{PushEventsError, PushHint, authorised, is_push_notification, push_hints};
+pub use seen::{SeenError, SeenTag, SeenTags};
+pub use settings::{Basic, Credentials, CredentialsProvider, PlainHttp, RegistrySettings};
+pub use tags::Listing;

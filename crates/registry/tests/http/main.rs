@@ -1,0 +1,8 @@
+//! The client against a scripted registry: the quirks of the registries that exist, and the tricks of hostile ones.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod facts;
+mod login;
+mod manners;
+mod paging;
+mod scripted;
