@@ -1,5 +1,7 @@
 //! Setting one container's image by the names that a person uses.
 
+use lockstep_image::Reference;
+
 use crate::edit::{Edit, edit_tree, first, refusal};
 use crate::error::EditError;
 use crate::images::{ImagePlace, images_of, is_workload};
@@ -32,10 +34,7 @@ const KINDS: &[&[&str]] = &[
 impl Selector {
     fn matches(&self, found: &Found) -> bool {
         let said = self.kind.to_ascii_lowercase();
-        let kind = KINDS
-            .iter()
-            .find(|words| words.contains(&said.as_str()))
-            .map_or(said.as_str(), |words| words[0]);
+        let kind = KINDS.iter().find(|words| words.contains(&said.as_str())).map_or(said.as_str(), |words| words[0]);
         found.id.kind.to_ascii_lowercase() == kind
             && found.id.name == self.name
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == found.id.namespace)
@@ -53,8 +52,11 @@ impl Selector {
 ///
 /// # Errors
 ///
-/// As [`crate::edit`]; and where no object or container answers to the selector, or more than one does.
+/// As [`crate::edit`]; where the new image is not a reference; and where no object or container answers to the selector, or more than one does.
 pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -> Result<String, EditError> {
+    if let Err(error) = reference.parse::<Reference>() {
+        return Err(refusal(file, 1, format!("the new image is not a reference: {error}")));
+    }
     let tree = parsed(file, text).map_err(|errors| first(file, errors))?;
     let (found, errors) = find(file, &tree);
     let matching: Vec<&Found> = found.iter().filter(|found| selector.matches(found)).collect();
@@ -82,10 +84,7 @@ pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -
         return Err(refusal(file, object.line, reason));
     }
     let (images, wrong) = images_of(file, &tree, object);
-    let containers: Vec<&ImagePlace> = images
-        .iter()
-        .filter(|image| image.container == selector.container)
-        .collect();
+    let containers: Vec<&ImagePlace> = images.iter().filter(|image| image.container == selector.container).collect();
     let place = match containers[..] {
         [place] => place,
         [] if !wrong.is_empty() => return Err(first(file, wrong)),
@@ -112,18 +111,12 @@ pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -
             return Err(refusal(file, one.line, reason));
         }
     };
-    let edit = Edit {
-        document: place.document,
-        pointer: place.pointer.clone(),
-        new: reference.to_owned(),
-    };
+    let edit = Edit { document: place.document, pointer: place.pointer.clone(), new: reference.to_owned() };
     edit_tree(file, &tree, &[edit])
 }
 
 fn list<'f>(found: impl Iterator<Item = &'f Found>) -> String {
-    let mut words: Vec<String> = found
-        .map(|found| format!("{} at line {}", found.id.short(), found.line))
-        .collect();
+    let mut words: Vec<String> = found.map(|found| format!("{} at line {}", found.id.short(), found.line)).collect();
     const SHOWN: usize = 20;
     if words.is_empty() {
         return "no workload".to_owned();

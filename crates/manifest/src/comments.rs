@@ -76,11 +76,7 @@ fn collect(
         Kind::Scalar { text, style } if *style != Style::Block => {
             let span = node.span();
             if !span.is_empty() && !tree.text[span].contains(['\n', '\r']) {
-                let scalar = CommentedScalar {
-                    document,
-                    pointer: pointer.clone(),
-                    text: text.clone().into_owned(),
-                };
+                let scalar = CommentedScalar { document, pointer: pointer.clone(), text: text.clone().into_owned() };
                 scalars.insert(node.line(), scalar);
             }
         }

@@ -58,11 +58,7 @@ pub(crate) fn first(file: &str, errors: Vec<crate::ManifestError>) -> EditError 
 }
 
 pub(crate) fn refusal(file: &str, line: usize, reason: impl Into<String>) -> EditError {
-    EditError {
-        file: file.to_owned(),
-        line,
-        reason: reason.into(),
-    }
+    EditError { file: file.to_owned(), line, reason: reason.into() }
 }
 
 /// One span of the old text, and what takes its place.
@@ -141,12 +137,7 @@ fn replacement(file: &str, tree: &Tree<'_>, edit: &Edit) -> Result<Option<Replac
     }
     let source = source(&edit.new, *style, node.tag, place.flow);
     let value = edit.new.clone();
-    Ok(Some(Replacement {
-        node: place.node,
-        span,
-        value,
-        source,
-    }))
+    Ok(Some(Replacement { node: place.node, span, value, source }))
 }
 
 /// Parses the result and refuses it unless it is the old tree with these scalars changed.
@@ -155,14 +146,11 @@ fn prove(file: &str, old: &Tree<'_>, result: &str, replacements: &[Replacement])
         let reason = format!("the edited file would not parse ({}); edit it by hand", error.message);
         refusal(file, error.line, reason)
     })?;
-    let differs = |line: usize| {
-        refusal(file, line, "the edit would change more than the one value; edit it by hand")
-    };
+    let differs = |line: usize| refusal(file, line, "the edit would change more than the one value; edit it by hand");
     if old.nodes.len() != new.nodes.len() || old.documents != new.documents {
         return Err(differs(replacements.first().map_or(1, |r| old.node(r.node).line())));
     }
-    let changed: HashMap<usize, &Replacement> =
-        replacements.iter().map(|r| (r.node as usize, r)).collect();
+    let changed: HashMap<usize, &Replacement> = replacements.iter().map(|r| (r.node as usize, r)).collect();
     for (index, (before, after)) in old.nodes.iter().zip(&new.nodes).enumerate() {
         let same = before.line() == after.line()
             && before.tag == after.tag
@@ -172,9 +160,7 @@ fn prove(file: &str, old: &Tree<'_>, result: &str, replacements: &[Replacement])
             && match (&before.kind, &after.kind) {
                 (Kind::Scalar { text: old_text, style: old_style }, Kind::Scalar { text, style }) => {
                     match changed.get(&index) {
-                        None => {
-                            old_text == text && old_style == style && before.span().len() == after.span().len()
-                        }
+                        None => old_text == text && old_style == style && before.span().len() == after.span().len(),
                         Some(replacement) => {
                             *text == replacement.value
                                 && result.get(after.span()) == Some(replacement.source.as_str())

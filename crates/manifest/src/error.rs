@@ -37,15 +37,7 @@ pub struct EditError {
 
 impl From<ManifestError> for EditError {
     fn from(error: ManifestError) -> Self {
-        let reason = if error.field.is_empty() {
-            error.message
-        } else {
-            format!("{}: {}", error.field, error.message)
-        };
-        EditError {
-            file: error.file,
-            line: error.line,
-            reason,
-        }
+        let reason = if error.field.is_empty() { error.message } else { format!("{}: {}", error.field, error.message) };
+        EditError { file: error.file, line: error.line, reason }
     }
 }

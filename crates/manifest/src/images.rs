@@ -49,10 +49,7 @@ pub fn images(file: &str, text: &str) -> Result<Vec<ImagePlace>, Vec<ManifestErr
 /// # Errors
 ///
 /// As [`crate::objects`] and [`images`].
-pub fn objects_with_images(
-    file: &str,
-    text: &str,
-) -> Result<(Vec<Object>, Vec<ImagePlace>), Vec<ManifestError>> {
+pub fn objects_with_images(file: &str, text: &str) -> Result<(Vec<Object>, Vec<ImagePlace>), Vec<ManifestError>> {
     let tree = parsed(file, text)?;
     let (found, errors) = find(file, &tree);
     let images = all_images(file, &tree, &found, errors)?;
@@ -71,6 +68,7 @@ fn all_images(
         images.extend(of_object);
         errors.extend(wrong);
     }
+    errors.sort_by_key(|error| error.line);
     if errors.is_empty() { Ok(images) } else { Err(errors) }
 }
 
@@ -124,7 +122,11 @@ pub(crate) fn images_of(file: &str, tree: &Tree<'_>, object: &Found) -> (Vec<Ima
             let text = match tree.node(image.node).scalar() {
                 Some(Ok(Scalar::Null)) => continue,
                 Some(Ok(Scalar::Text(text))) if text.contains("{{") => {
-                    errors.push(wrong(image, &pointer, "not an image but a template ({{ stands here); render the file first"));
+                    errors.push(wrong(
+                        image,
+                        &pointer,
+                        "not an image but a template ({{ stands here); render the file first",
+                    ));
                     continue;
                 }
                 Some(Ok(Scalar::Text(_))) => source_text(tree, image),

@@ -10,23 +10,23 @@
 //!                                  └─► place ─► edit ─► text
 //! ```
 
+mod choose;
+mod comments;
+mod edit;
 mod error;
 mod identity;
-mod text;
-mod scalar;
-mod tree;
-mod parse;
-mod value;
-mod place;
-mod object;
 mod images;
-mod comments;
+mod object;
+mod parse;
+mod place;
 mod quote;
-mod edit;
-mod choose;
+mod scalar;
+mod text;
+mod tree;
+mod value;
 
-pub use comments::{CommentedScalar, LineComment, comments};
 pub use choose::{Selector, set_image};
+pub use comments::{CommentedScalar, LineComment, comments};
 pub use edit::{Edit, edit};
 pub use error::{EditError, ManifestError};
 pub use identity::{ObjectId, ObjectIdError};

@@ -36,11 +36,7 @@ pub struct Object {
 pub fn objects(file: &str, text: &str) -> Result<Vec<Object>, Vec<ManifestError>> {
     let tree = parsed(file, text)?;
     let (found, errors) = find(file, &tree);
-    if errors.is_empty() {
-        Ok(values(file, &tree, &found))
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(values(file, &tree, &found)) } else { Err(errors) }
 }
 
 /// Parses and checks.
@@ -76,12 +72,7 @@ pub(crate) struct Found {
 
 /// Every object that can be told by kind and name, and everything that is wrong with how objects are named.
 pub(crate) fn find(file: &str, tree: &Tree<'_>) -> (Vec<Found>, Vec<ManifestError>) {
-    let mut finder = Finder {
-        file,
-        tree,
-        found: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut finder = Finder { file, tree, found: Vec::new(), errors: Vec::new() };
     for document in 0..tree.documents.len() {
         if let Some(root) = Place::root(tree, document)
             && !matches!(tree.node(root.node).scalar(), Some(Ok(Scalar::Null)))
@@ -89,6 +80,7 @@ pub(crate) fn find(file: &str, tree: &Tree<'_>) -> (Vec<Found>, Vec<ManifestErro
             finder.object(root, document, String::new(), "", None);
         }
     }
+    finder.errors.sort_by_key(|error| error.line);
     (finder.found, finder.errors)
 }
 
@@ -122,18 +114,14 @@ impl Finder<'_, '_> {
             let message = "not an object: a mapping with apiVersion, kind and metadata belongs here";
             return self.error(place.node, prefix.trim_end_matches('.').to_owned(), message);
         }
-        let api_version = self
-            .text(place, place, prefix, "apiVersion", typed.map(|t| t.api_version))
-            .unwrap_or_default();
+        let api_version =
+            self.text(place, place, prefix, "apiVersion", typed.map(|t| t.api_version)).unwrap_or_default();
         let kind = self.text(place, place, prefix, "kind", typed.map(|t| t.kind));
         if let Some(item_kind) = kind.as_deref().and_then(|kind| kind.strip_suffix("List")) {
             let items = place.get(tree, "items");
             let listed = items.filter(|items| matches!(tree.node(items.node).kind, Kind::Sequence { .. }));
             if let Some(items) = listed {
-                let typed = (!item_kind.is_empty()).then_some(Typed {
-                    api_version: &api_version,
-                    kind: item_kind,
-                });
+                let typed = (!item_kind.is_empty()).then_some(Typed { api_version: &api_version, kind: item_kind });
                 for index in 0..tree.items(items.node).len() {
                     if let Some(item) = items.index(tree, index) {
                         let pointer = format!("{pointer}/items/{index}");
@@ -175,12 +163,7 @@ impl Finder<'_, '_> {
         };
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         self.found.push(Found {
-            id: ObjectId {
-                group: group.to_owned(),
-                kind,
-                namespace,
-                name,
-            },
+            id: ObjectId { group: group.to_owned(), kind, namespace, name },
             api_version,
             annotations,
             line: tree.node(place.node).line(),
@@ -205,9 +188,9 @@ impl Finder<'_, '_> {
     }
 
     fn is_absent(&self, place: Place, name: &str) -> bool {
-        place.get(self.tree, name).is_none_or(|value| {
-            matches!(self.tree.node(value.node).scalar(), Some(Ok(Scalar::Null)))
-        })
+        place
+            .get(self.tree, name)
+            .is_none_or(|value| matches!(self.tree.node(value.node).scalar(), Some(Ok(Scalar::Null))))
     }
 
     /// A field that must be a text which can stand in a name.

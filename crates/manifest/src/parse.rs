@@ -26,24 +26,13 @@ pub(crate) enum Comments {
     Kept,
 }
 
-pub(crate) fn parse<'t>(
-    file: &str,
-    text: &'t str,
-    comments: Comments,
-) -> Result<Tree<'t>, ManifestError> {
-    let error = |line: usize, message: String| ManifestError {
-        file: file.to_owned(),
-        line,
-        field: String::new(),
-        message,
-    };
+pub(crate) fn parse<'t>(file: &str, text: &'t str, comments: Comments) -> Result<Tree<'t>, ManifestError> {
+    let error =
+        |line: usize, message: String| ManifestError { file: file.to_owned(), line, field: String::new(), message };
     if text.len() > MAX_BYTES {
         return Err(error(
             1,
-            format!(
-                "the file has {} bytes, more than the {MAX_BYTES} allowed; split it",
-                text.len()
-            ),
+            format!("the file has {} bytes, more than the {MAX_BYTES} allowed; split it", text.len()),
         ));
     }
     if let Some(at) = forbidden_character(text) {
@@ -56,8 +45,7 @@ pub(crate) fn parse<'t>(
     options.max_buffered_comment_events = MAX_BYTES;
     let mut builder = Builder::new(text);
     for next in Parser::new_from_str_with_options(text, options) {
-        let (event, span) =
-            next.map_err(|scan| error(scan.marker().line(), syntax(&scan, text)))?;
+        let (event, span) = next.map_err(|scan| error(scan.marker().line(), syntax(&scan, text)))?;
         let line = span.start.line();
         builder.event(event, span).map_err(|message| error(line, message))?;
     }
@@ -155,17 +143,13 @@ impl<'t> Builder<'t> {
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
                 // The parser writes `~` for a value that is not there.
-                let text = if style == Style::Plain && range.is_empty() {
-                    Cow::Borrowed("")
-                } else {
-                    text
+                let text = if style == Style::Plain && range.is_empty() { Cow::Borrowed("") } else { text };
+                let weight = Weight { nodes: 1, bytes: text.len() as u64, height: 0 };
+                let line = match style {
+                    Style::Block => self.header_line(range.start, span.start.line()),
+                    _ => span.start.line(),
                 };
-                let weight = Weight {
-                    nodes: 1,
-                    bytes: text.len() as u64,
-                    height: 0,
-                };
-                let mut node = Node::new(Kind::Scalar { text, style }, range, span.start.line());
+                let mut node = Node::new(Kind::Scalar { text, style }, range, line);
                 node.tag = tag.as_deref().map_or(Tag::None, known_tag);
                 let id = self.push(node, anchor);
                 self.finish(id, anchor, weight)?;
@@ -193,13 +177,20 @@ impl<'t> Builder<'t> {
                 self.open(Kind::Mapping { entries, flow }, anchor, span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
-            Event::Comment(..) => self.tree.comments.push(Comment {
-                span: span.byte_range().unwrap_or_default(),
-                line: span.start.line(),
-            }),
+            Event::Comment(..) => self
+                .tree
+                .comments
+                .push(Comment { span: span.byte_range().unwrap_or_default(), line: span.start.line() }),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The line of a block scalar's `|` or `>`: its span begins at the first line of its text.
+    fn header_line(&self, start: usize, line: usize) -> usize {
+        let before = &self.tree.text[..start];
+        let blank = &before[before.trim_end().len()..];
+        line.saturating_sub(blank.matches('\n').count()).max(1)
     }
 
     fn push(&mut self, mut node: Node<'t>, anchor: usize) -> NodeId {
@@ -222,11 +213,7 @@ impl<'t> Builder<'t> {
             node,
             anchor,
             children: self.pending.len(),
-            weight: Weight {
-                nodes: 1,
-                bytes: 0,
-                height: 0,
-            },
+            weight: Weight { nodes: 1, bytes: 0, height: 0 },
         });
         Ok(())
     }
@@ -265,14 +252,10 @@ impl<'t> Builder<'t> {
             return Err(too_deep());
         }
         if whole.nodes > MAX_NODES || self.tree.nodes.len() as u64 > MAX_NODES {
-            return Err(format!(
-                "more than {MAX_NODES} values in one file, its aliases expanded; split it"
-            ));
+            return Err(format!("more than {MAX_NODES} values in one file, its aliases expanded; split it"));
         }
         if whole.bytes > MAX_EXPANDED_BYTES {
-            return Err(format!(
-                "more than {MAX_EXPANDED_BYTES} bytes of text in one file, its aliases expanded"
-            ));
+            return Err(format!("more than {MAX_EXPANDED_BYTES} bytes of text in one file, its aliases expanded"));
         }
         Ok(())
     }

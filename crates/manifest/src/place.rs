@@ -51,18 +51,10 @@ impl Place {
     fn at(tree: &Tree<'_>, id: NodeId, sharing: Option<Sharing>, flow: bool) -> Place {
         let here = tree.node(id);
         if let Kind::Alias(target) = here.kind {
-            return Place {
-                node: target,
-                sharing: Some(Sharing::Alias(here.line())),
-                flow,
-            };
+            return Place { node: target, sharing: Some(Sharing::Alias(here.line())), flow };
         }
         let anchor = here.aliased.then(|| Sharing::Anchor(here.line()));
-        Place {
-            node: id,
-            sharing: sharing.or(anchor),
-            flow,
-        }
+        Place { node: id, sharing: sharing.or(anchor), flow }
     }
 
     /// The field of that name, the last one where merge keys bring several, as the value has it.

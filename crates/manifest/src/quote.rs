@@ -8,9 +8,7 @@ use crate::tree::{Style, Tag};
 pub(crate) fn source(text: &str, style: Style, tag: Tag, flow: bool) -> String {
     match style {
         Style::Single => format!("'{}'", text.replace('\'', "''")),
-        Style::Plain if is_plain(text, flow) && (tag == Tag::Text || is_text(text)) => {
-            text.to_owned()
-        }
+        Style::Plain if is_plain(text, flow) && (tag == Tag::Text || is_text(text)) => text.to_owned(),
         Style::Plain | Style::Double | Style::Block => {
             format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
         }
@@ -24,9 +22,8 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let Some(first) = characters.next() else {
         return false;
     };
-    let ends_word = |c: Option<char>| {
-        c.is_none_or(|c| c.is_whitespace() || (flow && matches!(c, ',' | '[' | ']' | '{' | '}')))
-    };
+    let ends_word =
+        |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || (flow && matches!(c, ',' | '[' | ']' | '{' | '}')));
     let first_is_right = match first {
         // kubectl reads `[?b]` as a key.
         '?' if flow => false,
@@ -60,9 +57,7 @@ fn is_text(text: &str) -> bool {
 fn is_large_integer(text: &str) -> bool {
     let digits = text.replace('_', "");
     let digits = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
-    let all = |rest: &str, allowed: fn(&u8) -> bool| {
-        !rest.is_empty() && rest.as_bytes().iter().all(allowed)
-    };
+    let all = |rest: &str, allowed: fn(&u8) -> bool| !rest.is_empty() && rest.as_bytes().iter().all(allowed);
     if let Some(hex) = digits.strip_prefix("0x") {
         all(hex, u8::is_ascii_hexdigit)
     } else if let Some(octal) = digits.strip_prefix("0o") {
@@ -86,10 +81,7 @@ fn is_date(text: &str) -> bool {
     };
     let whole = day.len() == text.len();
     let clock = || text[day.len() + 1..].trim_start().split(':').count() == 3;
-    digits(year, 4..=4)
-        && digits(month, 1..=2)
-        && digits(day_of_month, 1..=2)
-        && (whole || clock())
+    digits(year, 4..=4) && digits(month, 1..=2) && digits(day_of_month, 1..=2) && (whole || clock())
 }
 
 /// The base-60 numbers of YAML 1.1: `190:20:30`, `1:30`.
@@ -101,8 +93,7 @@ fn is_sexagesimal(text: &str) -> bool {
     let sixty = |(index, part): (usize, &&str)| {
         let part = match part.split_once('.') {
             Some((whole, decimals))
-                if index + 1 == rest.len()
-                    && decimals.bytes().all(|b| b.is_ascii_digit() || b == b'_') =>
+                if index + 1 == rest.len() && decimals.bytes().all(|b| b.is_ascii_digit() || b == b'_') =>
             {
                 whole
             }

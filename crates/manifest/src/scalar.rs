@@ -16,9 +16,7 @@ pub(crate) enum Scalar<'a> {
 pub(crate) fn resolve(text: &str) -> Scalar<'_> {
     match text.as_bytes().first() {
         None => Scalar::Null,
-        Some(b'~' | b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O') => {
-            word(text)
-        }
+        Some(b'~' | b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O') => word(text),
         Some(b'.' | b'+' | b'-' | b'0'..=b'9') => number(text),
         Some(_) => Scalar::Text(text),
     }
@@ -27,12 +25,8 @@ pub(crate) fn resolve(text: &str) -> Scalar<'_> {
 fn word(text: &str) -> Scalar<'_> {
     match text {
         "~" | "null" | "Null" | "NULL" => Scalar::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            Scalar::Bool(true)
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            Scalar::Bool(false)
-        }
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Scalar::Bool(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Scalar::Bool(false),
         _ => Scalar::Text(text),
     }
 }
@@ -106,9 +100,7 @@ pub(crate) fn is_decimal_float(text: &str) -> bool {
     };
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     let mantissa_is_right = match mantissa.split_once('.') {
-        Some((whole, part)) => {
-            digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty())
-        }
+        Some((whole, part)) => digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty()),
         None => !mantissa.is_empty() && digits(mantissa),
     };
     let exponent_is_right = exponent.is_none_or(|exponent| {
@@ -134,10 +126,7 @@ pub(crate) fn key_of(scalar: Scalar<'_>) -> Option<String> {
 
 /// Go's `strconv.FormatFloat(value, 'g', -1, 32)`.
 fn short_float(value: f64) -> String {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "kubectl writes such keys in single precision"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "kubectl writes such keys in single precision")]
     let value = value as f32;
     let scientific = format!("{value:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {

@@ -175,10 +175,7 @@ impl<'t> Tree<'t> {
     }
 
     pub(crate) fn is_flow(&self, id: NodeId) -> bool {
-        matches!(
-            self.node(id).kind,
-            Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. }
-        )
+        matches!(self.node(id).kind, Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
     }
 
     /// The key that a node stands for, or why it cannot be one.
@@ -207,15 +204,9 @@ impl<'t> Tree<'t> {
         let target = self.target(value);
         let sources = match &self.node(target).kind {
             Kind::Mapping { .. } => vec![target],
-            Kind::Sequence { items, .. } => {
-                items.iter().rev().map(|item| self.target(*item)).collect()
-            }
+            Kind::Sequence { items, .. } => items.iter().rev().map(|item| self.target(*item)).collect(),
             _ => return Err(REASON),
         };
-        if sources.iter().all(|source| self.is_mapping(*source)) {
-            Ok(sources)
-        } else {
-            Err(REASON)
-        }
+        if sources.iter().all(|source| self.is_mapping(*source)) { Ok(sources) } else { Err(REASON) }
     }
 }

@@ -32,11 +32,7 @@ impl fmt::Display for Path<'_> {
 /// Everything in the file that has no value under kubectl's rules, or two: duplicate keys, keys that are not scalars,
 /// merge keys of anything but mappings, numbers that JSON lacks, tags that do not fit.
 pub(crate) fn check(file: &str, tree: &Tree<'_>) -> Vec<ManifestError> {
-    let mut checker = Checker {
-        file,
-        tree,
-        errors: Vec::new(),
-    };
+    let mut checker = Checker { file, tree, errors: Vec::new() };
     for root in &tree.documents {
         checker.node(*root, Path::Root);
     }
@@ -68,7 +64,11 @@ impl Checker<'_, '_> {
             Kind::Alias(_) => {}
             Kind::Scalar { .. } => match tree.node(id).scalar() {
                 Some(Ok(Scalar::Float(value))) if !value.is_finite() => {
-                    self.error(id, path, "infinity and NaN have no JSON value; put it in quotes if it is a text".to_owned());
+                    self.error(
+                        id,
+                        path,
+                        "infinity and NaN have no JSON value; put it in quotes if it is a text".to_owned(),
+                    );
                 }
                 Some(Err(reason)) => self.error(id, path, reason.to_owned()),
                 _ => {}
@@ -117,7 +117,8 @@ impl Checker<'_, '_> {
                 small.iter().find(|(other, _)| *other == key).map(|(_, line)| *line)
             };
             if let Some(first) = first {
-                let message = format!("the key `{name}` stands twice in one mapping, first at line {first}; remove one");
+                let message =
+                    format!("the key `{name}` stands twice in one mapping, first at line {first}; remove one");
                 self.error(key_node, below, message);
             } else if entries > SMALL {
                 large.insert(key, line);
@@ -130,7 +131,9 @@ impl Checker<'_, '_> {
     fn is_template(&self, key: NodeId) -> bool {
         // `{{ .Values.x }}` reads as a mapping whose key is a mapping.
         let span = self.tree.node(key).span();
-        span.start > 0 && self.tree.text[..span.start].trim_end().ends_with('{') && self.tree.text[span.start..].starts_with('{')
+        span.start > 0
+            && self.tree.text[..span.start].trim_end().ends_with('{')
+            && self.tree.text[span.start..].starts_with('{')
     }
 }
 
@@ -143,9 +146,7 @@ pub(crate) fn to_value(tree: &Tree<'_>, id: NodeId) -> Value {
             Some(Ok(scalar)) => scalar_value(scalar),
             _ => Value::Null,
         },
-        Kind::Sequence { items, .. } => {
-            items.iter().map(|item| to_value(tree, *item)).collect()
-        }
+        Kind::Sequence { items, .. } => items.iter().map(|item| to_value(tree, *item)).collect(),
         Kind::Mapping { .. } => {
             let mut map = Map::new();
             fill(tree, id, &mut map);
@@ -179,12 +180,10 @@ fn scalar_value(scalar: Scalar<'_>) -> Value {
         Scalar::Int(value) => Value::from(value),
         #[allow(clippy::cast_precision_loss, reason = "kubectl reads integers above 63 bits as floating point too")]
         Scalar::Large(value) => Value::from(value as f64),
-        Scalar::Float(value) if value.fract() == 0.0 && value.abs() < 1e21 => {
-            match value.to_string().parse::<i64>() {
-                Ok(whole) => Value::from(whole),
-                Err(_) => Value::from(value),
-            }
-        }
+        Scalar::Float(value) if value.fract() == 0.0 && value.abs() < 1e21 => match value.to_string().parse::<i64>() {
+            Ok(whole) => Value::from(whole),
+            Err(_) => Value::from(value),
+        },
         Scalar::Float(value) => Number::from_f64(value).map_or(Value::Null, Value::Number),
         Scalar::Text(text) => Value::from(text),
     }
