@@ -1,0 +1,83 @@
+//! Making a commit out of changed files.
+
+use gix::objs::tree::EntryKind;
+use jiff::Timestamp;
+
+use crate::clone::Repository;
+use crate::error::RepositoryError;
+use crate::ids::CommitId;
+use crate::path;
+use crate::tree::Reader;
+
+/// A person or program, as commits name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The name.
+    pub name: String,
+    /// The e-mail address.
+    pub email: String,
+}
+
+impl Signature {
+    fn at(&self, time: Timestamp) -> gix::actor::Signature {
+        gix::actor::Signature {
+            name: self.name.as_str().into(),
+            email: self.email.as_str().into(),
+            time: gix::date::Time { seconds: time.as_second(), offset: 0 },
+        }
+    }
+}
+
+impl Repository {
+    /// Makes a commit on top of `parent` with other bytes at the given paths; it is in the clone only, on no branch, until
+    /// it is pushed. A file keeps its mode, a link is followed, and a path that is new becomes a plain file.
+    ///
+    /// # Errors
+    /// When a path is refused or a folder, an object cannot be read, or the clone cannot be written.
+    pub fn commit(
+        &self,
+        parent: CommitId,
+        changes: &[(&str, &[u8])],
+        message: &str,
+        author: &Signature,
+        committer: &Signature,
+        time: Timestamp,
+    ) -> Result<CommitId, RepositoryError> {
+        let reader = Reader::new(self, parent)?;
+        let local = self.local();
+        let unwritten = |error: gix::Error| RepositoryError::Folder {
+            doing: "write a commit",
+            folder: self.bare(),
+            detail: error.to_string(),
+        };
+        let root = local.find_commit(parent.0).and_then(|commit| Ok(commit.tree_id()?.detach()));
+        let root = root.map_err(|error| self.unreadable(parent, error))?;
+        let mut tree = local.edit_tree(root).map_err(unwritten)?;
+        for (path, bytes) in changes {
+            let (path, kind) = place(&reader, path)?;
+            let blob = local.write_blob(bytes).map_err(unwritten)?;
+            tree.upsert(path, kind, blob).map_err(unwritten)?;
+        }
+        let commit = gix::objs::Commit {
+            tree: tree.write().map_err(unwritten)?.detach(),
+            parents: [parent.0].into_iter().collect(),
+            author: author.at(time),
+            committer: committer.at(time),
+            encoding: None,
+            message: message.into(),
+            extra_headers: Vec::new(),
+        };
+        Ok(CommitId(local.write_object(commit).map_err(unwritten)?.detach()))
+    }
+}
+
+/// Where the bytes for `path` go, and as what.
+fn place(reader: &Reader<'_>, path: &str) -> Result<(String, EntryKind), RepositoryError> {
+    let names = path::names(path)?;
+    match reader.resolve(&names) {
+        Ok(found) if found.kind != EntryKind::Tree => Ok((found.names.join("/"), found.kind)),
+        Err(RepositoryError::PathMissing { .. }) => Ok((names.join("/"), EntryKind::Blob)),
+        Ok(_) => Err(RepositoryError::PathRefused { path: path.to_owned(), reason: "it is a folder".to_owned() }),
+        Err(error) => Err(error),
+    }
+}
