@@ -1,1 +1,41 @@
 //! The Kubernetes API: discover, apply, delete, watch, events.
+//!
+//! This is the edge between the planner's values and an API server. It adds what the generated clients leave out: a
+//! time limit per call, bounded retries, proofs (a list is complete or an error, a 404 counts only when the API server
+//! speaks of that very object, a delete names uid and resourceVersion), and silence about values. Nothing here decides what
+//! should be in the cluster.
+//!
+//! ```text
+//! Cluster::connect ─► discover ─► Kind ─┬─► apply, dry_run, preview, drop_managed_fields ─► Applied
+//!                                       ├─► lookup, object, list_metadata
+//!                                       ├─► delete ─► Deletion
+//!                                       └─► watch_metadata, watch_objects ─► WatchEvent
+//! Cluster ─► secret · Events · Reviews
+//! ```
+
+mod apply;
+mod call;
+mod client;
+mod delete;
+mod discovery;
+mod error;
+mod events;
+mod kind;
+mod list;
+mod lookup;
+mod metadata;
+mod review;
+mod secret;
+mod watch;
+
+pub use apply::{Applied, Precondition};
+pub use client::{Cluster, Connect, ConnectError, Options};
+pub use delete::Deletion;
+pub use discovery::{Discovery, Resolution};
+pub use error::CallError;
+pub use events::{Events, Notice, Severity};
+pub use kind::Kind;
+pub use lookup::Lookup;
+pub use review::{Access, Reviews, User};
+pub use secret::SecretValues;
+pub use watch::WatchEvent;

@@ -1,0 +1,127 @@
+//! Server-side apply of one object.
+
+use http::{HeaderValue, header::CONTENT_TYPE};
+use kube::core::params::{Patch, PatchParams, ValidationDirective};
+use lockstep_plan::{FIELD_MANAGER, LiveMetadata};
+use serde_json::{Value, json};
+
+use crate::{
+    call::{Answer, Call, METADATA},
+    client::Cluster,
+    error::CallError,
+    kind::Kind,
+    metadata::{Partial, live},
+};
+
+/// What must hold for an apply to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// The object is still the one that was read; otherwise the apply ends with a conflict.
+    ResourceVersion(String),
+}
+
+/// What an apply did.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The object's metadata after it, our entry of managed fields included.
+    pub live: LiveMetadata,
+    /// It did not exist before. After a retried attempt this can be false though the first attempt created it.
+    pub created: bool,
+}
+
+impl Cluster {
+    /// Applies a rendered object by force, and answers with its metadata only, so that no value of a Secret comes back.
+    pub async fn apply(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        body: &Value,
+        precondition: &Precondition,
+    ) -> Result<Applied, CallError> {
+        let call = patch("apply", kind, namespace, name, &conditional(body, precondition), &params(), METADATA)?;
+        let answer = self.call(&call).await?;
+        applied(kind, &call, &answer)
+    }
+
+    /// What the metadata would be after an apply. An entry of managed fields with another time than before means that
+    /// the apply would change something.
+    pub async fn dry_run(&self, kind: &Kind, namespace: &str, name: &str, body: &Value) -> Result<Applied, CallError> {
+        let params = PatchParams { dry_run: true, ..params() };
+        let call = patch("dry-run", kind, namespace, name, body, &params, METADATA)?;
+        let answer = self.call(&call).await?;
+        applied(kind, &call, &answer)
+    }
+
+    /// What the whole object would be after an apply. The caller masks what it shows of it.
+    pub async fn preview(&self, kind: &Kind, namespace: &str, name: &str, body: &Value) -> Result<Value, CallError> {
+        let params = PatchParams { dry_run: true, ..params() };
+        let call = patch("dry-run", kind, namespace, name, body, &params, "application/json")?;
+        let answer = self.call(&call).await?;
+        call.read(&answer)
+    }
+
+    /// Takes away the entries of managed fields at these positions of the list that came with `resource_version`: what
+    /// remains from tools that applied before us would keep fields alive that Git drops.
+    pub async fn drop_managed_fields(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        positions: &[usize],
+        resource_version: &str,
+    ) -> Result<LiveMetadata, CallError> {
+        let (requests, segment) = kind.one("migrate", namespace, name)?;
+        let mut positions = positions.to_vec();
+        positions.sort_unstable();
+        positions.dedup();
+        // From the last one on, so that each removal leaves the positions before it as they are.
+        let removals =
+            positions.iter().rev().map(|at| json!({"op": "remove", "path": format!("/metadata/managedFields/{at}")}));
+        let same = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version});
+        let operations: Vec<Value> = removals.chain([same]).collect();
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        // Built as a merge patch and renamed: kube's type for JSON patches would be one more dependency.
+        let request = requests.patch(&segment, &params, &Patch::Merge(json!(operations)));
+        let mut call = Call::new("migrate", kind.target(namespace, name), request)?.accepting(METADATA);
+        call.request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
+        let answer = self.call(&call).await?;
+        Ok(applied(kind, &call, &answer)?.live)
+    }
+}
+
+/// Strict validation is free: the API server decodes the object anyway, and a misspelt field of a custom resource is
+/// then an error instead of being dropped in silence.
+fn params() -> PatchParams {
+    PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(FIELD_MANAGER).force() }
+}
+
+fn conditional(body: &Value, precondition: &Precondition) -> Value {
+    let mut body = body.clone();
+    if let Precondition::ResourceVersion(version) = precondition {
+        body["metadata"]["resourceVersion"] = json!(version);
+    }
+    body
+}
+
+fn patch(
+    doing: &'static str,
+    kind: &Kind,
+    namespace: &str,
+    name: &str,
+    body: &Value,
+    params: &PatchParams,
+    accept: &'static str,
+) -> Result<Call, CallError> {
+    let (requests, segment) = kind.one(doing, namespace, name)?;
+    let request = requests.patch(&segment, params, &Patch::Apply(body));
+    Ok(Call::new(doing, kind.target(namespace, name), request)?.accepting(accept))
+}
+
+fn applied(kind: &Kind, call: &Call, answer: &Answer) -> Result<Applied, CallError> {
+    let partial: Partial = call.read(answer)?;
+    Ok(Applied { live: live(&kind.resource, partial.metadata), created: answer.status == 201 })
+}

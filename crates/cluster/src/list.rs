@@ -1,0 +1,62 @@
+//! Complete lists: all of a kind, or an error.
+
+use kube::core::{ObjectMeta, params::ListParams};
+use lockstep_plan::LiveMetadata;
+use serde::Deserialize;
+
+use crate::{call::Call, client::Cluster, error::CallError, kind::Kind, metadata::live};
+
+/// How many objects one answer holds.
+const PAGE: u32 = 500;
+/// How often a list begins again because the API server forgot where it stood.
+const RESTARTS: usize = 3;
+
+/// Read by hand: kube's list type refuses items without a kind.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: Position,
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Default, Deserialize)]
+struct Position {
+    #[serde(default, rename = "continue")]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(default)]
+    metadata: ObjectMeta,
+}
+
+impl Cluster {
+    /// The metadata of every object of `kind` that `selector` matches, in all namespaces. A list of which any page
+    /// failed is an error, so the answer can serve as proof of absence.
+    pub async fn list_metadata(&self, kind: &Kind, selector: &str) -> Result<Vec<LiveMetadata>, CallError> {
+        let mut restarts = 0;
+        loop {
+            match self.all_pages(kind, selector).await {
+                Err(error) if error.code == Some(410) && restarts < RESTARTS => restarts += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn all_pages(&self, kind: &Kind, selector: &str) -> Result<Vec<LiveMetadata>, CallError> {
+        let mut found = Vec::new();
+        let mut params = ListParams::default().limit(PAGE).labels(selector);
+        loop {
+            let request = kind.all("list", None)?.list_metadata(&params);
+            let call = Call::new("list", kind.resource.plural.clone(), request)?;
+            let page: Page = call.read(&self.call(&call).await?)?;
+            found.extend(page.items.into_iter().map(|item| live(&kind.resource, item.metadata)));
+            if page.metadata.next.is_empty() {
+                return Ok(found);
+            }
+            params.continue_token = Some(page.metadata.next);
+        }
+    }
+}
