@@ -53,6 +53,7 @@ impl<'a> Walk<'a> {
             (Value::Object(_) | Value::Array(_), None) if is_empty(value) => self.unowned_empty(),
             (Value::Object(_) | Value::Array(_), Some(_)) if is_empty(value) => {}
             (Value::Object(_) | Value::Array(_), Some(node)) if is_leaf(node) => self.owned_whole(),
+            (Value::Object(_), None) if self.is_leaf_of_another() => self.lose(),
             (Value::Object(map), _) => self.map(map, own),
             (Value::Array(items), Some(node)) => self.list(items, node),
             (Value::Array(_), None) => self.lose(),
@@ -100,6 +101,11 @@ impl<'a> Walk<'a> {
         if self.others.iter().any(|entry| has_parts(&entry)) {
             self.lose();
         }
+    }
+
+    /// A map that somebody else owns as one value was lost as one.
+    fn is_leaf_of_another(&self) -> bool {
+        self.others.iter().any(|entry| node_at(&entry.fields, &self.path).is_some_and(is_leaf))
     }
 
     /// An empty node leaves our entry when somebody fills it. As the parent of somebody's fields it is

@@ -1,1 +1,141 @@
+use std::fmt::Write as _;
 
+use lockstep_manifest::Object;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cover::FieldLoss;
+use crate::live::ManagedFields;
+use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner, PRUNE_ANNOTATION};
+use crate::render::render;
+
+mod pruning;
+mod wanted;
+
+const COMMIT: &str = "c0ffee";
+
+fn shop() -> Ownership {
+    Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }
+}
+
+fn blog() -> Ownership {
+    Ownership { sync: "blog".into(), sync_namespace: "lockstep".into() }
+}
+
+fn rendered_as(id: &str, mut body: Value, ownership: &Ownership) -> Rendered {
+    let id: ObjectId = id.parse().unwrap();
+    body["apiVersion"] = json!("v1");
+    body["kind"] = json!(id.kind);
+    body["metadata"]["name"] = json!(id.name);
+    let object = Object { id, api_version: "v1".into(), value: body, file: "a.yaml".into(), line: 1 };
+    render(&object, ownership).unwrap()
+}
+
+fn rendered(id: &str) -> Rendered {
+    rendered_as(id, json!({"data": {"a": "Yg=="}}), &shop())
+}
+
+/// The entry for a body without lists.
+fn fields_of(value: &Value) -> Value {
+    match value {
+        Value::Object(map) if !map.is_empty() => map
+            .iter()
+            .map(|(name, value)| (format!("f:{name}"), fields_of(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        _ => json!({}),
+    }
+}
+
+/// The live object as it is right after its apply.
+fn applied(rendered: &Rendered) -> LiveMetadata {
+    let mut live = LiveMetadata::from_object(rendered.object.id.clone(), &rendered.body);
+    live.uid = format!("uid of {}", live.id);
+    live.resource_version = "7".into();
+    live.managed_fields = vec![ManagedFields {
+        manager: "lockstep".into(),
+        operation: "Apply".into(),
+        api_version: "v1".into(),
+        fields: fields_of(&rendered.body),
+        ..ManagedFields::default()
+    }];
+    live
+}
+
+/// Somebody took the one field under `data`; the server keeps no empty node in an entry.
+fn lose_data(live: &mut LiveMetadata) {
+    live.managed_fields[0].fields.as_object_mut().unwrap().remove("f:data").unwrap();
+}
+
+/// What a plan is made from, with a place to change each part.
+struct World {
+    policy: SyncPolicy,
+    acknowledged: Option<&'static str>,
+    wanted: Vec<Rendered>,
+    live: Vec<LiveMetadata>,
+    unlisted: BTreeSet<GroupKind>,
+    facts: BTreeMap<ObjectId, Fact>,
+    unkept: BTreeMap<ObjectId, BTreeSet<String>>,
+    protected: BTreeSet<ObjectId>,
+    occupied: BTreeMap<ObjectId, String>,
+}
+
+impl World {
+    fn new(wanted: &[&str], live: &[&str]) -> Self {
+        Self {
+            policy: SyncPolicy::default(),
+            acknowledged: None,
+            wanted: wanted.iter().map(|id| rendered(id)).collect(),
+            live: live.iter().map(|id| applied(&rendered(id))).collect(),
+            unlisted: BTreeSet::new(),
+            facts: BTreeMap::new(),
+            unkept: BTreeMap::new(),
+            protected: BTreeSet::new(),
+            occupied: BTreeMap::new(),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let live: Vec<&LiveMetadata> = self.live.iter().collect();
+        let listed =
+            live.iter().map(|live| GroupKind::of(&live.id)).filter(|kind| !self.unlisted.contains(kind)).collect();
+        plan(&Input {
+            ownership: &shop(),
+            policy: &self.policy,
+            commit: COMMIT,
+            acknowledged: self.acknowledged,
+            wanted: &self.wanted,
+            live: &live,
+            listed: &listed,
+            facts: &self.facts,
+            unkept: &self.unkept,
+            protected: &self.protected,
+            occupied: &self.occupied,
+        })
+    }
+
+    fn text(&self) -> String {
+        self.plan().to_string()
+    }
+}
+
+/// Everything that the plan applies, reported as taken.
+fn all_applied(plan: &Plan) -> ApplyOutcome {
+    let mut outcome = ApplyOutcome::default();
+    for step in plan.applies() {
+        outcome.applied(&step.id, "new");
+    }
+    outcome
+}
+
+fn deleted(plan: &Plan) -> Vec<Vec<String>> {
+    let waves = plan.prune_step(&all_applied(plan)).unwrap();
+    waves.iter().map(|wave| wave.iter().map(|deletion| deletion.id().to_string()).collect()).collect()
+}
+
+fn lines(lines: &[&str]) -> String {
+    lines.iter().fold(String::new(), |mut text, line| {
+        writeln!(text, "{line}").unwrap();
+        text
+    })
+}
