@@ -1,0 +1,175 @@
+//! Which tags a rule looks at, and what it orders them by.
+
+use std::cmp::Ordering;
+use std::ops;
+
+use crate::clock::Moment;
+use crate::number;
+use crate::policy::Kind;
+use crate::reason::Reason;
+use crate::rule::{Extracted, Rule, TagFilter};
+use crate::tag::{self, Tag};
+
+/// What a policy orders. Keys of one decision are all of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Key<'a> {
+    Version(Tag<'a>),
+    Integer(&'a str),
+    Text(&'a str),
+    Time(Moment),
+}
+
+impl Key<'_> {
+    pub(crate) fn compare(&self, other: &Key<'_>) -> Ordering {
+        match (self, other) {
+            (Self::Version(left), Key::Version(right)) => left.compare(right),
+            (Self::Integer(left), Key::Integer(right)) => number::compare(left, right),
+            (Self::Text(left), Key::Text(right)) => left.as_bytes().cmp(right.as_bytes()),
+            (Self::Time(left), Key::Time(right)) => left.cmp(right),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+/// A key and the text of the tag around it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keyed<'a> {
+    pub(crate) key: Key<'a>,
+    pub(crate) around: (&'a str, &'a str),
+}
+
+/// What is written at the place now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Current<'a> {
+    /// Nothing, or `latest`: any eligible tag may move in.
+    Absent,
+    /// A tag that time policies order.
+    Timed(&'a str),
+    /// A tag that the policy can compare.
+    Known(&'a str, Keyed<'a>),
+    /// A tag that it cannot.
+    Incomparable(&'a str),
+}
+
+impl<'a> Current<'a> {
+    pub(crate) fn of(rule: &'a Rule, text: Option<&'a str>) -> Self {
+        let Some(tag) = text.filter(|text| !text.is_empty()) else { return Self::Absent };
+        if tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag) {
+            return Self::Absent;
+        }
+        if matches!(rule.policy.kind, Kind::Time(_)) {
+            return Self::Timed(tag);
+        }
+        key_of(rule, tag).map_or(Self::Incomparable(tag), |keyed| Self::Known(tag, keyed))
+    }
+
+    pub(crate) fn tag(&self) -> Option<&'a str> {
+        match self {
+            Self::Absent => None,
+            Self::Timed(tag) | Self::Known(tag, _) | Self::Incomparable(tag) => Some(tag),
+        }
+    }
+
+    /// The version whose shape every candidate must have.
+    pub(crate) fn model(&self) -> Option<&Tag<'a>> {
+        match self {
+            Self::Known(_, Keyed { key: Key::Version(tag), .. }) => Some(tag),
+            _ => None,
+        }
+    }
+}
+
+/// The key of a tag that need not be eligible: the current one, or one that was undone. Where the filter `tags` does not
+/// match, the whole tag is its text.
+pub(crate) fn key_of<'a>(rule: &Rule, tag: &'a str) -> Option<Keyed<'a>> {
+    let range = match rule.tags.as_ref().map(|filter| filter.extract(tag)) {
+        Some(Extracted::Key(range)) => range,
+        _ => 0..tag.len(),
+    };
+    let (keyed, reason) = order_by(rule, tag, range);
+    keyed.filter(|_| reason.is_none())
+}
+
+/// What the policy orders the tag by, if anything, and which rule drops it, if any.
+pub(crate) fn judge<'a>(
+    rule: &'a Rule,
+    current: &Current<'_>,
+    tag: &'a str,
+) -> (Option<Keyed<'a>>, Option<Reason<'a>>) {
+    if let Some(reason) = never(rule, tag) {
+        return (None, Some(reason));
+    }
+    let range = match rule.tags.as_ref().map(|filter| filter.extract(tag)) {
+        None => 0..tag.len(),
+        Some(Extracted::Key(range)) => range,
+        Some(Extracted::NoMatch) => return (None, Some(Reason::NotInTags)),
+        Some(Extracted::NoKey) => return (None, Some(Reason::NoKey)),
+    };
+    let (keyed, reason) = order_by(rule, tag, range);
+    let (Kind::Semver(range), Some(Keyed { key: Key::Version(version), .. })) = (&rule.policy.kind, &keyed) else {
+        return (keyed, reason);
+    };
+    let model = current.model();
+    if let Some(mismatch) = version.mismatch(model) {
+        return (None, Some(Reason::Shape(mismatch)));
+    }
+    let same_word = match (version.prerelease(), model.and_then(|model| model.prerelease())) {
+        (Some(ours), Some(theirs)) => ours.has_word_of(theirs),
+        _ => false,
+    };
+    let reason = if range.contains(version) || (same_word && range.contains_numbers(version)) {
+        None
+    } else if version.is_prerelease() && range.contains_numbers(version) {
+        Some(Reason::Prerelease)
+    } else {
+        Some(Reason::OutOfRange(range))
+    };
+    (keyed, reason)
+}
+
+/// Rules that hold under every policy.
+fn never<'a>(rule: &Rule, tag: &str) -> Option<Reason<'a>> {
+    if !tag::is_valid(tag) {
+        Some(Reason::NotATag)
+    } else if names_digest(tag) {
+        Some(Reason::NamesDigest)
+    } else if tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag) {
+        Some(Reason::Latest)
+    } else if rule.skip_tags.as_ref().is_some_and(|filter| filter.matches(tag)) {
+        Some(Reason::InSkipTags)
+    } else {
+        None
+    }
+}
+
+/// `sha256-` and 64 digits, alone or with `.sig`, `.att` and the like behind: signatures and referrers.
+fn names_digest(tag: &str) -> bool {
+    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
+    let hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let Some((digits, behind)) = rest.as_bytes().split_at_checked(64) else { return false };
+    digits.iter().all(hex) && (behind.is_empty() || (behind.len() > 1 && behind.starts_with(b".")))
+}
+
+fn order_by<'a>(rule: &Rule, tag: &'a str, range: ops::Range<usize>) -> (Option<Keyed<'a>>, Option<Reason<'a>>) {
+    let text = &tag[range.clone()];
+    let keyed = |key, range: ops::Range<usize>| Keyed { key, around: (&tag[..range.start], &tag[range.end..]) };
+    let inner = |filter: &TagFilter| match filter.extract(text) {
+        Extracted::NoMatch => Err(Reason::NoMatch),
+        Extracted::NoKey => Err(Reason::NoKey),
+        Extracted::Key(inner) => Ok(range.start + inner.start..range.start + inner.end),
+    };
+    let found = match &rule.policy.kind {
+        Kind::Semver(_) => Tag::parse(text).map(|tag| keyed(Key::Version(tag), range.clone())).ok_or(Reason::NoNumbers),
+        Kind::Numerical(filter) => inner(filter).and_then(|range| {
+            let digits = &tag[range.clone()];
+            if number::is_digits(digits) { Ok(keyed(Key::Integer(digits), range)) } else { Err(Reason::NotANumber) }
+        }),
+        Kind::Alphabetical(filter) => inner(filter).map(|range| keyed(Key::Text(&tag[range.clone()]), range)),
+        Kind::Time(expression) if expression.is_match(tag) => return (None, None),
+        Kind::Time(_) => Err(Reason::NoMatch),
+    };
+    match found {
+        Ok(keyed) => (Some(keyed), None),
+        Err(reason) => (None, Some(reason)),
+    }
+}

@@ -1,0 +1,51 @@
+//! Globs over tags: `*`, `?` and `[…]`, always for the whole tag.
+
+use regex::Regex;
+
+/// Turns a glob into an expression for the whole text.
+///
+/// # Errors
+/// A sentence about what is wrong, with its place.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+    if pattern.is_empty() {
+        return Err("it is empty; write for example main-*".to_owned());
+    }
+    let mut expression = String::from("^");
+    let mut letters = pattern.chars().enumerate();
+    while let Some((place, letter)) = letters.next() {
+        match letter {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            '[' => {
+                let mut class = String::new();
+                loop {
+                    match letters.next() {
+                        None => return Err(format!("the [ at column {} is not closed", place + 1)),
+                        Some((_, ']')) if !class.is_empty() => break,
+                        Some((_, '!' | '^')) if class.is_empty() => class.push('^'),
+                        Some((_, letter)) if is_tag_letter(letter) => class.push(letter),
+                        Some((at, letter)) => return Err(misfit(letter, at)),
+                    }
+                }
+                if class == "^" {
+                    return Err(format!("the [] at column {} is empty", place + 1));
+                }
+                expression.push('[');
+                expression.push_str(&class.replace('.', "\\."));
+                expression.push(']');
+            }
+            letter if is_tag_letter(letter) => expression.push_str(&regex::escape(letter.encode_utf8(&mut [0; 4]))),
+            letter => return Err(misfit(letter, place)),
+        }
+    }
+    expression.push('$');
+    Regex::new(&expression).map_err(|error| error.to_string())
+}
+
+fn is_tag_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-')
+}
+
+fn misfit(letter: char, place: usize) -> String {
+    format!("{letter:?} at column {} cannot be in a tag, and is none of * ? [ ]", place + 1)
+}

@@ -1,0 +1,120 @@
+//! Which tags a place may get, and which of two is the newer one.
+
+use std::fmt;
+
+use regex::Regex;
+
+use crate::glob;
+use crate::range::{Range, RangeError};
+use crate::rule::{FilterError, TagFilter};
+use crate::tag::Tag;
+
+/// A policy: `semver:RANGE`, `numerical:RE`, `alphabetical:RE`, `glob:PATTERN` or `regexp:RE`.
+///
+/// | policy | eligible | order |
+/// | --- | --- | --- |
+/// | `semver` | the current tag's shape, first three numbers in the range | numbers, prerelease, revision |
+/// | `numerical` | the expression matches; its group `key`, or the whole tag, is digits | as an integer |
+/// | `alphabetical` | the expression matches | the group `key`, or the whole tag, by bytes |
+/// | `glob` | the whole tag matches (`*`, `?`, `[a-z]`) | by time |
+/// | `regexp` | the expression, not anchored by itself, matches | by time |
+#[derive(Clone, Debug)]
+pub struct Policy {
+    text: String,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Semver(Range),
+    Numerical(TagFilter),
+    Alphabetical(TagFilter),
+    Time(Regex),
+}
+
+/// Why a policy cannot be used. Nothing is selected under it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The word before the colon is not a policy, or there is no colon.
+    #[error("{0:?} is not a policy: write semver:RANGE, glob:PATTERN, regexp:RE, numerical:RE or alphabetical:RE")]
+    Unknown(String),
+    /// The word is a policy that this version does not have.
+    #[error("the policy {0:?} is not supported yet: semver, glob, regexp, numerical and alphabetical are")]
+    NotSupported(String),
+    /// The range after `semver:`.
+    #[error("the policy {policy:?}: {source}")]
+    Range {
+        /// The policy as written.
+        policy: String,
+        /// What is wrong with it, and where.
+        source: RangeError,
+    },
+    /// The pattern after `glob:`.
+    #[error("the policy {policy:?}: the pattern cannot be read: {problem}")]
+    Glob {
+        /// The policy as written.
+        policy: String,
+        /// What is wrong with the pattern, and where.
+        problem: String,
+    },
+    /// The expression after `regexp:`, `numerical:` or `alphabetical:`.
+    #[error("the policy {policy:?}: {source}")]
+    Expression {
+        /// The policy as written.
+        policy: String,
+        /// What is wrong with the expression.
+        source: FilterError,
+    },
+}
+
+impl Policy {
+    /// Reads a policy. An empty text is the default for the current tag: never a new first non-zero number,
+    /// `semver:^CURRENT`; without a current tag that has numbers it is `semver:*`.
+    ///
+    /// # Errors
+    /// If the word before the colon is not a policy, or what follows cannot be read.
+    pub fn parse(text: &str, current: Option<&str>) -> Result<Self, PolicyError> {
+        let text = text.trim();
+        if text.is_empty() {
+            let range = current.and_then(Tag::parse).map_or_else(Range::any, |tag| Range::caret(&tag));
+            return Ok(Self { text: format!("semver:{range}"), kind: Kind::Semver(range) });
+        }
+        let unknown = || PolicyError::Unknown(text.to_owned());
+        let (word, value) = text.split_once(':').ok_or_else(unknown)?;
+        let expression =
+            || TagFilter::parse(value).map_err(|source| PolicyError::Expression { policy: text.to_owned(), source });
+        let kind = match word {
+            "semver" => {
+                Kind::Semver(value.parse().map_err(|source| PolicyError::Range { policy: text.to_owned(), source })?)
+            }
+            "numerical" => Kind::Numerical(expression()?),
+            "alphabetical" => Kind::Alphabetical(expression()?),
+            "glob" => Kind::Time(
+                glob::compile(value).map_err(|problem| PolicyError::Glob { policy: text.to_owned(), problem })?,
+            ),
+            "regexp" => Kind::Time(expression()?.into_regex()),
+            "calver" | "digest" => return Err(PolicyError::NotSupported(word.to_owned())),
+            _ => return Err(unknown()),
+        };
+        Ok(Self { text: text.to_owned(), kind })
+    }
+
+    /// Whether the policy names exactly this tag, and so means even `latest`.
+    pub(crate) fn names(&self, tag: &str) -> bool {
+        let Some((word, value)) = self.text.split_once(':') else { return false };
+        match word {
+            "glob" => value == tag,
+            "semver" => false,
+            _ => value.strip_prefix('^').and_then(|value| value.strip_suffix('$')) == Some(tag),
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+use super::Policy;
+
+#[test]
+fn reads_the_five_policies_and_keeps_their_text() {
+    for text in [
+        "semver:~1.4",
+        "glob:main-*",
+        "regexp:^main-[0-9a-f]{7}$",
+        r"numerical:^build-(?P<key>\d+)$",
+        "alphabetical:.*",
+    ] {
+        assert_eq!(Policy::parse(text, None).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn without_a_policy_the_first_number_stays() {
+    let cases = [
+        (Some("1.2.3"), "semver:^1.2.3"),
+        (Some("v0.4"), "semver:^0.4"),
+        (Some("app-2.0.1.7-alpine"), "semver:^2.0.1"),
+        (Some("latest"), "semver:*"),
+        (None, "semver:*"),
+    ];
+    for (current, text) in cases {
+        assert_eq!(Policy::parse(" ", current).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn errors_say_what_to_write() {
+    let cases = [
+        ("newest", "semver:RANGE"),
+        ("regex:^a$", "regexp:RE"),
+        ("calver:YYYY.0M", "not supported yet"),
+        ("digest:latest", "not supported yet"),
+        ("semver:~1.4 >>2", "column 7"),
+        ("glob:main-[a", "not closed"),
+        ("glob:main-{a,b}", "column 6"),
+        ("glob:", "empty"),
+        ("regexp:*", "regular expression"),
+        ("numerical:(", "unclosed group"),
+    ];
+    for (text, word) in cases {
+        let error = Policy::parse(text, None).expect_err(text).to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn only_an_exact_pattern_names_a_tag() {
+    for (text, named) in
+        [("glob:latest", true), ("regexp:^latest$", true), ("glob:lat*", false), ("regexp:latest", false)]
+    {
+        assert_eq!(Policy::parse(text, None).unwrap().names("latest"), named, "{text}");
+    }
+}
