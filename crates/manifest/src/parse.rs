@@ -53,13 +53,17 @@ pub(crate) fn parse<'t>(file: &str, text: &'t str, comments: Comments) -> Result
 }
 
 fn syntax(scan: &ScanError, text: &str) -> String {
-    // The parser's words name characters and constructs, never the text of a scalar.
-    let line = text.lines().nth(scan.marker().line().saturating_sub(1));
-    let earlier = text.lines().take(scan.marker().line()).any(|l| l.contains("{{"));
-    if line.is_some_and(|line| line.contains("{{")) || earlier {
-        return "not YAML but a template ({{ stands in it); render it first".to_owned();
+    let line = scan.marker().line();
+    if text.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.contains("{{")) {
+        return "not YAML but a template ({{ stands here); render the file first".to_owned();
     }
-    format!("not valid YAML: {}", scan.info())
+    let hint = if text.lines().take(line).any(|line| line.contains("{{")) {
+        " ({{ stands before it: a template must be rendered first)"
+    } else {
+        ""
+    };
+    // The parser's words name characters and constructs, never the text of a scalar.
+    format!("not valid YAML: {}{hint}", scan.info())
 }
 
 /// Where a character stands that kubectl's reader refuses, if one does.

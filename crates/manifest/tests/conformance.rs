@@ -1,4 +1,5 @@
 //! The peers' cases, read in place: what a lossless editor makes of Flux v1's image updates, and which manifests load.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "the test reads the cases of another folder")]
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! The golden folder of edits: `tests/golden/edit/CASE/{original.yaml,expected.yaml,case.json}`.
 //! A case without `expected.yaml` must be refused at its line, for its reason.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "the test reads its own cases")]
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! Which objects a file has, what is wrong with it, and what a hostile one costs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use lockstep_manifest::{ObjectId, comments, images, objects, objects_with_images, text_of};
 use serde_json::json;
@@ -209,6 +210,9 @@ fn hostile_files_are_refused_before_they_grow() {
         let all = errors(&text);
         assert!(all.contains(reason) && all.len() < 300, "{}: {all}", &text[..20]);
     }
+    // What is deep but within reason is read.
+    let deep = format!("{WEB}data: {}{}\n", "[".repeat(190), "]".repeat(190));
+    assert_eq!(objects("f", &deep).unwrap().len(), 1);
     // As many documents as a large configuration has are read.
     let many = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n".repeat(10_000);
     assert_eq!(objects("f", &many).unwrap().len(), 10_000);

@@ -1,4 +1,5 @@
 //! What scalars, keys and merges mean: a table whose right-hand side is what kubectl 1.32 printed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use lockstep_manifest::objects;
 use serde_json::{Value, json};
