@@ -47,7 +47,7 @@ pub enum RenderError {
     #[error("{file}:{line}: {object} is declared a second time, first in {first_file}:{first_line}; keep one of them")]
     Duplicate {
         /// The object.
-        object: ObjectId,
+        object: Box<ObjectId>,
         /// File of the second declaration.
         file: Arc<str>,
         /// Line of the second declaration.
@@ -61,7 +61,7 @@ pub enum RenderError {
     #[error("{file}:{line}: {object}: {field} {problem}")]
     Field {
         /// The object.
-        object: ObjectId,
+        object: Box<ObjectId>,
         /// The file that declares it.
         file: Arc<str>,
         /// The line on which the object begins.
@@ -158,7 +158,7 @@ pub fn check_unique<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result
     for object in objects {
         match seen.get(&object.id) {
             Some(first) => errors.push(RenderError::Duplicate {
-                object: object.id.clone(),
+                object: Box::new(object.id.clone()),
                 file: object.file.clone(),
                 line: object.line,
                 first_file: first.file.clone(),
@@ -175,7 +175,7 @@ pub fn check_unique<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result
 pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, RenderError> {
     let mut body = object.value.clone();
     let hash = fill(&mut body, &object.id, ownership).map_err(|(field, problem)| RenderError::Field {
-        object: object.id.clone(),
+        object: Box::new(object.id.clone()),
         file: object.file.clone(),
         line: object.line,
         field,
