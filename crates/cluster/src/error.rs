@@ -100,16 +100,7 @@ impl CallError {
         message: String,
         class: Class,
     ) -> Self {
-        Self {
-            doing,
-            target: target.into(),
-            code,
-            reason,
-            message,
-            retry_after: None,
-            class,
-            missing: Box::default(),
-        }
+        Self { doing, target: target.into(), code, reason, message, retry_after: None, class, missing: Box::default() }
     }
 
     /// A closed set of words for metric labels and event reasons.

@@ -88,7 +88,7 @@ impl Events {
         let name = regarding.name.as_deref().unwrap_or_default();
         let event = Event {
             metadata: ObjectMeta {
-                generate_name: Some(format!("{}.", subdomain(name))),
+                generate_name: Some(format!("{}-", subdomain(name))),
                 namespace: Some(namespace.clone()),
                 ..ObjectMeta::default()
             },

@@ -1,1 +1,3 @@
 //! The Deployment Synchronizer: fetch, render, plan, apply, observe, report.
+
+pub mod resource;

@@ -1,0 +1,168 @@
+//! Apply, read and delete of single objects.
+
+use lockstep_cluster::{CallError, Cluster, Connect, Deletion, Kind, Lookup, Options, Precondition, Resolution};
+use lockstep_plan::{Class, Scope};
+use lockstep_testkit::ControlPlane;
+use serde_json::{Value, json};
+
+pub(crate) async fn cluster(plane: &ControlPlane) -> Cluster {
+    let connect = Connect::Kubeconfig { path: Some(plane.admin_kubeconfig()), context: None };
+    Cluster::connect(connect, Options::default()).await.unwrap()
+}
+
+pub(crate) async fn kind(cluster: &Cluster, group: &str, version: &str, kind: &str) -> Kind {
+    match cluster.discover().await.unwrap().resolve(group, version, kind) {
+        Resolution::Resolved(kind) => kind,
+        other => panic!("{kind} is {other:?}"),
+    }
+}
+
+fn config_map(namespace: &str, name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"lockstep.dev/sync": "shop"}},
+        "data": {"key": value},
+    })
+}
+
+#[tokio::test]
+async fn the_same_apply_again_changes_nothing() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("apply").await.unwrap());
+    let kind = kind(&cluster, "", "v1", "ConfigMap").await;
+    assert_eq!(kind.scope, Scope::Namespaced);
+
+    let body = config_map(&ns, "a", "1");
+    assert!(matches!(cluster.lookup(&kind, &ns, "a").await, Lookup::Absent));
+    let first = cluster.apply(&kind, &ns, "a", &body, &Precondition::None).await.unwrap();
+    assert!(first.created);
+    let entry = first.live.own_entry().unwrap();
+    assert_eq!(entry.fields["f:data"], json!({"f:key": {}}));
+
+    let again = cluster.apply(&kind, &ns, "a", &body, &Precondition::None).await.unwrap();
+    assert!(!again.created);
+    assert_eq!(again.live, first.live);
+
+    let Lookup::Present(seen) = cluster.lookup(&kind, &ns, "a").await else { panic!("it exists") };
+    assert_eq!(*seen, first.live);
+
+    let other = cluster.dry_run(&kind, &ns, "a", &config_map(&ns, "a", "2")).await.unwrap();
+    assert_eq!(other.live.resource_version, first.live.resource_version);
+    let preview = cluster.preview(&kind, &ns, "a", &config_map(&ns, "a", "2")).await.unwrap();
+    assert_eq!(preview["data"]["key"], "2");
+    let stored = cluster.object(&kind, &ns, "a").await.unwrap().unwrap();
+    assert_eq!(stored["data"]["key"], "1", "a dry run writes nothing");
+}
+
+#[tokio::test]
+async fn adoption_needs_the_object_that_was_read() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("adopt").await.unwrap());
+    let kind = kind(&cluster, "", "v1", "ConfigMap").await;
+    let theirs = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: theirs, other: kept}\n";
+    plane.apply_yaml_in(&ns, theirs).await.unwrap();
+    let Lookup::Present(seen) = cluster.lookup(&kind, &ns, "a").await else { panic!("it exists") };
+    plane.apply_yaml_in(&ns, &theirs.replace("theirs", "changed")).await.unwrap();
+
+    let body = config_map(&ns, "a", "ours");
+    let stale = Precondition::ResourceVersion(seen.resource_version.clone());
+    let error = cluster.apply(&kind, &ns, "a", &body, &stale).await.unwrap_err();
+    assert!(error.is_conflict(), "{error}");
+
+    let Lookup::Present(seen) = cluster.lookup(&kind, &ns, "a").await else { panic!("it exists") };
+    let fresh = Precondition::ResourceVersion(seen.resource_version.clone());
+    let adopted = cluster.apply(&kind, &ns, "a", &body, &fresh).await.unwrap();
+    assert!(!adopted.created && adopted.live.own_entry().is_some());
+
+    let position = adopted.live.managed_fields.iter().position(|entry| entry.manager != "lockstep");
+    let position = position.expect("the other one still owns its other key");
+    let stale = &seen.resource_version;
+    assert!(cluster.drop_managed_fields(&kind, &ns, "a", &[position], stale).await.is_err());
+    let fresh = &adopted.live.resource_version;
+    let alone = cluster.drop_managed_fields(&kind, &ns, "a", &[position], fresh).await.unwrap();
+    assert!(alone.managed_fields.iter().all(|entry| entry.manager == "lockstep"));
+}
+
+#[tokio::test]
+async fn a_delete_is_for_the_object_that_was_seen() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("delete").await.unwrap());
+    let kind = kind(&cluster, "", "v1", "ConfigMap").await;
+    let first = cluster.apply(&kind, &ns, "a", &config_map(&ns, "a", "1"), &Precondition::None).await.unwrap().live;
+    let second = cluster.apply(&kind, &ns, "a", &config_map(&ns, "a", "2"), &Precondition::None).await.unwrap().live;
+
+    assert_eq!(cluster.delete(&kind, &first).await.unwrap(), Deletion::Changed, "another resourceVersion");
+    let stranger = lockstep_plan::LiveMetadata { uid: "00000000-0000-0000-0000-000000000000".into(), ..second.clone() };
+    assert_eq!(cluster.delete(&kind, &stranger).await.unwrap(), Deletion::Changed, "another uid");
+    let unproven = lockstep_plan::LiveMetadata { resource_version: String::new(), ..second.clone() };
+    assert_eq!(cluster.delete(&kind, &unproven).await.unwrap_err().category(), "unsendable");
+    assert!(matches!(cluster.lookup(&kind, &ns, "a").await, Lookup::Present(_)));
+
+    assert_eq!(cluster.delete(&kind, &second).await.unwrap(), Deletion::Deleted);
+    assert_eq!(cluster.delete(&kind, &second).await.unwrap(), Deletion::Gone);
+
+    let mut held = config_map(&ns, "held", "1");
+    held["metadata"]["finalizers"] = json!(["example.com/held"]);
+    let live = cluster.apply(&kind, &ns, "held", &held, &Precondition::None).await.unwrap().live;
+    assert_eq!(cluster.delete(&kind, &live).await.unwrap(), Deletion::Deleting);
+    let Lookup::Present(live) = cluster.lookup(&kind, &ns, "held").await else { panic!("its finalizer holds it") };
+    assert!(live.deleting);
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_served_says_nothing_about_its_objects() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("unserved").await.unwrap());
+    let mut kind = kind(&cluster, "", "v1", "ConfigMap").await;
+    kind.resource.plural = "nonsenses".into();
+    assert!(matches!(cluster.lookup(&kind, &ns, "a").await, Lookup::Unknown(error) if error.code == Some(404)));
+    let live = lockstep_plan::LiveMetadata::from_object(
+        lockstep_manifest::ObjectId { group: "".into(), kind: "Nonsense".into(), namespace: ns, name: "a".into() },
+        &json!({"metadata": {"uid": "u", "resourceVersion": "1"}}),
+    );
+    assert_eq!(cluster.delete(&kind, &live).await.unwrap_err().category(), "not_found");
+}
+
+#[tokio::test]
+async fn refusals_name_the_fault_and_no_value() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("refused").await.unwrap());
+    let kind = kind(&cluster, "", "v1", "Secret").await;
+    let secret = |data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": ns, "name": "a"}, "data": data});
+    for body in [
+        secret(json!({"password": {"hunter2": "hunter2"}})),
+        secret(json!({"password": "hunter2 is not base64"})),
+        secret(json!({"password": 1234567})),
+    ] {
+        let error: CallError = cluster.apply(&kind, &ns, "a", &body, &Precondition::None).await.unwrap_err();
+        assert_eq!(error.class, Class::Invalid, "{error}");
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("1234567"), "{shown}");
+        assert!(shown.contains(&format!("Secret {ns}/a")), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_account_bounds_every_call() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("account").await.unwrap());
+    let kind = kind(&cluster, "", "v1", "ConfigMap").await;
+    plane.apply_yaml_in(&ns, "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop}\n").await.unwrap();
+    let shop = cluster.impersonating(&ns, "shop").unwrap();
+    let error = shop.apply(&kind, &ns, "a", &config_map(&ns, "a", "1"), &Precondition::None).await.unwrap_err();
+    assert_eq!((error.category(), error.class), ("forbidden", Class::Forbidden));
+    assert!(error.message.contains(&format!("system:serviceaccount:{ns}:shop")), "{error}");
+    assert!(matches!(shop.lookup(&kind, &ns, "a").await, Lookup::Unknown(_)), "403 is not 404");
+    assert!(shop.list_metadata(&kind, "").await.is_err(), "403 is not an empty list");
+}
+
+#[tokio::test]
+async fn values_of_a_secret_are_read() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("secret").await.unwrap());
+    assert!(cluster.secret(&ns, "git").await.unwrap().is_none());
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {password: hunter2}\n";
+    plane.apply_yaml_in(&ns, text).await.unwrap();
+    let secret = cluster.secret(&ns, "git").await.unwrap().unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&secret.text("password").unwrap()), "hunter2");
+}
