@@ -1,5 +1,7 @@
 //! Health beyond the peers' cases: a table of objects, and what the pods of a workload say.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use jiff::Timestamp;
 use lockstep_plan::{Status, Trouble, assess, pods_failure};
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Trees, commits and history, against repositories that the git program made.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
