@@ -1,9 +1,10 @@
-//! The test bed itself: every server is the real one and does what the tests rely on.
+//! The test bed itself: the control plane is the real one and does what the tests rely on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,10 +13,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use lockstep_testkit::{
-    ControlPlane, GitServer, GitServerOptions, Registry, RegistryOptions, administrator, eventually, shared,
-};
-use secrecy::ExposeSecret;
+use lockstep_testkit::{ControlPlane, administrator, eventually, shared};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -195,137 +193,50 @@ async fn everything_is_gone_after_drop() {
     assert!(!ids.iter().any(|id| is_alive(*id)) && !folder.exists());
 }
 
+/// What the next test kills. Run by itself it does nothing.
+#[tokio::test]
+#[ignore = "is started, and killed, by nothing_outlives_a_killed_process"]
+async fn hold_a_plane() {
+    let Ok(report) = std::env::var("LOCKSTEP_TEST_REPORT") else { return };
+    let plane = shared().await.unwrap();
+    let ids: Vec<String> = plane.process_ids().iter().map(u32::to_string).collect();
+    let text = format!("{}\n{}", plane.folder().display(), ids.join("\n"));
+    fs::write(format!("{report}.new"), text).unwrap();
+    fs::rename(format!("{report}.new"), report).unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_killed_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "hold_a_plane"])
+        .env("LOCKSTEP_TEST_REPORT", &report)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let reported = eventually(3 * SOON, "the other process to start a plane", async || {
+        report.exists() || holder.try_wait().unwrap().is_some()
+    })
+    .await;
+    holder.kill().unwrap(); // SIGKILL: it cannot clean up.
+    holder.wait().unwrap();
+    reported.unwrap();
+
+    let text = fs::read_to_string(&report).unwrap();
+    let (plane, ids) = text.split_once('\n').unwrap();
+    let ids: Vec<u32> = ids.lines().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(ids.len(), 5);
+    eventually(SOON, "the programs and their folder to go", async || {
+        !ids.iter().any(|id| is_alive(*id)) && !Path::new(plane).exists()
+    })
+    .await
+    .unwrap();
+}
+
 /// A process of which nothing is left but its exit status counts as dead.
 fn is_alive(id: u32) -> bool {
     fs::read_to_string(format!("/proc/{id}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
-}
-
-#[tokio::test]
-async fn a_registry_with_password_and_tls() {
-    let registry =
-        Registry::start(RegistryOptions { htpasswd: Some(("robot".into(), "s3cret".into())), tls: true, notify: None })
-            .await
-            .unwrap();
-    assert_eq!(registry.tags("shop/web").await.unwrap(), Vec::<String>::new());
-    let first = registry.push_image("shop/web", "1.4.2", None).await.unwrap();
-    let second = registry.push_image("shop/web", "1.4.3", None).await.unwrap();
-    assert_ne!(first, second);
-    assert_eq!(registry.tag_image("shop/web", "1.4.3", "latest").await.unwrap(), second);
-    assert_eq!(registry.tags("shop/web").await.unwrap(), ["1.4.2", "1.4.3", "latest"]);
-
-    let authority = reqwest::Certificate::from_pem(registry.ca_pem().unwrap().as_bytes()).unwrap();
-    let client = reqwest::Client::builder().tls_certs_only([authority]).build().unwrap();
-    let url = format!("https://{}/v2/shop/web/tags/list", registry.address());
-    assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
-    let answer = client.get(&url).basic_auth("robot", Some("s3cret")).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-
-    registry.delete_tag("shop/web", "latest").await.unwrap();
-    registry.stop();
-    assert!(client.get(&url).send().await.is_err());
-    registry.resume().await.unwrap();
-    assert_eq!(registry.tags("shop/web").await.unwrap(), ["1.4.2", "1.4.3"]);
-}
-
-fn git(home: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
-    Command::new("git")
-        .args(["-c", "user.name=Robot", "-c", "user.email=robot@example.org"])
-        .args(arguments)
-        .current_dir(home)
-        .env("HOME", home)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
-}
-
-/// Clones from `url`, commits and pushes; answers how the push went.
-fn clone_and_push(home: &Path, environment: &[(&str, &str)], url: &str) -> Output {
-    let cloned = git(home, environment, &["clone", "-q", url, "robot"]);
-    assert!(cloned.status.success(), "{}", String::from_utf8_lossy(&cloned.stderr));
-    let work = home.join("robot");
-    fs::write(work.join("robot.yaml"), "kind: Robot\n").unwrap();
-    for arguments in [vec!["add", "."], vec!["commit", "-qm", "Add the robot"]] {
-        assert!(git(&work, environment, &arguments).status.success());
-    }
-    git(&work, environment, &["push", "-q", "origin", "HEAD:main"])
-}
-
-#[test]
-fn git_over_https_with_a_password() {
-    let server =
-        GitServer::start(GitServerOptions { basic: Some(("robot".into(), "s3cret".into())), bearer: None, tls: true })
-            .unwrap();
-    let human = server.human().unwrap();
-    human.write("apps/web.yaml", "kind: Deployment\n").unwrap();
-    let commit = human.commit("Deploy the shop").unwrap();
-    assert_eq!(human.head().unwrap(), commit);
-
-    let home = tempfile::tempdir().unwrap();
-    let authority = home.path().join("ca.pem");
-    fs::write(&authority, server.ca_pem().unwrap()).unwrap();
-    let trust = [("GIT_SSL_CAINFO", authority.to_str().unwrap())];
-    let without = git(home.path(), &trust, &["ls-remote", &server.http_url()]);
-    assert!(!without.status.success());
-    let url = server.http_url().replace("https://", "https://robot:s3cret@");
-    let pushed = clone_and_push(home.path(), &trust, &url);
-    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
-    assert_eq!(human.show("robot.yaml").unwrap(), "kind: Robot\n");
-    assert_eq!(human.show("apps/web.yaml").unwrap(), "kind: Deployment\n");
-
-    // The human was not up to date, and still gets through.
-    human.revert(&commit).unwrap();
-    assert!(human.show("apps/web.yaml").is_err());
-    let subjects: Vec<_> = human.log().unwrap().iter().map(|line| line[41..].to_owned()).collect();
-    assert_eq!(
-        subjects,
-        [
-            "Hanna Human: Revert \"Deploy the shop\"",
-            "Robot: Add the robot",
-            "Hanna Human: Deploy the shop",
-            "Hanna Human: Begin",
-        ]
-    );
-}
-
-#[test]
-fn git_over_ssh_with_the_systems_client() {
-    let server = GitServer::start(GitServerOptions::default()).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let (identity, known) = (home.path().join("identity"), home.path().join("known_hosts"));
-    fs::write(&identity, server.ssh_identity().expose_secret()).unwrap();
-    fs::set_permissions(&identity, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    fs::write(&known, server.known_hosts().unwrap()).unwrap();
-    let ssh = format!(
-        "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} -i {}",
-        known.display(),
-        identity.display()
-    );
-    let environment = [("GIT_SSH_COMMAND", ssh.as_str())];
-    let pushed = clone_and_push(home.path(), &environment, &server.ssh_url());
-    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
-    assert_eq!(server.human().unwrap().show("robot.yaml").unwrap(), "kind: Robot\n");
-
-    server.stop();
-    assert!(!git(home.path(), &environment, &["ls-remote", &server.ssh_url()]).status.success());
-    server.resume().unwrap();
-    let listed = git(home.path(), &environment, &["ls-remote", &server.ssh_url()]);
-    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
-}
-
-#[test]
-fn a_rejecting_repository_lets_only_the_human_push() {
-    let server = GitServer::start(GitServerOptions::default()).unwrap();
-    server.set_rejecting(true).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let pushed = clone_and_push(home.path(), &[], &server.http_url());
-    assert!(!pushed.status.success());
-    let said = String::from_utf8_lossy(&pushed.stderr).into_owned();
-    assert!(said.contains("Protected branch update failed"), "{said}");
-    server.human().unwrap().commit_empty("I may").unwrap();
-    server.set_rejecting(false).unwrap();
-    server.human().unwrap().commit_empty("Everybody may").unwrap();
 }
