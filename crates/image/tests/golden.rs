@@ -1,0 +1,79 @@
+//! Decisions in our own words: every file in `tests/golden/select` at the root of the repository is one question.
+#![allow(clippy::disallowed_methods, reason = "the cases are files; only the library is pure")]
+
+use jiff::Timestamp;
+use lockstep_image::{Candidate, Outcome, Policy, Question, Rule, TagFilter, parse_duration, select};
+use serde_json::Value;
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str().map(|text| text.parse().unwrap())
+}
+
+fn candidate(value: &Value) -> Candidate {
+    match value {
+        Value::String(tag) => Candidate::new(tag),
+        _ => Candidate {
+            pushed: time(&value["pushed"]),
+            created: time(&value["created"]),
+            first_seen: time(&value["firstSeen"]),
+            ..Candidate::new(value["tag"].as_str().unwrap())
+        },
+    }
+}
+
+fn check(name: &str, case: &Value) {
+    let text = |key: &str| case[key].as_str();
+    let filter = |key: &str| text(key).map(|text| TagFilter::parse(text).unwrap());
+    let rule = Rule {
+        tags: filter("tags"),
+        skip_tags: filter("skip-tags"),
+        min_age: text("min-age").map(|text| parse_duration(text).unwrap()),
+        allow_downgrade: case["allow-downgrade"].as_bool().unwrap_or(false),
+        ..Rule::new(Policy::parse(text("policy").unwrap_or(""), text("current")).unwrap())
+    };
+    let mut candidates: Vec<Candidate> = case["candidates"].as_array().unwrap().iter().map(candidate).collect();
+    let undone: Vec<String> =
+        case["undone"].as_array().into_iter().flatten().map(|tag| tag.as_str().unwrap().to_owned()).collect();
+    let mut first = None;
+    for _ in 0..candidates.len().max(1) {
+        let question = Question {
+            current: text("current"),
+            candidates: &candidates,
+            undone: &undone,
+            now: time(&case["now"]).unwrap_or_default(),
+            ..Question::default()
+        };
+        let selection = select(&rule, &question);
+        match (&selection.outcome, &case["selected"], &case["held"]) {
+            (Outcome::Selected(tag), Value::String(wanted), _) => assert_eq!(tag, wanted, "{name}"),
+            (Outcome::UpToDate, Value::String(wanted), _) => {
+                assert_eq!(text("current"), Some(wanted.as_str()), "{name}")
+            }
+            (Outcome::Held(reason), Value::Null, Value::String(part)) => {
+                assert!(reason.contains(part), "{name}: {reason}")
+            }
+            (outcome, ..) => panic!("{name}: {outcome:?}"),
+        }
+        assert_eq!(first.get_or_insert_with(|| selection.clone()), &selection, "{name}: the input order matters");
+        let turn = usize::from(!candidates.is_empty());
+        candidates.rotate_left(turn);
+    }
+    let verdicts = &first.unwrap().candidates;
+    for (tag, part) in case["verdicts"].as_object().into_iter().flatten() {
+        let judged = verdicts.iter().find(|judged| judged.tag == *tag).unwrap();
+        assert!(judged.verdict.contains(part.as_str().unwrap()), "{name}: {tag}: {}", judged.verdict);
+    }
+}
+
+#[test]
+fn every_golden_question_gets_its_answer() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/select");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let case = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        check(&path.display().to_string(), &case);
+        count += 1;
+    }
+    assert!(count >= 30, "{count} cases");
+}
