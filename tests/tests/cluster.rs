@@ -1,5 +1,6 @@
 //! The Kubernetes edge against a real API server.
 
+#[cfg(test)]
 mod cluster {
     mod discovery;
     mod objects;

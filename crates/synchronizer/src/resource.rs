@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 
 /// What a Sync is to do.
+#[allow(clippy::duplicated_attributes, reason = "each printcolumn has a type of its own")]
 #[derive(CustomResource, Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "lockstep.dev",
