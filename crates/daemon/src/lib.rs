@@ -29,7 +29,7 @@ pub use exit::ExitCode;
 pub use grpc::{GrpcError, GrpcServer, GrpcServices, ListenAddress, Transport};
 pub use http::{HttpError, HttpServer};
 pub use secret::{SecretFile, SecretFileError};
-pub use settings::{Origin, Problem, SettingsErrors, Sources, load, printed};
+pub use settings::{Origin, Period, Problem, SettingsErrors, Sources, load, printed};
 pub use tasks::{Policy, Shutdown, Stopped, TaskError, Tasks};
 pub use telemetry::{LogFormat, LogSettings, TelemetryError, start_logging};
 pub use tls::{ServerTls, TlsError};

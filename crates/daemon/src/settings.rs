@@ -8,6 +8,7 @@
 mod decode;
 mod file;
 mod origin;
+mod period;
 mod print;
 
 use camino::Utf8PathBuf;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use origin::{Origin, Problem, SettingsErrors};
+pub use period::Period;
 pub(crate) use print::mask_urls;
 pub use print::printed;
 

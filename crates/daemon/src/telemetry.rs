@@ -24,6 +24,7 @@ pub enum LogFormat {
 #[serde(rename_all = "kebab-case", default)]
 pub struct LogSettings {
     /// What to log: a level, or pairs as in `info,lockstep_registry=debug`.
+    #[serde(rename = "level")]
     pub filter: String,
     /// The form of a line.
     pub format: LogFormat,
