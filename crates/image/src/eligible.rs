@@ -39,14 +39,14 @@ pub(crate) struct Keyed<'a> {
 }
 
 /// What is written at the place now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Current<'a> {
     /// Nothing, or `latest`: any eligible tag may move in.
     Absent,
     /// A tag that time policies order.
     Timed(&'a str),
     /// A tag that the policy can compare.
-    Known(&'a str, Keyed<'a>),
+    Known(&'a str, Box<Keyed<'a>>),
     /// A tag that it cannot.
     Incomparable(&'a str),
 }
@@ -60,7 +60,7 @@ impl<'a> Current<'a> {
         if matches!(rule.policy.kind, Kind::Time(_)) {
             return Self::Timed(tag);
         }
-        key_of(rule, tag).map_or(Self::Incomparable(tag), |keyed| Self::Known(tag, keyed))
+        key_of(rule, tag).map_or(Self::Incomparable(tag), |keyed| Self::Known(tag, Box::new(keyed)))
     }
 
     pub(crate) fn tag(&self) -> Option<&'a str> {
@@ -72,8 +72,9 @@ impl<'a> Current<'a> {
 
     /// The version whose shape every candidate must have.
     pub(crate) fn model(&self) -> Option<&Tag<'a>> {
-        match self {
-            Self::Known(_, Keyed { key: Key::Version(tag), .. }) => Some(tag),
+        let Self::Known(_, keyed) = self else { return None };
+        match &keyed.key {
+            Key::Version(tag) => Some(tag),
             _ => None,
         }
     }

@@ -15,7 +15,8 @@ use crate::rule::{Candidate, Judged, Outcome, Question, Rule, Selection};
 struct Entry<'a> {
     tag: &'a str,
     record: Record,
-    keyed: Option<Keyed<'a>>,
+    /// Boxed, because most tags of a large listing have none.
+    keyed: Option<Box<Keyed<'a>>>,
     reason: Option<Reason<'a>>,
 }
 
@@ -32,7 +33,7 @@ pub fn select(rule: &Rule, question: &Question<'_>) -> Selection {
     let current = Current::of(rule, question.current);
     let mut entries = gather(rule, question.candidates, &current);
     let standing = stand(rule, question, &current, &mut entries);
-    entries.sort_unstable_by(|left, right| in_order(left, right, &current));
+    let mut entries = in_order(entries, &current);
     let outcome = match &standing {
         Err(held) => Outcome::Held(held.clone()),
         Ok(key) => walk(rule, question, &mut entries, key.as_ref(), &current),
@@ -57,7 +58,7 @@ fn gather<'a>(rule: &'a Rule, candidates: &'a [Candidate], current: &Current<'a>
             continue;
         }
         let (keyed, reason) = eligible::judge(rule, current, tag);
-        entries.push(Entry { tag, record, keyed, reason });
+        entries.push(Entry { tag, record, keyed: keyed.map(Box::new), reason });
     }
     entries
 }
@@ -128,7 +129,7 @@ fn stand<'a>(
     })?;
     let key = |record: &Record| clock.read(record, &horizon).map(Key::Time);
     for entry in entries.iter_mut().filter(|entry| entry.reason.is_none()) {
-        entry.keyed = key(&entry.record).map(|key| Keyed { key, around: ("", "") });
+        entry.keyed = key(&entry.record).map(|key| Box::new(Keyed { key, around: ("", "") }));
     }
     for (tag, record) in taken_back {
         mark_undone(entries, tag, key(&record).as_ref());
@@ -148,19 +149,25 @@ fn mark_undone<'a>(entries: &mut [Entry<'a>], tag: &'a str, key: Option<&Key<'_>
     }
 }
 
-/// Newest first; of equal ones that which is written like the current, then the shorter, then by name.
-fn in_order(left: &Entry<'_>, right: &Entry<'_>, current: &Current<'_>) -> Ordering {
-    let by_name = || left.tag.len().cmp(&right.tag.len()).then_with(|| left.tag.cmp(right.tag));
-    match (&left.keyed, &right.keyed) {
-        (Some(ours), Some(theirs)) => theirs
-            .key
-            .compare(&ours.key)
-            .then_with(|| likeness(right, current).cmp(&likeness(left, current)))
-            .then_with(by_name),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => left.tag.cmp(right.tag),
-    }
+/// What the policy can order, newest first; of equal ones that which is written like the current, then the shorter, then
+/// by name. The others follow as they are, by name.
+fn in_order<'a>(entries: Vec<Entry<'a>>, current: &Current<'_>) -> Vec<Entry<'a>> {
+    let (mut keyed, rest): (Vec<Entry<'a>>, Vec<Entry<'a>>) =
+        entries.into_iter().partition(|entry| entry.keyed.is_some());
+    keyed.sort_unstable_by(|left, right| newest_first(left, right, current));
+    keyed.extend(rest);
+    keyed
+}
+
+fn newest_first(left: &Entry<'_>, right: &Entry<'_>, current: &Current<'_>) -> Ordering {
+    let value = match (&left.keyed, &right.keyed) {
+        (Some(left), Some(right)) => right.key.compare(&left.key),
+        _ => Ordering::Equal,
+    };
+    value
+        .then_with(|| likeness(right, current).cmp(&likeness(left, current)))
+        .then_with(|| left.tag.len().cmp(&right.tag.len()))
+        .then_with(|| left.tag.cmp(right.tag))
 }
 
 /// How much of the current tag's way of writing an entry keeps.
@@ -215,7 +222,7 @@ fn walk<'a>(
         }
         let alike = |other: &&Entry<'_>| {
             other.reason.is_none()
-                && other.keyed.is_some_and(|keyed| keyed.key.compare(&key).is_eq())
+                && other.keyed.as_ref().is_some_and(|keyed| keyed.key.compare(&key).is_eq())
                 && likeness(other, current) == likeness(entry, current)
                 && old_enough(rule, question.now, &other.record) == Some(true)
                 && !is_same_version(entry, other)
@@ -233,7 +240,7 @@ fn walk<'a>(
 
 fn open<'e, 'a>(entries: &'e [Entry<'a>], place: usize) -> Option<(&'e Entry<'a>, Key<'a>)> {
     let entry = entries.get(place).filter(|entry| entry.reason.is_none())?;
-    Some((entry, entry.keyed?.key))
+    Some((entry, entry.keyed.as_ref()?.key))
 }
 
 /// The newest that is left equals the current: under a time policy it must be the current itself.
@@ -244,7 +251,7 @@ fn settle(entries: &[Entry<'_>], place: usize, key: Key<'_>, current: &Current<'
     let others = entries[place..]
         .iter()
         .filter(|entry| entry.reason.is_none() && Some(entry.tag) != current.tag())
-        .filter(|entry| entry.keyed.is_some_and(|keyed| keyed.key.compare(&key).is_eq()))
+        .filter(|entry| entry.keyed.as_ref().is_some_and(|keyed| keyed.key.compare(&key).is_eq()))
         .count();
     if others == 0 {
         Outcome::UpToDate
@@ -268,7 +275,7 @@ fn is_same_version(left: &Entry<'_>, right: &Entry<'_>) -> bool {
 /// How many of several tags from before the first scan have no time to order them by.
 fn unordered_before(entries: &[Entry<'_>], standing: Option<&Key<'_>>, current: &Current<'_>) -> usize {
     let others = entries.iter().filter(|entry| entry.reason.is_none() && Some(entry.tag) != current.tag());
-    let keys = others.filter_map(|entry| Some(entry.keyed?.key)).chain(standing.copied());
+    let keys = others.filter_map(|entry| Some(entry.keyed.as_ref()?.key)).chain(standing.copied());
     let before = keys.filter_map(|key| match key {
         Key::Time(Moment::Before(created)) => Some(created),
         _ => None,
