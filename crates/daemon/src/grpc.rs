@@ -22,7 +22,7 @@ use tower::Service;
 
 pub use address::ListenAddress;
 
-use crate::{Authenticate, ServerTls, Shutdown};
+use crate::{Authenticate, ServerTls, Shutdown, handshake::handshakes, tls::Protocol};
 
 const STREAMS_OF_A_CONNECTION: u32 = 128;
 const HEADER_LIMIT: u32 = 16 * 1024;
@@ -185,7 +185,7 @@ impl GrpcServer {
                 router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
             }
             Listener::Tls(listener, tls) => {
-                router.serve_with_incoming_shutdown(accept::handshakes(listener, tls), stop).await
+                router.serve_with_incoming_shutdown(handshakes(listener, tls, Protocol::Grpc), stop).await
             }
             Listener::Unix(listener, path) => {
                 let served = router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await;

@@ -1,6 +1,6 @@
 //! Small HTTP servers: the admin port and webhooks.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{future::pending, io, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -9,11 +9,17 @@ use axum::{
     http::{StatusCode, header::CONTENT_LENGTH},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    serve::Listener,
 };
+use futures::{StreamExt, stream::BoxStream};
 use http_body_util::Limited;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::server::TlsStream;
 
-use crate::{MESSAGE_LIMIT, Shutdown};
+use crate::{MESSAGE_LIMIT, ServerTls, Shutdown, handshake::handshakes, tls::Protocol};
 
 /// A request that takes longer is a client that holds the connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +29,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<ServerTls>,
 }
 
 /// Why a server could not be bound or ended.
@@ -55,7 +62,14 @@ impl HttpServer {
         let failed = |source| HttpError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// With TLS instead of plain HTTP.
+    #[must_use]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The address, with the port that the system chose if it was 0.
@@ -71,10 +85,43 @@ impl HttpServer {
     /// If the listener fails.
     pub async fn serve(self, router: Router, shutdown: Shutdown) -> Result<(), HttpError> {
         let router = router.layer(middleware::from_fn(bounded));
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown.requested())
-            .await
-            .map_err(|source| HttpError::Serve { address: self.address, source })
+        let address = self.address;
+        let served = match self.tls {
+            None => axum::serve(self.listener, router).with_graceful_shutdown(shutdown.requested()).await,
+            Some(tls) => {
+                let connections = handshakes(self.listener, tls, Protocol::Http).boxed();
+                let listener = TlsListener { connections, address };
+                axum::serve(listener, router).with_graceful_shutdown(shutdown.requested()).await
+            }
+        };
+        served.map_err(|source| HttpError::Serve { address, source })
+    }
+}
+
+struct TlsListener {
+    connections: BoxStream<'static, io::Result<TlsStream<TcpStream>>>,
+    address: SocketAddr,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            match self.connections.next().await {
+                Some(Ok(connection)) => {
+                    let peer = connection.get_ref().0.peer_addr().unwrap_or(self.address);
+                    return (connection, peer);
+                }
+                Some(Err(_)) => {}
+                None => return pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
     }
 }
 

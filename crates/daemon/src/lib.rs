@@ -15,6 +15,7 @@ mod auth;
 mod channel;
 mod exit;
 mod grpc;
+mod handshake;
 mod http;
 mod secret;
 mod settings;

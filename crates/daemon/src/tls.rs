@@ -22,8 +22,18 @@ use crate::secret::{SecretFileError, read_capped};
 /// a client connects. A new pair that cannot be used leaves the old one in place.
 #[derive(Clone)]
 pub struct ServerTls {
-    acceptor: TlsAcceptor,
+    grpc: TlsAcceptor,
+    http: TlsAcceptor,
     files: Arc<Files>,
+}
+
+/// What is spoken over a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Protocol {
+    /// HTTP/2.
+    Grpc,
+    /// HTTP/1.1, as the admin port and webhooks speak it.
+    Http,
 }
 
 /// Why a certificate cannot be used.
@@ -85,14 +95,19 @@ impl ServerTls {
             .map_err(|source| TlsError::Pair { certificate: certificate.to_owned(), source })?
             .with_no_client_auth()
             .with_cert_resolver(files.clone());
+        let mut http = config.clone();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files })
+        http.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { grpc: TlsAcceptor::from(Arc::new(config)), http: TlsAcceptor::from(Arc::new(http)), files })
     }
 
     /// The acceptor of the next connection.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, protocol: Protocol) -> TlsAcceptor {
         self.files.refresh();
-        self.acceptor.clone()
+        match protocol {
+            Protocol::Grpc => self.grpc.clone(),
+            Protocol::Http => self.http.clone(),
+        }
     }
 }
 

@@ -83,3 +83,44 @@ async fn bodies_are_capped_at_one_mebibyte_announced_or_not() {
     shutdown.request();
     running.join_next().await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_server_with_a_certificate_speaks_http_over_tls_to_clients_that_would_like_http_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| camino::Utf8PathBuf::from_path_buf(folder.path().join(name)).unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path("tls.crt"), cert.pem()).unwrap();
+    std::fs::write(path("tls.key"), signing_key.serialize_pem()).unwrap();
+    let tls = lockstep_daemon::ServerTls::from_files(&path("tls.crt"), &path("tls.key")).unwrap();
+
+    let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap().with_tls(tls);
+    let address = server.address();
+    let shutdown = Shutdown::new();
+    let mut running = JoinSet::new();
+    running.spawn(server.serve(Router::new().route("/", post(async || "over TLS")), shutdown.clone()));
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let connection = TcpStream::connect(address).await.unwrap();
+    let mut connection = connector.connect("localhost".try_into().unwrap(), connection).await.unwrap();
+    connection
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("over TLS"), "{answer}");
+
+    shutdown.request();
+    running.join_next().await.unwrap().unwrap().unwrap();
+}
