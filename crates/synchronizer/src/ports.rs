@@ -1,0 +1,371 @@
+//! What the daemon needs of the world, as small traits: a repository, a cluster, who watches health, who is told, a clock.
+//!
+//! `wiring.rs` implements them for the edge crates; fakes for tests are a few dozen lines.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Class, GroupKind, Health, HoldReason, LiveMetadata, ParentMetadata, Rendered};
+use lockstep_repository::{BlobId, CommitId, RepositoryError, TreeFile, TreeId};
+use serde_json::Value;
+
+use crate::{
+    board::{SyncKey, WorkloadState},
+    resource::{self, SyncObject, SyncStatus},
+};
+
+/// Everything that an actor works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Repositories.
+    pub source: Arc<dyn Source>,
+    /// The API server.
+    pub cluster: Arc<dyn Cluster>,
+    /// The health of what was applied.
+    pub observer: Arc<dyn Observer>,
+    /// Who makes Events and metrics of what happens.
+    pub witness: Arc<dyn Witness>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The branch of a Sync, and where its credentials are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch {
+    /// The namespace that holds the Secret.
+    pub namespace: String,
+    /// Repository, branch, path, Secret.
+    pub source: resource::Source,
+}
+
+/// Git repositories. One clone serves all branches of one URL, and one fetch is in flight for it. The Secret is read at
+/// every call that talks to the server. A clone that proves damaged is rebuilt, so that the next fetch fills it.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Asks the server which commit the branch is at, and gets the commit unless the clone has it.
+    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError>;
+
+    /// The id of the folder at the Sync's path; `None` when the commit has nothing there.
+    async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError>;
+
+    /// All files under the Sync's path.
+    async fn files(&self, branch: &Branch, commit: CommitId) -> Result<Vec<TreeFile>, SourceError>;
+
+    /// The bytes of these files, in their order; each at most `limit` bytes or an error.
+    async fn blobs(&self, branch: &Branch, blobs: &[BlobId], limit: u64) -> Vec<Result<Vec<u8>, SourceError>>;
+}
+
+/// Why a repository could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// One of a closed set of words: those of the repository crate, `credentials` and `url`.
+    pub category: &'static str,
+    /// What was being done, to what, and what to do about it; never a credential.
+    pub message: String,
+    /// Whether trying again can help without anybody changing anything.
+    pub transient: bool,
+}
+
+impl From<&RepositoryError> for SourceError {
+    fn from(error: &RepositoryError) -> Self {
+        Self { category: error.category(), message: error.to_string(), transient: error.is_transient() }
+    }
+}
+
+/// A kind as a manifest (with its version) or a record (without) names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindName {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The version; `None` for the one that the API server prefers.
+    pub version: Option<String>,
+    /// The kind.
+    pub kind: String,
+}
+
+/// How old the picture of the served kinds may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The one in memory, if there is one.
+    Cached,
+    /// Asked for now.
+    Fresh,
+}
+
+/// The API server, as the daemon itself.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// What is known about each of these kinds, in their order.
+    async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError>;
+
+    /// The objects of the cluster as a service account of `namespace`, or as the daemon itself.
+    fn objects(&self, namespace: &str, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError>;
+
+    /// Watches the metadata of all objects of `kind` that `selector` matches. Never ends.
+    fn watch(&self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>>;
+
+    /// Watches the Syncs that the daemon is to act on. Never ends.
+    fn watch_syncs(&self) -> BoxStream<'static, News<Box<SyncObject>>>;
+
+    /// Makes the Sync's status this one: what is absent in it is removed on the server (a merge patch with nulls, or the
+    /// same by other means). Ends with a conflict when the Sync has another uid by now.
+    async fn write_status(&self, sync: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError>;
+
+    /// Merges these labels and annotations into the Sync's.
+    async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError>;
+}
+
+/// The objects of the cluster, as one identity. Each call is bounded in time and sent again after transient failures.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// Applies by force with our field manager.
+    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError>;
+
+    /// What an apply would make of the metadata.
+    async fn dry_run(&self, target: &Target, body: &Value) -> Result<LiveMetadata, ClusterError>;
+
+    /// Reads the metadata of one object; `None` when the API server says that this object does not exist.
+    async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError>;
+
+    /// The metadata of every object of the kind in all namespaces, or an error.
+    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError>;
+
+    /// Deletes exactly the object that was seen: `seen.uid` at `seen.resource_version`.
+    async fn delete(&self, kind: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError>;
+
+    /// Reads one whole object; `None` when it does not exist.
+    async fn read(&self, target: &Target) -> Result<Option<Value>, ClusterError>;
+}
+
+/// One object as a call names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its kind as it is served.
+    pub kind: Kind,
+    /// Its namespace; empty in the cluster.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What an apply did.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The metadata after it, our entry of managed fields included.
+    pub live: LiveMetadata,
+    /// The object did not exist before.
+    pub created: bool,
+}
+
+/// What a watch tells: `Restarted`, an `Applied` for each object, `ListComplete`, then changes.
+#[derive(Clone, Debug)]
+pub enum News<T> {
+    /// A full list begins; what was known stays valid until it is complete.
+    Restarted,
+    /// An object exists in this state.
+    Applied(T),
+    /// What was not in the list is gone.
+    ListComplete,
+    /// An object is gone or no longer matches, last seen in this state.
+    Deleted(T),
+    /// The kind could not be listed or watched; the watch goes on by itself.
+    Failed(ClusterError),
+}
+
+/// A call to the API server that did not do what it was for. No text holds a value that the server echoed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ClusterError {
+    /// What it means for the next try.
+    pub class: Class,
+    /// The HTTP status; `None` when no answer came.
+    pub code: Option<u16>,
+    /// What was being done, to what, what the server said, status and reason.
+    pub message: String,
+    /// How long the server asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<CallError> for ClusterError {
+    fn from(error: CallError) -> Self {
+        Self { class: error.class, code: error.code, message: error.to_string(), retry_after: error.retry_after }
+    }
+}
+
+/// A Sync object, and that it is this very one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncRef {
+    /// Its name.
+    pub key: SyncKey,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Watches the health of what was applied, and nudges the Sync by [`crate::nudge::Nudge::Health`] when it changes.
+pub trait Observer: Send + Sync {
+    /// A turn ended: from now on these are the Sync's objects. Never blocks.
+    fn applied(&self, sync: &SyncKey, enforced: &Enforced);
+
+    /// The health of the Sync's objects that are not simply current, by object. What is absent is current; what is not
+    /// known yet is [`lockstep_plan::Status::InProgress`].
+    fn unhealthy(&self, sync: &SyncKey) -> BTreeMap<ObjectId, Health>;
+
+    /// What became of each container of each workload.
+    fn workloads(&self, sync: &SyncKey) -> Vec<WorkloadState>;
+
+    /// The Sync is gone.
+    fn forget(&self, sync: &SyncKey);
+}
+
+/// What a turn has left in the cluster.
+#[derive(Clone, Debug)]
+pub struct Enforced {
+    /// The commit.
+    pub commit: String,
+    /// When the turn that first applied this commit ended.
+    pub at: Timestamp,
+    /// Within how much time of an object's own apply it must be healthy.
+    pub timeout: Duration,
+    /// Its objects, those included that could not be applied.
+    pub wanted: Arc<Vec<Rendered>>,
+    /// Their kinds as they are served; a kind that is not served is absent.
+    pub kinds: BTreeMap<GroupKind, Kind>,
+    /// The objects that this very turn changed in the cluster, and when. A repair that changes nothing is not among them.
+    pub changed: BTreeMap<ObjectId, Timestamp>,
+    /// The objects that are not in the cluster as the commit wants them, and why.
+    pub failed: BTreeMap<ObjectId, ObjectFailure>,
+}
+
+/// Why an object is not as the commit wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectFailure {
+    /// The API server refused the apply, or could not be asked.
+    Refused(ClusterError),
+    /// It was not tried: somebody else owns it, its kind is not served, it is being deleted.
+    Blocked(String),
+}
+
+/// Is told of what happens, and makes Events and metrics of it. Never blocks.
+pub trait Witness: Send + Sync {
+    /// Something happened to a Sync.
+    fn happened(&self, sync: &SyncRef, happening: &Happening);
+}
+
+/// What can happen to a Sync.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// A turn ended, well or not.
+    TurnEnded {
+        /// How long it took.
+        took: Duration,
+        /// How many objects were applied (sent to the server with success).
+        applied: usize,
+        /// How many applies failed.
+        failed: usize,
+    },
+    /// A commit was applied without an error.
+    Applied {
+        /// The commit.
+        commit: String,
+        /// How many objects it made.
+        created: usize,
+        /// How many it changed.
+        changed: usize,
+    },
+    /// An object of nobody became ours.
+    Adopted {
+        /// `Kind/namespace/name`.
+        object: String,
+    },
+    /// Objects that left Git were deleted.
+    Pruned {
+        /// The commit.
+        commit: String,
+        /// `Kind/namespace/name` of each.
+        objects: Vec<String>,
+    },
+    /// Deletions wait for a person.
+    Held {
+        /// The commit to acknowledge.
+        commit: String,
+        /// How many objects would be deleted.
+        would_prune: usize,
+        /// Why they wait.
+        reason: HoldReason,
+        /// The same as a sentence.
+        message: String,
+    },
+    /// Somebody else changed or deleted an object.
+    Drifted {
+        /// `Kind/namespace/name`.
+        object: String,
+        /// Paths of the fields; none when the object was deleted.
+        fields: Vec<String>,
+        /// The field manager that took them; empty when unknown.
+        manager: String,
+        /// Whether it was changed back; otherwise it is only reported.
+        repaired: bool,
+    },
+    /// Somebody else changes an object as often as it is changed back; repairs come more slowly now.
+    Fighting {
+        /// `Kind/namespace/name`.
+        object: String,
+        /// The field manager on the other side; empty when unknown.
+        manager: String,
+        /// The fields.
+        fields: Vec<String>,
+        /// Until the next repair.
+        pause: Duration,
+    },
+    /// The server did not keep fields that we applied.
+    NotKept {
+        /// `Kind/namespace/name`.
+        object: String,
+        /// Paths of the fields.
+        fields: Vec<String>,
+    },
+    /// The repository could not be read.
+    FetchFailed(SourceError),
+    /// The commit cannot be used: some of its files are wrong. Nothing of it was applied.
+    Invalid {
+        /// The commit.
+        commit: String,
+        /// What is wrong, with file and line.
+        problems: Vec<String>,
+    },
+    /// Objects of the commit could not be applied.
+    ApplyFailed {
+        /// The commit.
+        commit: String,
+        /// What failed, with its cause.
+        problems: Vec<String>,
+    },
+    /// Everything that the commit wants is healthy now.
+    Healthy {
+        /// The commit.
+        commit: String,
+    },
+    /// An object failed, or was not healthy in time.
+    Unhealthy {
+        /// The commit.
+        commit: String,
+        /// Object and cause of each.
+        problems: Vec<String>,
+    },
+    /// The Sync was deleted; its objects stay in the cluster.
+    Orphaned {
+        /// How many.
+        objects: usize,
+    },
+}
+
+/// The time of day. Pauses are measured by tokio's clock, never by this one.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
