@@ -76,8 +76,8 @@ pub struct SyncSpec {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": "!self.repository.startsWith('http://') || self.dangerousPlainHttp",
-        "message": "plain http sends credentials and commits in the clear: use https, or set dangerousPlainHttp",
+        "rule": "!self.repository.startsWith('http://') || self.dangerousPlainHttp || self.repository.matches('^http://(127[.][0-9.]+|localhost|[[]::1[]])(:[0-9]+)?/')",
+        "message": "plain http to another machine sends credentials and commits in the clear: use https, or set dangerousPlainHttp",
     },
     {
         "rule": "!self.repository.matches('^[a-z]+://[^/@]*:[^/@]*@')",

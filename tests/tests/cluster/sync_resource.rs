@@ -40,6 +40,7 @@ async fn defaults_are_filled_in_and_nonsense_is_refused() {
         (json!({"source": {"repository": "file:///etc"}}), "repository"),
         (json!({"source": {"repository": "ext::sh -c x"}}), "repository"),
         (json!({"source": {"repository": "http://git.example/c.git"}}), "dangerousPlainHttp"),
+        (json!({"source": {"repository": "http://127.0.0.1.example:80/c.git"}}), "dangerousPlainHttp"),
         (json!({"source": {"repository": "https://me:hunter2@git.example/c.git"}}), "secretRef"),
         (json!({"source": {"repository": "https://git.example/c.git", "path": "a/../../b"}}), "stay within"),
         (json!({"source": {"repository": "https://git.example/c.git", "path": "/etc"}}), "relative"),
@@ -58,6 +59,11 @@ async fn defaults_are_filled_in_and_nonsense_is_refused() {
         let error = cluster.apply(&kind, &ns, "shop", &sync(&ns, spec.clone()), &Precondition::None).await.unwrap_err();
         assert!(error.message.contains(word), "{spec}: {error}");
         assert!(!error.message.contains("hunter2"), "{error}");
+    }
+
+    for loopback in ["http://127.0.0.1:8080/c.git", "http://localhost/c.git", "http://[::1]:8080/c.git"] {
+        let spec = json!({"source": {"repository": loopback}});
+        cluster.apply(&kind, &ns, "shop", &sync(&ns, spec), &Precondition::None).await.unwrap();
     }
 
     let source =
