@@ -1,1 +1,25 @@
-//! The Deployment Automator: scan, decide, edit, publish.
+//! The Deployment Automator: it watches registries and commits which image tag each workload runs.
+//!
+//! Policy stands in Git beside what it governs. A turn fetches the branch, lists what the automated places name, decides by
+//! pure functions, changes bytes, and pushes one commit; where others pushed first, it decides again on their tree. All that
+//! must survive is in Git: what a person or a revert took back is read from the branch's history, never from a database.
+//!
+//! ```text
+//!  Git ─► places ─► policy ─┐
+//!  registries ─► scan ──────┼─► decide ─► edit ─► publish ─► Git
+//!  history ─► undone ───────┘   pure      pure
+//! ```
+
+mod allow;
+mod ports;
+
+mod publish;
+
+mod board;
+mod turn;
+
+pub use allow::AllowedRepositories;
+pub use board::{Board, BranchKey, BranchState, Heads, PlaceState, Problem};
+pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
+pub use publish::Moved;
+pub use turn::{Outcome, Target, TurnError, Wake};

@@ -94,6 +94,17 @@ impl SeenTags {
         self.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
     }
 
+    /// When the first complete scan of `repository` was recorded; what is first seen "before" was there then.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn first_scan(&self, repository: &Repository) -> Result<Option<Timestamp>, SeenError> {
+        self.with("read", |database| {
+            let scanned = database.begin_read()?.open_table(REPOSITORIES)?.get(repository.to_string().as_str())?;
+            Ok(scanned.and_then(|time| Timestamp::from_millisecond(time.value()).ok()))
+        })
+    }
+
     /// Notes the digest that `tag` has at `now`. True if it had another one before: then it was pushed again, and is first seen now.
     ///
     /// # Errors

@@ -11,6 +11,14 @@ pub(crate) fn reference(branch: &str) -> Result<String, RepositoryError> {
     if valid { Ok(name) } else { Err(RepositoryError::BranchName { branch: branch.to_owned() }) }
 }
 
+/// Whether a text can be the name of a branch; for settings, before any server is asked.
+///
+/// # Errors
+/// [`RepositoryError::BranchName`].
+pub fn check_branch(branch: &str) -> Result<(), RepositoryError> {
+    reference(branch).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::reference;

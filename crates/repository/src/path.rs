@@ -34,6 +34,14 @@ pub(crate) fn names(path: &str) -> Result<Vec<&str>, RepositoryError> {
     Ok(names)
 }
 
+/// Whether a text can be a path inside a repository; for settings, before anything is read.
+///
+/// # Errors
+/// [`RepositoryError::PathRefused`].
+pub fn check_path(path: &str) -> Result<(), RepositoryError> {
+    names(path).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::names;

@@ -37,6 +37,8 @@ pub struct TreeFile {
     pub blob: BlobId,
     /// Its mode; for a link that of the file it leads to.
     pub mode: FileMode,
+    /// A link leads to it: the file itself is elsewhere in the tree.
+    pub linked: bool,
 }
 
 /// Whether a file holds, instead of its content, a pointer to it in Git LFS.
@@ -104,10 +106,10 @@ pub(crate) struct Reader<'a> {
     root: ObjectId,
 }
 
-struct Entry {
-    name: String,
-    id: ObjectId,
-    kind: EntryKind,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) id: ObjectId,
+    pub(crate) kind: EntryKind,
 }
 
 impl<'a> Reader<'a> {
@@ -118,6 +120,10 @@ impl<'a> Reader<'a> {
             .and_then(|commit| Ok(commit.tree_id()?.detach()))
             .map_err(|error| repository.unreadable(commit, error))?;
         Ok(Self { repository, local, commit, root })
+    }
+
+    pub(crate) fn root(&self) -> ObjectId {
+        self.root
     }
 
     /// Follows `names` from the root, and links inside the tree on the way.
@@ -186,7 +192,8 @@ impl<'a> Reader<'a> {
             if files.len() >= MAX_FILES {
                 return Err(RepositoryError::TooManyFiles { path: shown.to_owned(), limit: MAX_FILES });
             }
-            files.push(TreeFile { path: shown.to_owned(), blob: BlobId(found.id), mode });
+            let linked = found.names.join("/") != shown;
+            files.push(TreeFile { path: shown.to_owned(), blob: BlobId(found.id), mode, linked });
             return Ok(());
         }
         if above.contains(&found.id) || above.len() >= MAX_DEPTH {
@@ -211,7 +218,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, RepositoryError> {
+    pub(crate) fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, RepositoryError> {
         let unreadable = |error: gix::Error| self.repository.unreadable(format!("tree {tree}"), error);
         let tree = self.local.find_tree(tree).map_err(unreadable)?;
         tree.iter()

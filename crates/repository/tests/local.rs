@@ -149,6 +149,8 @@ fn links_are_followed_inside_the_tree() {
     assert_eq!(paths(&repository, commit, "prod/all/deep"), ["prod/all/deep/b.yaml"]);
     let files = repository.files(commit, "prod").unwrap();
     assert_eq!(files[0].blob, files[3].blob);
+    assert!(files.iter().all(|file| file.linked));
+    assert!(repository.files(commit, "base").unwrap().iter().all(|file| !file.linked));
 }
 
 #[test]
@@ -292,4 +294,43 @@ fn a_repository_of_somebody_else_is_left_alone() {
 fn lfs_pointers_are_recognised() {
     assert!(is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"));
     assert!(!is_lfs_pointer(b"version: 1\n"));
+}
+
+#[test]
+fn a_step_names_the_files_that_a_commit_changed() {
+    let fixture = Fixture::new();
+    let first = fixture.write("a/one.yaml", "1").write("a/deep/two.yaml", "2").write("b", "b").commit("first");
+    fixture.write("a/deep/two.yaml", "22").write("c/three.yaml", "3");
+    fs::remove_file(fixture.work().join("b")).unwrap();
+    fixture.write("b/inner", "now a folder");
+    let second = fixture.commit("second");
+    let nothing = fixture.commit("third changes nothing");
+    let repository = fixture.cloned();
+
+    let step = |commit| {
+        let info = repository.first_parents(commit, 1).next().unwrap().unwrap();
+        let changes = repository.step(info).unwrap().changes;
+        changes
+            .into_iter()
+            .map(|change| (change.path, change.before.is_some(), change.after.is_some()))
+            .collect::<Vec<_>>()
+    };
+    let change = |path: &str, before, after| (path.to_owned(), before, after);
+    assert_eq!(
+        step(first),
+        [change("a/deep/two.yaml", false, true), change("a/one.yaml", false, true), change("b", false, true)]
+    );
+    assert_eq!(
+        step(second),
+        [
+            change("a/deep/two.yaml", true, true),
+            change("b", true, false),
+            change("b/inner", false, true),
+            change("c/three.yaml", false, true)
+        ]
+    );
+    assert_eq!(step(nothing), []);
+    let before = repository.blob_at(first, "a/deep/two.yaml").unwrap();
+    let info = repository.first_parents(second, 1).next().unwrap().unwrap();
+    assert_eq!(repository.step(info).unwrap().changes[0].before, before);
 }

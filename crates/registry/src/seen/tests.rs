@@ -121,3 +121,17 @@ fn a_record_in_use_is_left_alone() {
     let error = SeenTags::open(&folder.path().join("no/such/folder/seen.redb")).err().unwrap();
     assert_eq!(error.category(), "database");
 }
+
+#[test]
+fn the_time_of_the_first_scan_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = SeenTags::open(&folder.path().join("seen.redb")).unwrap();
+    let repository = |name: &str| Repository { host: "r".to_owned(), name: name.to_owned() };
+    let time = |second| Timestamp::from_second(second).unwrap();
+    assert_eq!(seen.first_scan(&repository("a")).unwrap(), None);
+    for second in [60, 120] {
+        seen.record(&repository("a"), &["1".to_owned()], time(second)).unwrap();
+        assert_eq!(seen.first_scan(&repository("a")).unwrap(), Some(time(60)));
+        assert_eq!(seen.first_scan(&repository("b")).unwrap(), None);
+    }
+}

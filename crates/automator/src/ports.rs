@@ -1,0 +1,105 @@
+//! What the story needs from the world: one branch of a config repository, the registries, the time.
+//!
+//! `wiring.rs` implements these for Git and registries; tests implement them in memory.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lockstep_registry::Repository;
+use lockstep_repository::{BlobId, CommitId, PushOutcome, Step, TreeFile};
+
+/// A call to the outside that failed; it is tried again in the next turn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PortError {
+    /// A word of a closed set, for metrics: that of the edge's own error.
+    pub category: &'static str,
+    /// What was being done, to what, and what to do about it. Never a secret.
+    pub message: String,
+}
+
+/// A file and the bytes that it gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// From the root of the repository.
+    pub path: String,
+    /// All of its new content.
+    pub bytes: Vec<u8>,
+}
+
+/// One branch of one config repository.
+#[async_trait]
+pub trait Branch: Send + Sync {
+    /// Fetches, and says where the branch is now.
+    async fn head(&self) -> Result<CommitId, PortError>;
+
+    /// The files below the configured folders at a commit. A configured folder that is missing is an error.
+    async fn files(&self, commit: CommitId) -> Result<Vec<TreeFile>, PortError>;
+
+    /// The bytes of a file.
+    async fn blob(&self, blob: BlobId) -> Result<Vec<u8>, PortError>;
+
+    /// `from` and the commits before it along first parents, newest first, at most `limit`, and not `until` nor what
+    /// lies before it.
+    async fn steps(&self, from: CommitId, until: Option<CommitId>, limit: usize) -> Result<Vec<Step>, PortError>;
+
+    /// Makes a commit on top of `parent`. Until it is pushed it exists for nobody else.
+    async fn commit(
+        &self,
+        parent: CommitId,
+        changes: Vec<FileChange>,
+        message: String,
+        time: Timestamp,
+    ) -> Result<CommitId, PortError>;
+
+    /// Moves the branch to a commit, never by force.
+    async fn push(&self, commit: CommitId) -> Result<PushOutcome, PortError>;
+}
+
+/// When the tags of an image repository were first listed to us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sights {
+    /// When the repository was first listed completely.
+    pub first_scan: Option<Timestamp>,
+    /// By tag; `None` where the tag was there already at the first scan.
+    pub first_seen: BTreeMap<String, Option<Timestamp>>,
+}
+
+/// The image registries.
+#[async_trait]
+pub trait Tags: Send + Sync {
+    /// Every tag of a repository: a complete listing or an error.
+    async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError>;
+
+    /// Records a complete listing, and says when each tag was first seen.
+    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError>;
+
+    /// The digest that a tag has now; none if there is no such tag.
+    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError>;
+
+    /// When the image with this digest was built, as its publisher says.
+    async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError>;
+}
+
+/// The time, and waiting.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
+    /// Waits that long.
+    async fn pause(&self, time: Duration);
+}
+
+/// Everything that a turn reaches the world by.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    /// The branch that the turn is about.
+    pub branch: &'a dyn Branch,
+    /// The image registries.
+    pub tags: &'a dyn Tags,
+    /// The time.
+    pub clock: &'a dyn Clock,
+}

@@ -1,0 +1,211 @@
+//! How the process runs. Which images move is said in Git, beside them.
+
+mod check;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use camino::Utf8PathBuf;
+use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsErrors, Sources};
+use serde::{Deserialize, Serialize};
+
+/// The settings of the daemon; `docs/configuration.md` describes each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// The branches that are kept up to date.
+    pub repositories: Vec<RepositorySettings>,
+    /// The registries of which something must be said.
+    pub registries: Vec<RegistrySettings>,
+    /// Globs of the image repositories that may be asked; none means those of the known registries.
+    pub allow_repositories: Vec<String>,
+    /// How often to look without any hint.
+    pub intervals: Intervals,
+    /// The folder of the clones and of the first sights of tags.
+    pub data: Utf8PathBuf,
+    /// Where the ports are.
+    pub listen: Listen,
+    /// The certificate of the gRPC port and of the webhook port.
+    pub tls: Option<Tls>,
+    /// Who may call; without it there is no gRPC port.
+    pub tokens_file: Option<Utf8PathBuf>,
+    /// What registries must show; without it there is no webhook port.
+    pub webhook: Option<Webhook>,
+    /// How long the work in hand may take after the request to stop.
+    pub shutdown_grace: Period,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+/// One branch of one config repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RepositorySettings {
+    /// `https://`, `ssh://` or `user@host:path`, without credentials.
+    pub url: String,
+    /// The branch.
+    #[serde(default = "main_branch")]
+    pub branch: String,
+    /// The folders that are searched for workloads; none means all.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Whom the commits name.
+    #[serde(default)]
+    pub author: Author,
+    /// How to log in.
+    #[serde(default)]
+    pub credentials: Option<GitCredentials>,
+    /// The authorities to trust for HTTPS, in PEM, instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<Utf8PathBuf>,
+    /// Allows `http://` to other machines.
+    #[serde(default)]
+    pub dangerous_plain_http: bool,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+/// Whom commits name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The address, which need not receive mail.
+    pub email: String,
+}
+
+/// Three ways to log in to a Git server, of which one is used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct GitCredentials {
+    /// The user of HTTP basic authentication.
+    pub username: Option<String>,
+    /// Its password or token.
+    pub password_file: Option<SecretFile>,
+    /// A token for HTTP `Authorization: Bearer`.
+    pub bearer_token_file: Option<SecretFile>,
+    /// A private SSH key without passphrase.
+    pub identity_file: Option<SecretFile>,
+    /// The host keys of the SSH server.
+    pub known_hosts_file: Option<Utf8PathBuf>,
+}
+
+/// One registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RegistrySettings {
+    /// The host as images name it, with its port if it has one.
+    pub host: String,
+    /// The user; anonymous without.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password or token.
+    #[serde(default)]
+    pub password_file: Option<SecretFile>,
+    /// Authorities to trust beside the system's, in PEM.
+    #[serde(default)]
+    pub ca_file: Option<Utf8PathBuf>,
+    /// Allows HTTP without TLS to other machines.
+    #[serde(default)]
+    pub dangerous_plain_http: bool,
+}
+
+/// How often to look without any hint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Intervals {
+    /// At the registries.
+    pub registries: Period,
+    /// At the branches.
+    pub git: Period,
+    /// After a commit, changes are gathered for so long before the next.
+    pub batch: Period,
+}
+
+/// Where the ports are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Listen {
+    /// The service `Updates`.
+    pub grpc: ListenAddress,
+    /// `/live`, `/ready` and `/metrics`.
+    pub admin: SocketAddr,
+    /// `POST /webhooks/distribution`.
+    pub webhook: SocketAddr,
+}
+
+/// A certificate and its key, as files in PEM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate_file: Utf8PathBuf,
+    /// The private key.
+    pub key_file: Utf8PathBuf,
+}
+
+/// The webhook of registries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Webhook {
+    /// The whole value of the header `Authorization` that the registry sends.
+    pub secret_file: SecretFile,
+}
+
+impl Settings {
+    /// Loads and checks the settings. Files are only named here; whether they can be read is seen at the start.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first of it.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsErrors> {
+        lockstep_daemon::load(sources, check::problems)
+    }
+
+    /// What cannot be read of all the files that the settings name: their keys, and why.
+    #[must_use]
+    pub fn unreadable_files(&self) -> Vec<(String, String)> {
+        check::unreadable_files(self)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            repositories: Vec::new(),
+            registries: Vec::new(),
+            allow_repositories: Vec::new(),
+            intervals: Intervals::default(),
+            data: "/var/lib/lockstep-automator".into(),
+            listen: Listen::default(),
+            tls: None,
+            tokens_file: None,
+            webhook: None,
+            shutdown_grace: Period::seconds(20),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Default for Author {
+    fn default() -> Self {
+        Self { name: "Lockstep".to_owned(), email: "lockstep@localhost".to_owned() }
+    }
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Self { registries: Period::seconds(300), git: Period::seconds(30), batch: Period::seconds(10) }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { grpc: ListenAddress::Tcp(loopback(7400)), admin: loopback(7401), webhook: loopback(7402) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

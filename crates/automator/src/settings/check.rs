@@ -1,0 +1,199 @@
+//! What the types of the settings cannot say.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use camino::Utf8Path;
+use lockstep_daemon::{ListenAddress, SecretFile};
+use lockstep_registry::{Registries, RegistrySettings as ClientSettings};
+use lockstep_repository::{PlainHttp, RemoteUrl, check_branch, check_path};
+
+use super::{GitCredentials, RegistrySettings, RepositorySettings, Settings};
+
+/// Looking more often than this is an attack on the server.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Keys and messages, in the order in which they were found.
+#[derive(Default)]
+struct Problems(Vec<(String, String)>);
+
+impl Problems {
+    fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.0.push((key.into(), message.into()));
+    }
+}
+
+/// Everything that is wrong.
+pub(super) fn problems(settings: &Settings) -> Vec<(String, String)> {
+    let mut problems = Problems::default();
+    if settings.repositories.is_empty() {
+        problems.add("repositories", "names none: at least one config repository is needed");
+    }
+    let mut branches = BTreeMap::new();
+    for (index, repository) in settings.repositories.iter().enumerate() {
+        let key = format!("repositories.{index}");
+        repository_problems(repository, &key, &mut problems);
+        let name = crate::repository_name::normalised(&repository.url);
+        if let Some(first) = branches.insert((name, &repository.branch), index) {
+            problems.add(key, format!("is the branch of repositories.{first} once more; keep one of them"));
+        }
+    }
+    let mut hosts = BTreeMap::new();
+    for (index, registry) in settings.registries.iter().enumerate() {
+        let key = format!("registries.{index}");
+        registry_problems(registry, &key, &mut problems);
+        if let Some(first) = hosts.insert(&registry.host, index) {
+            problems.add(format!("{key}.host"), format!("is that of registries.{first} once more; keep one of them"));
+        }
+    }
+    for (index, glob) in settings.allow_repositories.iter().enumerate() {
+        if glob.is_empty() || glob.contains(char::is_whitespace) {
+            let message = "is not a glob of image repositories; write one as in ghcr.io/acme/*";
+            problems.add(format!("allow-repositories.{index}"), message);
+        }
+    }
+    for (key, period) in [("registries", settings.intervals.registries), ("git", settings.intervals.git)] {
+        if period.get() < SHORTEST_INTERVAL {
+            problems.add(format!("intervals.{key}"), format!("must be at least {SHORTEST_INTERVAL:?}, not {period}"));
+        }
+    }
+    if settings.data.as_str().is_empty() {
+        problems.add("data", "is empty; name a folder");
+    }
+    if settings.shutdown_grace.get().is_zero() {
+        problems.add("shutdown-grace", "must be longer than nothing");
+    }
+    address_problems(settings, &mut problems);
+    problems.0
+}
+
+fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mut Problems) {
+    let plain = if repository.dangerous_plain_http { PlainHttp::Allowed } else { PlainHttp::LoopbackOnly };
+    if let Err(error) = RemoteUrl::parse(&repository.url, plain) {
+        problems.add(format!("{key}.url"), error.to_string());
+    }
+    if let Err(error) = check_branch(&repository.branch) {
+        problems.add(format!("{key}.branch"), error.to_string());
+    }
+    for (index, path) in repository.paths.iter().enumerate() {
+        if let Err(error) = check_path(path) {
+            problems.add(format!("{key}.paths.{index}"), error.to_string());
+        }
+    }
+    for (part, text) in [("name", &repository.author.name), ("email", &repository.author.email)] {
+        if text.trim().is_empty() || text.contains(|letter: char| letter.is_control() || "<>".contains(letter)) {
+            problems.add(format!("{key}.author.{part}"), "must be one line that is not empty and has no < or >");
+        }
+    }
+    let over_http = repository.url.starts_with("http");
+    if repository.ca_file.is_some() && !over_http {
+        problems.add(format!("{key}.ca-file"), "is for https:// only; SSH has credentials.known-hosts-file");
+    }
+    match &repository.credentials {
+        Some(credentials) => credentials_problems(credentials, over_http, &format!("{key}.credentials"), problems),
+        None if over_http => {}
+        None => problems.add(
+            format!("{key}.credentials"),
+            "is required and not set: SSH needs identity-file and known-hosts-file",
+        ),
+    }
+}
+
+fn credentials_problems(credentials: &GitCredentials, over_http: bool, key: &str, problems: &mut Problems) {
+    let GitCredentials { username, password_file, bearer_token_file, identity_file, known_hosts_file } = credentials;
+    let basic = username.is_some() || password_file.is_some();
+    let bearer = bearer_token_file.is_some();
+    let ssh = identity_file.is_some() || known_hosts_file.is_some();
+    if [basic, bearer, ssh].into_iter().filter(|form| *form).count() != 1 {
+        let forms = "username and password-file, or bearer-token-file, or identity-file and known-hosts-file";
+        problems.add(key, format!("must have exactly one of the three forms: {forms}"));
+        return;
+    }
+    let pairs = [
+        ("username", username.is_some(), "password-file", password_file.is_some()),
+        ("identity-file", identity_file.is_some(), "known-hosts-file", known_hosts_file.is_some()),
+    ];
+    for (first, has_first, second, has_second) in pairs {
+        if has_first != has_second {
+            let (there, missing) = if has_first { (first, second) } else { (second, first) };
+            problems.add(format!("{key}.{missing}"), format!("is required beside {there} and not set"));
+        }
+    }
+    if let Some(username) = username
+        && (username.is_empty() || username.contains(|letter: char| letter.is_control() || letter == ':'))
+    {
+        problems.add(format!("{key}.username"), "must not be empty and must not hold a colon");
+    }
+    if over_http == ssh {
+        let needed = if over_http {
+            "is an SSH key, but the URL is http: use username and password-file, or bearer-token-file"
+        } else {
+            "is for HTTP, but the URL is SSH: use identity-file and known-hosts-file"
+        };
+        problems.add(key, needed);
+    }
+}
+
+fn registry_problems(registry: &RegistrySettings, key: &str, problems: &mut Problems) {
+    if let Err(error) = Registries::new(vec![ClientSettings::new(&registry.host)]) {
+        problems.add(format!("{key}.host"), error.to_string());
+    }
+    if registry.username.is_some() != registry.password_file.is_some() {
+        let (there, missing) =
+            if registry.username.is_some() { ("username", "password-file") } else { ("password-file", "username") };
+        problems.add(format!("{key}.{missing}"), format!("is required beside {there} and not set"));
+    }
+}
+
+fn address_problems(settings: &Settings, problems: &mut Problems) {
+    let grpc = match &settings.listen.grpc {
+        ListenAddress::Tcp(address) if settings.tokens_file.is_some() => Some(*address),
+        _ => None,
+    };
+    let webhook = settings.webhook.as_ref().map(|_| settings.listen.webhook);
+    let named = [("listen.grpc", grpc), ("listen.webhook", webhook)];
+    let exposed: Vec<String> = named
+        .iter()
+        .filter_map(|(key, address)| address.filter(|address| !address.ip().is_loopback()).map(|at| format!("{key} is {at}")))
+        .collect();
+    if settings.tls.is_none() && !exposed.is_empty() {
+        let exposed = exposed.join(" and ");
+        let message = format!("is required because {exposed}, not loopback: set certificate-file and key-file");
+        problems.add("tls", message);
+    }
+    let all = [named[0], ("listen.admin", Some(settings.listen.admin)), named[1]];
+    let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
+    for (key, address) in all {
+        if let Some(address) = address.filter(|address| address.port() != 0)
+            && let Some(first) = taken.insert(address, key)
+        {
+            problems.add(key, format!("is {address}, as {first} is; each port needs its own"));
+        }
+    }
+}
+
+/// The files that the settings name and that cannot be read now. Later they are read at each use.
+pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
+    let mut problems = Problems::default();
+    let mut look = |key: String, path: Option<&Utf8Path>| {
+        if let Some(path) = path
+            && let Err(error) = SecretFile::new(path).read()
+        {
+            problems.add(key, error.to_string());
+        }
+    };
+    for (index, repository) in settings.repositories.iter().enumerate() {
+        let key = |name: &str| format!("repositories.{index}.{name}");
+        look(key("ca-file"), repository.ca_file.as_deref());
+        let Some(credentials) = &repository.credentials else { continue };
+        look(key("credentials.password-file"), credentials.password_file.as_ref().map(SecretFile::path));
+        look(key("credentials.bearer-token-file"), credentials.bearer_token_file.as_ref().map(SecretFile::path));
+        look(key("credentials.identity-file"), credentials.identity_file.as_ref().map(SecretFile::path));
+        look(key("credentials.known-hosts-file"), credentials.known_hosts_file.as_deref());
+    }
+    for (index, registry) in settings.registries.iter().enumerate() {
+        look(format!("registries.{index}.password-file"), registry.password_file.as_ref().map(SecretFile::path));
+        look(format!("registries.{index}.ca-file"), registry.ca_file.as_deref());
+    }
+    look("webhook.secret-file".to_owned(), settings.webhook.as_ref().map(|webhook| webhook.secret_file.path()));
+    problems.0
+}

@@ -1,0 +1,101 @@
+//! One turn of one branch: look at the registries, decide, edit, publish.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_registry::Repository;
+use lockstep_repository::CommitId;
+
+use crate::allow::AllowedRepositories;
+use crate::board::{BranchKey, Problem};
+use crate::ports::PortError;
+use crate::publish::Moved;
+
+/// The branch that turns are about, and what its settings say.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which branch.
+    pub branch: BranchKey,
+    /// The image repositories that may be contacted.
+    pub allowed: AllowedRepositories,
+    /// How long after a commit further changes are gathered for the next one.
+    pub batch: Duration,
+}
+
+/// What a turn has to look at. The branch is always fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The branch, and registries only for places that are new.
+    Git,
+    /// Every image repository that an automated place names.
+    Registries,
+    /// These image repositories, where an automated place names them.
+    Images(BTreeSet<Repository>),
+}
+
+/// What a turn came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where the branch is after the turn.
+    pub head: CommitId,
+    /// The commit that was pushed.
+    pub pushed: Option<CommitId>,
+    /// What it moved.
+    pub moved: Vec<Moved>,
+    /// How many places are considered.
+    pub places: usize,
+    /// How many of them are held.
+    pub held: usize,
+    /// How many image repositories were listed.
+    pub listed: usize,
+    /// What could not be read or done; the board has the same.
+    pub problems: Vec<Problem>,
+    /// When a turn with [`Wake::Git`] should follow, whatever else happens: changes wait for the batch, or a listing is in doubt.
+    pub again_at: Option<Timestamp>,
+}
+
+/// Why a turn ended early. Nothing was pushed; the next turn begins anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnError {
+    /// The branch could not be read or written.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The server does not take our commits.
+    #[error("{branch}: the push was rejected: {reason}; let this account push to the branch")]
+    Rejected {
+        /// Which branch.
+        branch: BranchKey,
+        /// What the server said.
+        reason: String,
+    },
+    /// Others pushed first, each time.
+    #[error("{branch}: {attempts} pushes in a row were overtaken by others; the next turn tries again")]
+    Raced {
+        /// Which branch.
+        branch: BranchKey,
+        /// How many.
+        attempts: u32,
+    },
+    /// A computation on a blocking thread broke off.
+    #[error("the files of {branch} could not be read: {problem}; this is a fault in Lockstep, please report it")]
+    Broken {
+        /// Which branch.
+        branch: BranchKey,
+        /// What the runtime said.
+        problem: String,
+    },
+}
+
+impl TurnError {
+    /// A word for metric labels; the set is closed.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Port(error) => error.category,
+            Self::Rejected { .. } => "rejected",
+            Self::Raced { .. } => "raced",
+            Self::Broken { .. } => "broken",
+        }
+    }
+}
