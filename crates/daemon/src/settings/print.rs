@@ -23,7 +23,7 @@ pub fn printed<T: Serialize>(settings: &T) -> Result<String, SettingsErrors> {
 fn mask(value: &mut Value, secret: bool) {
     match value {
         Value::Object(map) => {
-            map.iter_mut().for_each(|(key, value)| mask(value, secret || sounds_secret(key)));
+            map.iter_mut().for_each(|(key, value)| mask(value, !names_a_place(key) && (secret || sounds_secret(key))));
         }
         Value::Array(list) => list.iter_mut().for_each(|value| mask(value, secret)),
         Value::Null | Value::Bool(_) => {}
@@ -35,8 +35,12 @@ fn mask(value: &mut Value, secret: bool) {
 
 fn sounds_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    !["-file", "-ref", "-directory"].iter().any(|end| key.ends_with(end))
-        && ["password", "passwd", "secret", "token", "private-key", "credential"].iter().any(|word| key.contains(word))
+    ["password", "passwd", "secret", "token", "private-key", "credential"].iter().any(|word| key.contains(word))
+}
+
+/// Where a secret is may be known, also under `credentials`.
+fn names_a_place(key: &str) -> bool {
+    ["-file", "-ref", "-directory"].iter().any(|end| key.ends_with(end))
 }
 
 /// The text with the user part of every URL in it masked: `https://***@host/`.

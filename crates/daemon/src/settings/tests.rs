@@ -1,4 +1,4 @@
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,7 @@ fn printing_shows_paths_and_masks_secrets() {
         token_file: SecretFile,
         api_token: &'static str,
         passwords: Vec<u32>,
+        credentials: BTreeMap<&'static str, &'static str>,
         nothing: Option<u8>,
     }
     let text = printed(&Careless {
@@ -188,13 +189,14 @@ fn printing_shows_paths_and_masks_secrets() {
         token_file: SecretFile::new("/run/token"),
         api_token: "canary",
         passwords: vec![4711],
+        credentials: [("username", "canary"), ("password-file", "/run/password")].into(),
         nothing: None,
     })
     .unwrap();
     for gone in ["canary", "4711", "me:"] {
         assert!(!text.contains(gone), "{text}");
     }
-    for shown in ["://***@git.example/a@b.git", "/run/token"] {
+    for shown in ["://***@git.example/a@b.git", "/run/token", "/run/password"] {
         assert!(text.contains(shown), "{text}");
     }
 }
