@@ -38,10 +38,15 @@ mod git_ssh;
 mod human;
 mod server_thread;
 
+mod installation;
+mod story;
+
 pub use control_plane::{Call, Calls, ControlPlane, administrator, shared};
 pub use git_server::{GitServer, GitServerOptions};
 pub use human::Human;
+pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names};
 pub use plane::Plane;
 pub use registry::{Notify, Registry, RegistryOptions};
+pub use story::{Story, Told};
 pub use tls::{Authority, ServerCertificate};
 pub use wait::eventually;

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A running server. Its standard input is a pipe whose only other end is here: when this process
 /// dies in whatever way, the pipe closes and the server, which watches it, exits.
@@ -37,6 +38,18 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends SIGTERM. That it has ended already is no error.
+    pub(crate) fn ask_to_end(&self) {
+        if let Some(id) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(id, Signal::TERM);
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// Fails, with the end of the log, when the process has ended by itself.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
@@ -55,5 +68,33 @@ impl Drop for Process {
         // It may have ended already; either way nothing is left to do about it.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Ends another process when this one dies without a chance to do so: a shell whose input is a
+/// pipe from here. The servers of the plane watch such a pipe themselves; the daemons, which are
+/// run by other supervisors, do not.
+#[derive(Debug)]
+pub(crate) struct Watchdog(Child);
+
+impl Watchdog {
+    pub(crate) fn of(process: &Process) -> Result<Self> {
+        let child = Command::new("sh")
+            .args(["-c", "read -r _; kill -KILL \"$1\"", "sh"])
+            .arg(process.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("starting a shell as watchdog")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -22,6 +22,9 @@ use crate::tls::Authority;
 
 const START: Duration = Duration::from_secs(60);
 
+/// The authorities of whom it tells about pushes, instead of the system's.
+const TRUSTED: &str = "trusted.pem";
+
 /// How the registry is to be.
 #[derive(Default)]
 pub struct RegistryOptions {
@@ -60,6 +63,19 @@ impl Registry {
     ///
     /// When the program cannot be had, or ends or does not answer in a minute.
     pub async fn start(options: RegistryOptions) -> Result<Self> {
+        Self::start_with(options, None).await
+    }
+
+    /// As [`Registry::start`], when [`Notify::url`] is HTTPS with a certificate of `authority`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::start`].
+    pub async fn start_trusting(options: RegistryOptions, authority: &Authority) -> Result<Self> {
+        Self::start_with(options, Some(authority)).await
+    }
+
+    async fn start_with(options: RegistryOptions, trusted: Option<&Authority>) -> Result<Self> {
         let plane = Plane::find().await?;
         let [port] = port::free()?;
         let folder = tempfile::Builder::new().prefix("lockstep-registry-").tempdir()?;
@@ -93,6 +109,9 @@ impl Registry {
         if let Some(notify) = &options.notify {
             settings["notifications"] = json!({"endpoints": [endpoint(notify)]});
         }
+        if let Some(authority) = trusted {
+            fs::write(folder.path().join(TRUSTED), authority.pem())?;
+        }
         // JSON, which is YAML too.
         fs::write(folder.path().join("settings.yaml"), settings.to_string())?;
         let this = Self {
@@ -123,6 +142,10 @@ impl Registry {
         command.arg("serve").arg(self.folder.path().join("settings.yaml"));
         command.env("OTEL_TRACES_EXPORTER", "none");
         command.env("LOCKSTEP_PLANE_REMOVE", self.folder.path());
+        let trusted = self.folder.path().join(TRUSTED);
+        if trusted.exists() {
+            command.env("SSL_CERT_FILE", trusted);
+        }
         let process = Process::spawn("registry", command, self.folder.path())?;
         *self.lock() = Some(process);
         let client = self.client()?;

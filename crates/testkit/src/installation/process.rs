@@ -1,0 +1,87 @@
+//! A daemon as a process of its own.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Daemon, Installation};
+use crate::eventually;
+use crate::process::{Process, Watchdog};
+
+const START: Duration = Duration::from_secs(60);
+
+const LOG: &str = "info,lockstep_automator=debug,lockstep_synchronizer=debug";
+
+/// Longer than the daemons' own grace period.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// A running daemon. It ends when this is dropped, and when this process dies.
+#[derive(Debug)]
+pub struct DaemonProcess {
+    // Dropped in this order: it must not end a process that took the number of the ended one.
+    watchdog: Watchdog,
+    process: Process,
+}
+
+impl Installation {
+    /// Starts the program of a daemon with its settings file, and returns when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, ends, or is not ready in a minute.
+    pub async fn spawn(&self, daemon: Daemon, program: &Path) -> Result<DaemonProcess> {
+        let mut command = Command::new(program);
+        command.arg("--config").arg(self.settings(daemon)).args(["--log-level", LOG]);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"LOCKSTEP__")) {
+            command.env_remove(name);
+        }
+        let process = Process::spawn(daemon.program(), command, self.folder())?;
+        let watchdog = Watchdog::of(&process)?;
+        let mut this = DaemonProcess { watchdog, process };
+        let mut ended = Ok(());
+        let waited = eventually(START, &format!("{} to be ready", daemon.program()), async || {
+            ended = this.process.check();
+            ended.is_err() || self.is_ready(daemon).await
+        })
+        .await;
+        ended.and(waited)?;
+        Ok(this)
+    }
+}
+
+impl DaemonProcess {
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end in time; it is killed then.
+    pub async fn stop(self) -> Result<ExitStatus> {
+        let Self { watchdog, mut process } = self;
+        drop(watchdog);
+        process.ask_to_end();
+        let mut status = None;
+        eventually(GRACE, "a daemon to end after SIGTERM", async || {
+            status = process.ended();
+            status.is_some()
+        })
+        .await?;
+        status.context("a daemon without an exit status")
+    }
+
+    /// The memory it occupies now, in bytes; none where the system does not say so.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+}
