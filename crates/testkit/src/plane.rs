@@ -64,7 +64,7 @@ impl Plane {
             },
         }
         let sources = work.path().join("sources");
-        match tokio::task::spawn_blocking(move || build::with_go(&sources)).await? {
+        match build::with_go(&sources).await {
             Ok(made) => return Self::keep(&made, folder),
             Err(error) => tried.push(format!("a build with Go: {error:#}")),
         }

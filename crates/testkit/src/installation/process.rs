@@ -1,8 +1,9 @@
 //! A daemon as a process of its own.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -17,16 +18,22 @@ const LOG: &str = "info,lockstep_automator=debug,lockstep_synchronizer=debug";
 /// Longer than the daemons' own grace period.
 const GRACE: Duration = Duration::from_secs(25);
 
-/// A running daemon. It ends when this is dropped, and when this process dies.
+/// Somebody waits at a terminal.
+const GRACE_ON_DROP: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A running daemon. It is asked to end when this is dropped, killed if it does not, and killed
+/// when this process dies.
 #[derive(Debug)]
 pub struct DaemonProcess {
     // Dropped in this order: it must not end a process that took the number of the ended one.
-    watchdog: Watchdog,
+    watchdog: Option<Watchdog>,
     process: Process,
 }
 
 impl Installation {
-    /// Starts the program of a daemon with its settings file, and returns when it is ready.
+    /// Starts the program of a daemon with its settings file, and returns when it is ready. What it
+    /// says goes to a file beside its settings' folder, `NAME.log`.
     ///
     /// # Errors
     ///
@@ -37,8 +44,11 @@ impl Installation {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"LOCKSTEP__")) {
             command.env_remove(name);
         }
+        let temporary = self.file(daemon, "tmp");
+        fs::create_dir_all(&temporary)?;
+        command.env("TMPDIR", &temporary);
         let process = Process::spawn(daemon.program(), command, self.folder())?;
-        let watchdog = Watchdog::of(&process)?;
+        let watchdog = Some(Watchdog::of(&process)?);
         let mut this = DaemonProcess { watchdog, process };
         let mut ended = Ok(());
         let waited = eventually(START, &format!("{} to be ready", daemon.program()), async || {
@@ -63,13 +73,12 @@ impl DaemonProcess {
     /// # Errors
     ///
     /// When it does not end in time; it is killed then.
-    pub async fn stop(self) -> Result<ExitStatus> {
-        let Self { watchdog, mut process } = self;
-        drop(watchdog);
-        process.ask_to_end();
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.watchdog = None;
+        self.process.ask_to_end();
         let mut status = None;
         eventually(GRACE, "a daemon to end after SIGTERM", async || {
-            status = process.ended();
+            status = self.process.ended();
             status.is_some()
         })
         .await?;
@@ -79,9 +88,20 @@ impl DaemonProcess {
     /// The memory it occupies now, in bytes; none where the system does not say so.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
+    }
+}
+
+impl Drop for DaemonProcess {
+    fn drop(&mut self) {
+        self.watchdog = None;
+        self.process.ask_to_end();
+        let start = Instant::now();
+        while self.process.ended().is_none() && start.elapsed() < GRACE_ON_DROP {
+            std::thread::sleep(PAUSE);
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! Builds the programs with Go from the sources that this crate carries.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 /// The files of the Go module, by path. Carried in the binary, so that the demo can build without
 /// a checkout.
@@ -35,7 +37,7 @@ pub(super) fn sources_hash() -> String {
 }
 
 /// Writes the sources to `folder` and builds them; answers with the folder of the programs.
-pub(super) fn with_go(folder: &Path) -> Result<PathBuf> {
+pub(super) async fn with_go(folder: &Path) -> Result<PathBuf> {
     for (path, text) in SOURCES {
         let file = folder.join(path);
         if let Some(parent) = file.parent() {
@@ -59,52 +61,60 @@ pub(super) fn with_go(folder: &Path) -> Result<PathBuf> {
         .arg(&made)
         .args(["./plane", "./kwok"])
         .current_dir(folder)
+        .env("GOTMPDIR", folder)
         .env("CGO_ENABLED", "0");
-    run(command)?;
+    run(command).await?;
     Ok(made)
 }
 
-/// Runs the build, with a line about its progress every few seconds.
-fn run(mut command: Command) -> Result<()> {
+/// Runs the build, with a line about its progress every few seconds. Whoever drops this ends the
+/// build: an interrupted demo leaves no compiler behind.
+async fn run(mut command: Command) -> Result<()> {
     let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .context("starting go (it must be installed and on the PATH; version 1.26 or newer)")?;
-    let (send, receive) = mpsc::channel();
+    let mut group = Group(child.id());
     let output = child.stderr.take().context("the build has no output")?;
-    let reader = std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                return;
+    let mut output = BufReader::new(output).lines();
+    let mut lines: Vec<String> = Vec::new();
+    let mut next = tokio::time::interval_at((start + PROGRESS_EVERY).into(), PROGRESS_EVERY);
+    loop {
+        tokio::select! {
+            line = output.next_line() => match line? {
+                Some(line) => lines.push(line),
+                None => break,
+            },
+            _ = next.tick() => {
+                let last = lines.last().map_or("reading modules", String::as_str);
+                say(&format!("{:>4} s, {} packages, {last}", start.elapsed().as_secs(), lines.len()));
             }
         }
-    });
-
-    let mut lines: Vec<String> = Vec::new();
-    let mut next = Instant::now() + PROGRESS_EVERY;
-    loop {
-        match receive.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(line) => lines.push(line),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if Instant::now() >= next {
-            let last = lines.last().map_or("reading modules", String::as_str);
-            say(&format!("{:>4} s, {} packages, {last}", start.elapsed().as_secs(), lines.len()));
-            next = Instant::now() + PROGRESS_EVERY;
-        }
     }
-    let status = child.wait()?;
-    let _ = reader.join();
+    let status = child.wait().await?;
+    group.0 = None;
     if !status.success() {
         let tail = lines[lines.len().saturating_sub(15)..].join("\n     ");
         bail!("go build: {status}\n     {tail}");
     }
     say(&format!("built in {} s", start.elapsed().as_secs()));
     Ok(())
+}
+
+/// A process and its children, killed on drop unless they have ended.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+    }
 }
 
 /// A line of progress for whoever waits: minutes of silence look like a hanging test. Not by
