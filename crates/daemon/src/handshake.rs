@@ -1,6 +1,6 @@
 //! TLS handshakes, each with a time of its own.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use futures::{Stream, stream};
 use tokio::{
