@@ -12,14 +12,30 @@
 
 mod allow;
 mod ports;
+mod stopped;
 
+mod places;
+mod policy;
+mod survey;
+mod undone;
+
+mod decide;
+mod edit;
+mod scan;
+
+mod message;
 mod publish;
 
 mod board;
+mod memory;
 mod turn;
+mod update;
 
 pub use allow::AllowedRepositories;
 pub use board::{Board, BranchKey, BranchState, Heads, PlaceState, Problem};
+pub use memory::Memory;
+pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
-pub use publish::Moved;
-pub use turn::{Outcome, Target, TurnError, Wake};
+pub use publish::{ChangeKind, Moved};
+pub use stopped::StoppedTags;
+pub use turn::{Outcome, Target, TurnError, Wake, turn};

@@ -1,4 +1,18 @@
-//! One commit per batch and branch, with the evidence in it; a lost race decides again.
+//! One commit per batch and branch, with the evidence in it. Where others pushed first, the proposal is made again.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lockstep_repository::{CommitId, PushOutcome};
+
+use crate::board::BranchKey;
+use crate::message;
+use crate::places::PlaceId;
+use crate::ports::{Branch, FileChange, Ports};
+use crate::turn::TurnError;
+
+/// As often a proposal is made again after a lost race.
+const ATTEMPTS: u32 = 5;
 
 /// What one commit changed at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +23,106 @@ pub struct Moved {
     pub from: String,
     /// The reference after.
     pub to: String,
+}
+
+/// Why a commit of ours was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A newer tag.
+    Update,
+    /// Back to the value before an update of ours that does not run.
+    Revert,
+}
+
+/// One place's part of a commit, and the evidence for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) place: PlaceId,
+    /// The document in the file, and the image in the document.
+    pub(crate) document: usize,
+    pub(crate) pointer: String,
+    pub(crate) line: usize,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) tag: String,
+    /// What the registry says that the new tag is, if it was asked.
+    pub(crate) digest: Option<String>,
+    /// Sentences for the body of the commit.
+    pub(crate) evidence: Vec<String>,
+}
+
+impl Move {
+    pub(crate) fn moved(&self) -> Moved {
+        Moved { place: self.place.to_string(), from: self.from.clone(), to: self.to.clone() }
+    }
+}
+
+/// What a commit on top of one head would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) kind: ChangeKind,
+    /// At least one.
+    pub(crate) moves: Vec<Move>,
+    /// The files as they become.
+    pub(crate) files: Vec<FileChange>,
+}
+
+/// What is proposed depends on the head, and is made anew on each.
+#[async_trait]
+pub(crate) trait Proposal: Send {
+    /// Decides on the tree of `head`; none if there is nothing to commit.
+    async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError>;
+}
+
+/// What publishing came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Where the branch is now.
+    pub(crate) head: CommitId,
+    /// The commit, if there was something to commit.
+    pub(crate) commit: Option<(CommitId, Batch)>,
+}
+
+/// Commits what is proposed on `head` and pushes it. A lost race fetches, and asks the proposal again.
+///
+/// A crash between commit and push leaves nothing: the commit exists in the clone only.
+pub(crate) async fn publish(
+    proposal: &mut dyn Proposal,
+    mut head: CommitId,
+    branch: &BranchKey,
+    ports: &Ports<'_>,
+) -> Result<Published, TurnError> {
+    for attempt in 1..=ATTEMPTS {
+        let Some(batch) = proposal.at(head).await? else { return Ok(Published { head, commit: None }) };
+        let commit = commit(ports.branch, head, &batch, ports).await?;
+        match ports.branch.push(commit).await? {
+            PushOutcome::Pushed => {
+                tracing::info!(%branch, %commit, places = batch.moves.len(), kind = ?batch.kind, "pushed");
+                return Ok(Published { head: commit, commit: Some((commit, batch)) });
+            }
+            PushOutcome::Rejected { reason } => return Err(TurnError::Rejected { branch: branch.clone(), reason }),
+            PushOutcome::Raced => {
+                tracing::info!(%branch, attempt, "others pushed first; deciding again on their tree");
+                ports.clock.pause(backoff(attempt, ports)).await;
+                head = ports.branch.head().await?;
+            }
+        }
+    }
+    Err(TurnError::Raced { branch: branch.clone(), attempts: ATTEMPTS })
+}
+
+async fn commit(
+    branch: &dyn Branch,
+    parent: CommitId,
+    batch: &Batch,
+    ports: &Ports<'_>,
+) -> Result<CommitId, TurnError> {
+    let message = message::write(batch);
+    Ok(branch.commit(parent, batch.files.clone(), message, ports.clock.now()).await?)
+}
+
+/// Longer each time, and not the same for two automators that lost to each other.
+fn backoff(attempt: u32, ports: &Ports<'_>) -> Duration {
+    let jitter = ports.clock.now().subsec_nanosecond().unsigned_abs() % 100_000_000;
+    Duration::from_millis(50) * attempt + Duration::from_nanos(jitter.into())
 }

@@ -8,9 +8,50 @@ use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::allow::AllowedRepositories;
-use crate::board::{BranchKey, Problem};
-use crate::ports::PortError;
-use crate::publish::Moved;
+use crate::board::{Board, BranchKey, Problem};
+use crate::memory::Memory;
+use crate::ports::{PortError, Ports};
+use crate::publish::{self, Move, Moved, Proposal as _};
+use crate::update::{Seen, Updates};
+
+/// Runs one turn: fetch the branch; list, decide and edit on its tree; push one commit. Where others push first, all but the
+/// listing is done again on what they pushed.
+///
+/// # Errors
+/// What keeps the whole branch from being read or written. What concerns one file, object, place or image repository is in
+/// the outcome and on the board, and stops nothing else.
+pub async fn turn(
+    target: &Target,
+    wake: Wake,
+    memory: &mut Memory,
+    ports: &Ports<'_>,
+    board: &Board,
+) -> Result<Outcome, TurnError> {
+    let head = ports.branch.head().await?;
+    if wake == Wake::Git
+        && let Some(same) = memory.still_settled(head, ports.clock.now())
+    {
+        return Ok(same);
+    }
+    memory.settled = None;
+    let mut updates = Updates { target, memory, ports, board, wake, seen: Seen::default() };
+    let published = publish::publish(&mut updates, head, &target.branch, ports).await?;
+    if let Some((commit, _)) = &published.commit {
+        updates.memory.last_update = Some(ports.clock.now());
+        // The commit stands, whatever comes of looking at its tree for those who read the board.
+        if let Err(error) = updates.at(*commit).await {
+            tracing::warn!(%error, %commit, "pushed, and not looked at since");
+        }
+    }
+    let Seen { places, held, listed, problems, again_at } = updates.seen;
+    let (pushed, moved) = match published.commit {
+        Some((commit, batch)) => (Some(commit), batch.moves.iter().map(Move::moved).collect()),
+        None => (None, Vec::new()),
+    };
+    let outcome = Outcome { head: published.head, pushed, moved, places, held, listed, problems, again_at };
+    memory.settled = Some(outcome.clone());
+    Ok(outcome)
+}
 
 /// The branch that turns are about, and what its settings say.
 #[derive(Clone, Debug)]
@@ -28,9 +69,9 @@ pub struct Target {
 pub enum Wake {
     /// The branch, and registries only for places that are new.
     Git,
-    /// Every image repository that an automated place names.
+    /// Every image repository that a place names.
     Registries,
-    /// These image repositories, where an automated place names them.
+    /// These image repositories, where a place names them.
     Images(BTreeSet<Repository>),
 }
 
@@ -77,14 +118,6 @@ pub enum TurnError {
         /// How many.
         attempts: u32,
     },
-    /// A computation on a blocking thread broke off.
-    #[error("the files of {branch} could not be read: {problem}; this is a fault in Lockstep, please report it")]
-    Broken {
-        /// Which branch.
-        branch: BranchKey,
-        /// What the runtime said.
-        problem: String,
-    },
 }
 
 impl TurnError {
@@ -95,7 +128,6 @@ impl TurnError {
             Self::Port(error) => error.category,
             Self::Rejected { .. } => "rejected",
             Self::Raced { .. } => "raced",
-            Self::Broken { .. } => "broken",
         }
     }
 }

@@ -1,0 +1,108 @@
+//! The message of a commit: a line for people, the evidence, and trailers that say it again for programs.
+
+use std::fmt::Write as _;
+
+use lockstep_repository::CommitInfo;
+
+use crate::publish::{Batch, ChangeKind, Move, Moved};
+
+const CHANGE: &str = "Lockstep-Change";
+const PLACE: &str = "Lockstep-Place";
+const DIGEST: &str = "Lockstep-Digest";
+const RELEASE: &str = "Lockstep-Release";
+const ARROW: &str = " -> ";
+
+/// Writes the message of a batch.
+pub(crate) fn write(batch: &Batch) -> String {
+    let mut text = subject(batch);
+    for change in &batch.moves {
+        let _ = write!(text, "\n\n{}\n  {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
+        for evidence in &change.evidence {
+            let _ = write!(text, "\n  {}", one_line(evidence));
+        }
+    }
+    let kind = match batch.kind {
+        ChangeKind::Update => "update",
+        ChangeKind::Revert => "revert",
+    };
+    let _ = write!(text, "\n\n{CHANGE}: {kind}\n");
+    for change in &batch.moves {
+        let _ = writeln!(text, "{PLACE}: {} {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
+    }
+    let mut digests: Vec<String> = batch
+        .moves
+        .iter()
+        .filter_map(|change| Some(format!("{DIGEST}: {} {}", without_digest(&change.to), change.digest.as_ref()?)))
+        .collect();
+    digests.sort();
+    digests.dedup();
+    for digest in digests {
+        let _ = writeln!(text, "{digest}");
+    }
+    text
+}
+
+fn subject(batch: &Batch) -> String {
+    let verb = match batch.kind {
+        ChangeKind::Update => "Update",
+        ChangeKind::Revert => "Revert",
+    };
+    let whole = |change: &Move| {
+        let object = &change.place.object;
+        let name = if object.namespace.is_empty() {
+            object.name.clone()
+        } else {
+            format!("{}/{}", object.namespace, object.name)
+        };
+        (name, change.tag.clone())
+    };
+    let mut subjects: Vec<(String, String)> = batch.moves.iter().map(whole).collect();
+    subjects.dedup();
+    match subjects.as_slice() {
+        [(object, tag)] => format!("{verb} {} to {tag}", one_line(object)),
+        _ => format!("{verb} {} images", batch.moves.len()),
+    }
+}
+
+fn without_digest(reference: &str) -> &str {
+    reference.split_once('@').map_or(reference, |(tagged, _)| tagged)
+}
+
+/// Text of others stays on its line, so that it can be no trailer.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// What a commit says that it is, if it says that it is ours.
+pub(crate) fn kind(commit: &CommitInfo) -> Option<ChangeKind> {
+    match commit.trailer(CHANGE)? {
+        "update" => Some(ChangeKind::Update),
+        "revert" => Some(ChangeKind::Revert),
+        _ => None,
+    }
+}
+
+/// The places that a commit says that it moved.
+pub(crate) fn moved(commit: &CommitInfo) -> Vec<Moved> {
+    let values = commit.trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(PLACE));
+    values.filter_map(|(_, value)| read_moved(value)).collect()
+}
+
+/// `PLACE OLD -> NEW`; a reference has no space in it, a file may.
+fn read_moved(value: &str) -> Option<Moved> {
+    let (rest, to) = value.rsplit_once(ARROW)?;
+    let (place, from) = rest.rsplit_once(' ')?;
+    Some(Moved { place: place.to_owned(), from: from.to_owned(), to: to.to_owned() })
+}
+
+/// The places and tags that a commit releases: they are no longer undone there.
+pub(crate) fn releases(commit: &CommitInfo) -> Vec<(String, String)> {
+    let values = commit.trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(RELEASE));
+    values
+        .filter_map(|(_, value)| value.rsplit_once(' '))
+        .map(|(place, tag)| (place.trim_end().to_owned(), tag.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! What registries say: one listing for each image repository, however many places name it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+use lockstep_image::Candidate;
+use lockstep_registry::Repository;
+
+use crate::allow::AllowedRepositories;
+use crate::board::Problem;
+use crate::ports::{PortError, Ports, Sights, Tags};
+use crate::turn::Wake;
+
+/// As many repositories are listed at a time.
+const AT_A_TIME: usize = 8;
+/// How long a listing that lacks too much waits for a second reading.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
+
+/// What is known of an image repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) first_scan: Option<Timestamp>,
+    /// Tags that were there at the first scan.
+    pub(crate) from_before: BTreeSet<String>,
+    /// Tags whose build time was looked up, whatever came of it.
+    pub(crate) asked_created: BTreeSet<String>,
+}
+
+/// The listings of all image repositories, as of the last time that each was read. Losing it costs time only.
+#[derive(Debug, Default)]
+pub(crate) struct Listings {
+    known: BTreeMap<Repository, Facts>,
+    doubts: BTreeMap<Repository, Doubt>,
+    failed: BTreeMap<Repository, PortError>,
+}
+
+/// A listing that lacks too much to be believed at once.
+#[derive(Debug)]
+struct Doubt {
+    tags: Vec<String>,
+    since: Timestamp,
+    reason: String,
+}
+
+/// The image repositories that places name, each with the tags that they have now.
+pub(crate) type Wanted = BTreeMap<Repository, BTreeSet<String>>;
+
+impl Listings {
+    /// Forgets what no place names any more, and says what has to be listed: what `wake` asks for, what was never listed, and
+    /// what is due for a second look.
+    pub(crate) fn due(
+        &mut self,
+        wanted: &Wanted,
+        wake: &Wake,
+        allowed: &AllowedRepositories,
+        now: Timestamp,
+    ) -> Vec<Repository> {
+        self.known.retain(|repository, _| wanted.contains_key(repository));
+        self.doubts.retain(|repository, _| wanted.contains_key(repository));
+        self.failed.retain(|repository, _| wanted.contains_key(repository));
+        let due = |repository: &&Repository| allowed.allows(repository) && self.is_due(repository, wake, now);
+        wanted.keys().filter(due).cloned().collect()
+    }
+
+    /// Lists these repositories, several at a time.
+    pub(crate) async fn scan(&mut self, due: Vec<Repository>, wanted: &Wanted, ports: &Ports<'_>) {
+        let mut asked = Vec::new();
+        for repository in due {
+            asked.push(list(repository, ports.tags).boxed());
+        }
+        let mut answers = futures::stream::iter(asked).buffer_unordered(AT_A_TIME);
+        while let Some((repository, answer)) = answers.next().await {
+            let currents = wanted.get(&repository);
+            let taken = match answer {
+                Ok(tags) => self.take(&repository, tags, currents, ports).await,
+                Err(error) => Err(error),
+            };
+            match taken {
+                Ok(()) => drop(self.failed.remove(&repository)),
+                Err(error) => {
+                    tracing::warn!(image = %repository, %error, "not listed; the next scan tries again");
+                    self.failed.insert(repository, error);
+                }
+            }
+        }
+    }
+
+    fn is_due(&self, repository: &Repository, wake: &Wake, now: Timestamp) -> bool {
+        let asked = match wake {
+            Wake::Git => false,
+            Wake::Registries => true,
+            Wake::Images(images) => images.contains(repository),
+        };
+        let never = !self.known.contains_key(repository)
+            && !self.doubts.contains_key(repository)
+            && !self.failed.contains_key(repository);
+        asked || never || self.doubts.get(repository).is_some_and(|doubt| now >= doubt.since + SECOND_LOOK)
+    }
+
+    /// Takes in a complete listing, unless it is in doubt.
+    async fn take(
+        &mut self,
+        repository: &Repository,
+        tags: Vec<String>,
+        currents: Option<&BTreeSet<String>>,
+        ports: &Ports<'_>,
+    ) -> Result<(), PortError> {
+        let now = ports.clock.now();
+        let listed: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+        if let Some(reason) = self.doubt(repository, &listed, currents) {
+            let before = self.doubts.get(repository).filter(|doubt| doubt.tags == tags);
+            let since = before.map_or(now, |doubt| doubt.since);
+            if now < since + SECOND_LOOK {
+                tracing::info!(image = %repository, reason, "listing in doubt; it is read once more");
+                self.doubts.insert(repository.clone(), Doubt { tags, since, reason });
+                return Ok(());
+            }
+        }
+        let sights = ports.tags.record(repository, &tags, now).await?;
+        let facts = Facts::new(&tags, &sights, self.known.get(repository));
+        self.doubts.remove(repository);
+        self.known.insert(repository.clone(), facts);
+        Ok(())
+    }
+
+    /// Why a listing should not be believed at once.
+    fn doubt(
+        &self,
+        repository: &Repository,
+        listed: &BTreeSet<&str>,
+        currents: Option<&BTreeSet<String>>,
+    ) -> Option<String> {
+        let known = self.known.get(repository);
+        let was_listed = |tag: &str| known.is_none_or(|known| known.lists(tag));
+        let lost = currents
+            .into_iter()
+            .flatten()
+            .find(|current| !listed.contains(current.as_str()) && was_listed(current.as_str()));
+        if let Some(current) = lost {
+            return Some(format!("the current tag {current} is not listed"));
+        }
+        let before = known.map_or(0, |known| known.candidates.len());
+        let shrunk = listed.len() * 100 < before * 95;
+        shrunk.then(|| format!("{} tags were listed before and {} are now", before, listed.len()))
+    }
+
+    /// What is known of a repository, or why nothing may be decided on it.
+    pub(crate) fn facts(&self, repository: &Repository, allowed: &AllowedRepositories) -> Result<&Facts, String> {
+        if !allowed.allows(repository) {
+            return Err(format!(
+                "{repository} may not be contacted: add its registry to registries, or it to allow-repositories"
+            ));
+        }
+        if let Some(error) = self.failed.get(repository) {
+            return Err(error.message.clone());
+        }
+        if let Some(doubt) = self.doubts.get(repository) {
+            return Err(format!("the listing of {repository} is in doubt and is read once more: {}", doubt.reason));
+        }
+        self.known.get(repository).ok_or_else(|| format!("{repository} was not listed yet"))
+    }
+
+    /// The repositories that could not be listed.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> + '_ {
+        self.failed.values().map(|error| Problem { category: error.category, message: error.message.clone() })
+    }
+
+    /// When the next second look is due.
+    pub(crate) fn next_look(&self) -> Option<Timestamp> {
+        self.doubts.values().map(|doubt| doubt.since + SECOND_LOOK).min()
+    }
+
+    /// Looks up when tags were built. What cannot be read is left out, and asked for again by the next turn.
+    pub(crate) async fn look_up_created(&mut self, wanted: Wanted, ports: &Ports<'_>) {
+        let mut asked = Vec::new();
+        for (repository, tags) in wanted {
+            for tag in tags {
+                asked.push(created(repository.clone(), tag, ports.tags).boxed());
+            }
+        }
+        let mut answers = futures::stream::iter(asked).buffer_unordered(AT_A_TIME);
+        while let Some((repository, tag, created)) = answers.next().await {
+            match (created, self.known.get_mut(&repository)) {
+                (Ok(created), Some(facts)) => facts.note_created(tag, created),
+                (Err(error), _) => tracing::warn!(image = %repository, tag, %error, "build time not read"),
+                (Ok(_), None) => {}
+            }
+        }
+    }
+}
+
+async fn list(repository: Repository, tags: &dyn Tags) -> (Repository, Result<Vec<String>, PortError>) {
+    let answer = tags.list(&repository).await;
+    (repository, answer)
+}
+
+async fn created(
+    repository: Repository,
+    tag: String,
+    tags: &dyn Tags,
+) -> (Repository, String, Result<Option<Timestamp>, PortError>) {
+    let created = match tags.digest(&repository, &tag).await {
+        Ok(Some(digest)) => tags.created(&repository, &digest).await,
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    (repository, tag, created)
+}
+
+impl Facts {
+    /// A listing with the times of its tags. Build times that are known already are kept.
+    fn new(tags: &[String], sights: &Sights, known: Option<&Facts>) -> Self {
+        let mut facts = Self { first_scan: sights.first_scan, ..Self::default() };
+        let created: BTreeMap<&str, Option<Timestamp>> = known
+            .iter()
+            .flat_map(|known| &known.candidates)
+            .map(|candidate| (candidate.tag.as_str(), candidate.created))
+            .collect();
+        for tag in tags {
+            let seen = sights.first_seen.get(tag).copied().flatten();
+            if seen.is_none() {
+                facts.from_before.insert(tag.clone());
+            }
+            if known.is_some_and(|known| known.asked_created.contains(tag)) {
+                facts.asked_created.insert(tag.clone());
+            }
+            facts.candidates.push(Candidate {
+                first_seen: seen.or(sights.first_scan),
+                created: created.get(tag.as_str()).copied().flatten(),
+                ..Candidate::new(tag.clone())
+            });
+        }
+        facts
+    }
+
+    fn lists(&self, tag: &str) -> bool {
+        self.candidates.iter().any(|candidate| candidate.tag == tag)
+    }
+
+    fn note_created(&mut self, tag: String, created: Option<Timestamp>) {
+        if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.tag == tag) {
+            candidate.created = created;
+        }
+        self.asked_created.insert(tag);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! What each place held on the branch's first-parent history, and which tags were taken away from it.
+//!
+//! A tag that a place held and holds no more is undone there, unless a forward update of ours took it away. So a person's
+//! revert sticks, and so does ours, without any database. The commits are walked once; a file's versions are parsed only
+//! when the file has a place, and after that only what is new.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use lockstep_image::Reference;
+use lockstep_manifest::{ImagePlace, ObjectId};
+use lockstep_registry::Repository;
+use lockstep_repository::{BlobId, CommitId, Step};
+
+use crate::message;
+use crate::places::{self, PlaceId};
+use crate::ports::{Branch, PortError};
+use crate::publish::{ChangeKind, Moved};
+
+/// As far back is looked. What was undone before that is forgotten.
+const LIMIT: usize = 10_000;
+
+/// The commits of a branch, as far as they matter. Losing it costs time only.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Oldest first.
+    commits: Vec<Commit>,
+    /// By path, in the order of the commits.
+    versions: HashMap<String, Vec<Version>>,
+    files: HashMap<String, FileHistory>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    id: CommitId,
+    time: Timestamp,
+    kind: Option<ChangeKind>,
+    moved: Vec<Moved>,
+    releases: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    /// Where the commit stands among the commits.
+    commit: usize,
+    before: Option<BlobId>,
+    after: Option<BlobId>,
+}
+
+#[derive(Debug, Default)]
+struct FileHistory {
+    /// How many commits are accounted for.
+    walked: usize,
+    places: HashMap<(ObjectId, String), PlaceHistory>,
+}
+
+/// What is known of one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlaceHistory {
+    /// The text that it holds.
+    held: Option<String>,
+    /// The commit that wrote that, if it is within reach.
+    pub(crate) since: Option<(CommitId, Timestamp)>,
+    /// Image repositories and tags that were taken away.
+    undone: BTreeSet<(Repository, String)>,
+    /// Our own updates, oldest first.
+    pub(crate) updates: Vec<Update>,
+}
+
+/// An update of ours that agrees with what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Update {
+    pub(crate) commit: CommitId,
+    pub(crate) time: Timestamp,
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+impl PlaceHistory {
+    /// The tags of `repository` that were undone at the place.
+    pub(crate) fn undone(&self, repository: &Repository) -> Vec<String> {
+        self.undone.iter().filter(|(of, _)| of == repository).map(|(_, tag)| tag.clone()).collect()
+    }
+}
+
+impl History {
+    /// Takes in what is new up to `head`. A history that was rewritten is read anew.
+    pub(crate) async fn advance(&mut self, branch: &dyn Branch, head: CommitId) -> Result<(), PortError> {
+        let known = self.commits.last().map(|commit| commit.id);
+        if known == Some(head) {
+            return Ok(());
+        }
+        let steps = branch.steps(head, known, LIMIT).await?;
+        let continues = steps.last().is_some_and(|oldest| oldest.commit.parent == known);
+        if known.is_some() && !continues {
+            *self = Self::default();
+        }
+        for step in steps.into_iter().rev() {
+            self.push(step);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, step: Step) {
+        let commit = self.commits.len();
+        for change in step.changes {
+            let version = Version { commit, before: change.before, after: change.after };
+            self.versions.entry(change.path).or_default().push(version);
+        }
+        self.commits.push(Commit {
+            id: step.commit.id,
+            time: step.commit.time,
+            kind: message::kind(&step.commit),
+            moved: message::moved(&step.commit),
+            releases: message::releases(&step.commit),
+        });
+    }
+
+    /// Accounts for every version of a file.
+    pub(crate) async fn follow(&mut self, branch: &dyn Branch, path: &str) -> Result<(), PortError> {
+        let mut file = self.files.remove(path).unwrap_or_default();
+        let walked = self.walk(branch, path, &mut file).await;
+        if walked.is_ok() {
+            self.files.insert(path.to_owned(), file);
+        }
+        walked
+    }
+
+    async fn walk(&self, branch: &dyn Branch, path: &str, file: &mut FileHistory) -> Result<(), PortError> {
+        let versions = self.versions.get(path).map(Vec::as_slice).unwrap_or_default();
+        let walked = file.walked;
+        let old = versions.partition_point(|version| version.commit < walked);
+        let mut new = versions.iter().skip(old).peekable();
+        if walked == 0
+            && let Some(Version { before: Some(before), .. }) = new.peek()
+            && let Some(images) = version(branch, path, Some(*before)).await?
+        {
+            file.begin(&images);
+        }
+        for (number, commit) in self.commits.iter().enumerate().skip(walked) {
+            if let Some(version_here) = new.next_if(|version| version.commit == number) {
+                // A version that cannot be read says nothing; the next one is compared with what was known before.
+                if let Some(images) = version(branch, path, version_here.after).await? {
+                    file.take(path, &images, commit);
+                }
+            }
+            file.release(path, commit);
+        }
+        file.walked = self.commits.len();
+        Ok(())
+    }
+
+    /// What is known of a place whose file was followed.
+    pub(crate) fn place(&self, id: &PlaceId) -> PlaceHistory {
+        let file = self.files.get(&id.file);
+        let place = file.and_then(|file| file.places.get(&(id.object.clone(), id.container.clone())));
+        place.cloned().unwrap_or_default()
+    }
+
+    /// Whether `commit` came after `after` and not after `until`, on the first-parent history. Without `after`: any time before.
+    pub(crate) fn is_within(&self, commit: CommitId, after: Option<CommitId>, until: CommitId) -> bool {
+        let position = |id: CommitId| self.commits.iter().rposition(|commit| commit.id == id);
+        let (Some(commit), Some(until)) = (position(commit), position(until)) else { return false };
+        let after = match after {
+            Some(after) => match position(after) {
+                Some(after) => Some(after),
+                None => return false,
+            },
+            None => None,
+        };
+        commit <= until && after.is_none_or(|after| commit > after)
+    }
+}
+
+/// The images of a version; `None` if it cannot be read.
+async fn version(branch: &dyn Branch, path: &str, blob: Option<BlobId>) -> Result<Option<Vec<ImagePlace>>, PortError> {
+    let Some(blob) = blob else { return Ok(Some(Vec::new())) };
+    let bytes = branch.blob(blob).await?;
+    Ok(places::parse(path, bytes).await.ok())
+}
+
+impl FileHistory {
+    /// What stood in the file before the oldest commit that is known.
+    fn begin(&mut self, images: &[ImagePlace]) {
+        for image in images {
+            let key = (image.object.clone(), image.container.clone());
+            self.places.insert(key, PlaceHistory { held: Some(image.text.clone()), ..PlaceHistory::default() });
+        }
+    }
+
+    fn take(&mut self, path: &str, images: &[ImagePlace], commit: &Commit) {
+        let mut texts: HashMap<(ObjectId, String), &str> = HashMap::new();
+        for image in images {
+            texts.insert((image.object.clone(), image.container.clone()), &image.text);
+        }
+        for key in texts.keys() {
+            self.places.entry(key.clone()).or_default();
+        }
+        for (key, place) in &mut self.places {
+            let now = texts.get(key).copied();
+            if place.held.as_deref() != now {
+                let (object, container) = key.clone();
+                let id = PlaceId { file: path.to_owned(), object, container };
+                place.change(&id.to_string(), now, commit);
+            }
+        }
+    }
+
+    fn release(&mut self, path: &str, commit: &Commit) {
+        for (place, tag) in &commit.releases {
+            for ((object, container), history) in &mut self.places {
+                let id =
+                    PlaceId { file: path.to_owned(), object: object.clone(), container: container.clone() }.to_string();
+                if *place == id {
+                    history.undone.retain(|(_, undone)| undone != tag);
+                }
+            }
+        }
+    }
+}
+
+impl PlaceHistory {
+    fn change(&mut self, place: &str, now: Option<&str>, commit: &Commit) {
+        let before = self.held.take();
+        let is_ours = |before: &str, now: &str| {
+            commit.kind == Some(ChangeKind::Update)
+                && commit.moved.iter().any(|moved| moved.place == place && moved.from == before && moved.to == now)
+        };
+        match (&before, now) {
+            (Some(from), Some(to)) if is_ours(from, to) => self.updates.push(Update {
+                commit: commit.id,
+                time: commit.time,
+                from: from.clone(),
+                to: to.to_owned(),
+            }),
+            (Some(before), _) => self.undone.extend(image_and_tag(before)),
+            (None, _) => {}
+        }
+        if let Some(held) = now.and_then(image_and_tag) {
+            self.undone.remove(&held);
+        }
+        self.held = now.map(str::to_owned);
+        self.since = now.map(|_| (commit.id, commit.time));
+    }
+}
+
+fn image_and_tag(text: &str) -> Option<(Repository, String)> {
+    let reference: Reference = text.parse().ok()?;
+    Some((Repository::from(&reference), reference.tag()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What a turn would commit on a given head: survey, scan, decide, edit.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use lockstep_repository::{BlobId, CommitId};
+
+use crate::board::{Board, BranchState, PlaceState, Problem};
+use crate::decide::{self, Decided, Decision};
+use crate::edit;
+use crate::memory::Memory;
+use crate::ports::{FileChange, PortError, Ports};
+use crate::publish::{Batch, ChangeKind, Move, Proposal};
+use crate::scan::Wanted;
+use crate::survey::{self, Place, Survey};
+use crate::turn::{Target, TurnError, Wake};
+
+/// The updates of a branch.
+pub(crate) struct Updates<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) ports: &'a Ports<'a>,
+    pub(crate) board: &'a Board,
+    /// What to list; after the first look at a tree, only what is new there.
+    pub(crate) wake: Wake,
+    pub(crate) seen: Seen,
+}
+
+/// What was found on the tree that was looked at last.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) places: usize,
+    pub(crate) held: usize,
+    /// On all trees of the turn.
+    pub(crate) listed: usize,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) again_at: Option<Timestamp>,
+}
+
+#[async_trait]
+impl Proposal for Updates<'_> {
+    async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
+        self.board.announce(&self.target.branch, head);
+        let Memory { files, history, .. } = &mut *self.memory;
+        let survey = survey::survey(self.ports.branch, head, files, history).await?;
+        self.scan(&survey).await;
+        let mut decided = self.decide(&survey).await;
+        let moves = self.moves(&survey, &mut decided).await;
+        let (batch, refused) = self.edit(head, moves).await?;
+        self.tell(head, survey, &decided, refused);
+        let due = self.gather_until().is_none();
+        if batch.is_some() && !due {
+            self.seen.again_at = self.seen.again_at.into_iter().chain(self.gather_until()).min();
+        }
+        Ok(batch.filter(|_| due))
+    }
+}
+
+impl Updates<'_> {
+    async fn scan(&mut self, survey: &Survey) {
+        let mut wanted = Wanted::new();
+        for place in &survey.places {
+            let currents = wanted.entry(place.repository.clone()).or_default();
+            currents.extend(place.reference.tag().filter(|tag| !tag.eq_ignore_ascii_case("latest")).map(str::to_owned));
+        }
+        let wake = mem::replace(&mut self.wake, Wake::Git);
+        let due = self.memory.listings.due(&wanted, &wake, &self.target.allowed, self.ports.clock.now());
+        self.seen.listed += due.len();
+        self.memory.listings.scan(due, &wanted, self.ports).await;
+        self.seen.again_at = self.memory.listings.next_look();
+    }
+
+    /// Decides about every place; where build times would help, they are looked up and it is decided once more.
+    async fn decide(&mut self, survey: &Survey) -> Vec<Decided> {
+        let decided = self.decide_once(survey);
+        let mut wanted = Wanted::new();
+        for (place, decided) in survey.places.iter().zip(&decided) {
+            if !decided.wants_created.is_empty() {
+                wanted.entry(place.repository.clone()).or_default().extend(decided.wants_created.iter().cloned());
+            }
+        }
+        if wanted.is_empty() {
+            return decided;
+        }
+        self.memory.listings.look_up_created(wanted, self.ports).await;
+        self.decide_once(survey)
+    }
+
+    fn decide_once(&self, survey: &Survey) -> Vec<Decided> {
+        let now = self.ports.clock.now();
+        let Memory { listings, stopped, .. } = &*self.memory;
+        let decide = |place: &Place| {
+            let facts = listings.facts(&place.repository, &self.target.allowed);
+            decide::decide(place, facts.as_ref().map(|facts| *facts).map_err(String::as_str), stopped, now)
+        };
+        survey.places.iter().map(decide).collect()
+    }
+
+    /// The moves that were decided. A tag that turns out to have no manifest, or none that can be read, is held instead.
+    async fn moves(&self, survey: &Survey, decided: &mut [Decided]) -> Vec<Move> {
+        let mut digests = BTreeMap::new();
+        let mut moves = Vec::new();
+        for (place, decided) in survey.places.iter().zip(decided) {
+            let Decision::Move(tag) = decided.decision.clone() else { continue };
+            let key = (place.repository.clone(), tag.clone());
+            let known: Option<Result<Option<String>, PortError>> = digests.get(&key).cloned();
+            let digest = match known {
+                Some(known) => known,
+                None => self.ports.tags.digest(&place.repository, &tag).await,
+            };
+            digests.insert(key, digest.clone());
+            match digest.map_err(|error| error.message).and_then(|digest| self.one_move(place, &tag, digest)) {
+                Ok(change) => moves.push(change),
+                Err(reason) => decided.decision = Decision::Held(reason),
+            }
+        }
+        moves
+    }
+
+    fn one_move(&self, place: &Place, tag: &str, digest: Option<String>) -> Result<Move, String> {
+        let repository = &place.repository;
+        let digest = digest.ok_or_else(|| format!("{repository} lists {tag} and has no image of that tag"))?;
+        let tagged = place.reference.with_tag(tag).map_err(|error| error.to_string())?;
+        let to = match place.reference.digest() {
+            Some(_) => tagged.with_digest(&digest).map_err(|error| error.to_string())?,
+            None => tagged,
+        };
+        let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
+        let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
+        let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));
+        let times = candidate.map(|candidate| {
+            [("pushed", candidate.pushed), ("first seen", candidate.first_seen), ("built", candidate.created)]
+        });
+        for (word, time) in times.into_iter().flatten() {
+            evidence.extend(time.map(|time| format!("{word} {time:.0}")));
+        }
+        Ok(Move {
+            place: place.id.clone(),
+            document: place.document,
+            pointer: place.pointer.clone(),
+            line: place.line,
+            from: place.text.clone(),
+            to: to.to_string(),
+            tag: tag.to_owned(),
+            digest: Some(digest),
+            evidence,
+        })
+    }
+
+    async fn edit(&self, head: CommitId, moves: Vec<Move>) -> Result<(Option<Batch>, Vec<(Move, Problem)>), TurnError> {
+        let (files, made, refused) = edit_files(self.ports, head, moves).await?;
+        let batch = (!made.is_empty()).then_some(Batch { kind: ChangeKind::Update, moves: made, files });
+        Ok((batch, refused))
+    }
+
+    /// Puts up what was found.
+    fn tell(&mut self, head: CommitId, survey: Survey, decided: &[Decided], refused: Vec<(Move, Problem)>) {
+        let refusal = |place: &Place| refused.iter().find(|(change, _)| change.place == place.id);
+        let state = |(place, decided): (&Place, &Decided)| PlaceState {
+            file: place.id.file.clone(),
+            line: place.line,
+            object: place.id.object.short(),
+            container: place.id.container.clone(),
+            current: place.text.clone(),
+            policy: place.policy.rule.policy.to_string(),
+            automated: place.policy.automated,
+            selected: decided.selected.clone(),
+            held: match (&decided.decision, refusal(place)) {
+                (Decision::Held(reason), _) => Some(reason.clone()),
+                (_, Some((_, problem))) => Some(problem.message.clone()),
+                _ => None,
+            },
+        };
+        let places: Vec<PlaceState> = survey.places.iter().zip(decided).map(state).collect();
+        let mut problems = survey.problems;
+        problems.extend(self.memory.listings.problems());
+        problems.extend(refused.into_iter().map(|(_, problem)| problem));
+        problems.sort();
+        problems.dedup();
+        self.seen.places = places.len();
+        self.seen.held = places.iter().filter(|place| place.held.is_some()).count();
+        self.seen.problems = problems.clone();
+        self.board.publish(&self.target.branch, BranchState { head, at: self.ports.clock.now(), places, problems });
+    }
+
+    /// Until when changes wait for the next commit; `None` if one may be made now.
+    fn gather_until(&self) -> Option<Timestamp> {
+        let batch = SignedDuration::try_from(self.target.batch).unwrap_or(SignedDuration::ZERO);
+        let until = self.memory.last_update? + batch;
+        (self.ports.clock.now() < until).then_some(until)
+    }
+}
+
+/// Makes the moves in their files at `head`.
+pub(crate) async fn edit_files(
+    ports: &Ports<'_>,
+    head: CommitId,
+    moves: Vec<Move>,
+) -> Result<(Vec<FileChange>, Vec<Move>, Vec<(Move, Problem)>), PortError> {
+    let mut by_file: BTreeMap<String, Vec<Move>> = BTreeMap::new();
+    for change in moves {
+        by_file.entry(change.place.file.clone()).or_default().push(change);
+    }
+    let (mut files, mut made, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    if by_file.is_empty() {
+        return Ok((files, made, refused));
+    }
+    let mut blobs: BTreeMap<String, BlobId> = BTreeMap::new();
+    for file in ports.branch.files(head).await? {
+        if by_file.contains_key(&file.path) {
+            blobs.insert(file.path, file.blob);
+        }
+    }
+    for (path, moves) in by_file {
+        let Some(blob) = blobs.get(&path) else { continue };
+        let edited = edit::edit(&path, &ports.branch.blob(*blob).await?, moves);
+        if !edited.made.is_empty() {
+            files.push(FileChange { path, bytes: edited.bytes });
+        }
+        made.extend(edited.made);
+        refused.extend(edited.refused);
+    }
+    Ok((files, made, refused))
+}
