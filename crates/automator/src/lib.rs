@@ -31,11 +31,29 @@ mod memory;
 mod turn;
 mod update;
 
+mod clusters;
+mod repository_name;
+mod revert;
+
+mod bell;
+mod metrics;
+mod notes;
+mod server;
+mod webhook;
+
+mod args;
+mod run;
+mod settings;
+mod wiring;
+
 pub use allow::AllowedRepositories;
+pub use args::Args;
 pub use board::{Board, BranchKey, BranchState, Heads, PlaceState, Problem};
 pub use memory::Memory;
 pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
 pub use publish::{ChangeKind, Moved};
+pub use run::{Addresses, RunError, run, start};
+pub use settings::Settings;
 pub use stopped::StoppedTags;
 pub use turn::{Outcome, Target, TurnError, Wake, turn};

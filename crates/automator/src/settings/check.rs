@@ -91,10 +91,8 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
     match &repository.credentials {
         Some(credentials) => credentials_problems(credentials, over_http, &format!("{key}.credentials"), problems),
         None if over_http => {}
-        None => problems.add(
-            format!("{key}.credentials"),
-            "is required and not set: SSH needs identity-file and known-hosts-file",
-        ),
+        None => problems
+            .add(format!("{key}.credentials"), "is required and not set: SSH needs identity-file and known-hosts-file"),
     }
 }
 
@@ -153,7 +151,9 @@ fn address_problems(settings: &Settings, problems: &mut Problems) {
     let named = [("listen.grpc", grpc), ("listen.webhook", webhook)];
     let exposed: Vec<String> = named
         .iter()
-        .filter_map(|(key, address)| address.filter(|address| !address.ip().is_loopback()).map(|at| format!("{key} is {at}")))
+        .filter_map(|(key, address)| {
+            address.filter(|address| !address.ip().is_loopback()).map(|at| format!("{key} is {at}"))
+        })
         .collect();
     if settings.tls.is_none() && !exposed.is_empty() {
         let exposed = exposed.join(" and ");

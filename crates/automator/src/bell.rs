@@ -1,0 +1,143 @@
+//! What the loop of a branch is asked to look at, gathered until it looks.
+//!
+//! However many hints come in, one turn answers them all. Nothing is queued, so nothing can overflow.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lockstep_registry::Repository;
+use tokio::sync::{Notify, oneshot};
+
+use crate::turn::{Outcome, TurnError, Wake};
+
+/// How a turn that somebody waits for ended.
+pub(crate) type Answer = Arc<Result<Outcome, TurnError>>;
+
+/// Everything that was asked for since the last turn.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    registries: bool,
+    images: BTreeSet<Repository>,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+impl Asked {
+    /// What a turn has to look at.
+    pub(crate) fn wake(&self) -> Wake {
+        if self.registries {
+            Wake::Registries
+        } else if self.images.is_empty() {
+            Wake::Git
+        } else {
+            Wake::Images(self.images.clone())
+        }
+    }
+
+    /// Everything that `other` asks for as well.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.registries |= other.registries;
+        self.images.extend(other.images);
+        self.waiting.extend(other.waiting);
+    }
+
+    /// Every image repository as well.
+    pub(crate) fn add_registries(&mut self) {
+        self.registries = true;
+    }
+
+    /// The same, for nobody in particular.
+    pub(crate) fn without_waiting(&self) -> Self {
+        Self { registries: self.registries, images: self.images.clone(), waiting: Vec::new() }
+    }
+
+    /// Tells those who wait.
+    pub(crate) fn answer(self, ended: &Answer) {
+        for waiting in self.waiting {
+            // Who hung up does not want to know.
+            let _ = waiting.send(Arc::clone(ended));
+        }
+    }
+}
+
+/// The bell of one branch; whoever holds a clone may ring it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bell {
+    asked: Arc<Mutex<Asked>>,
+    rung: Arc<Notify>,
+}
+
+impl Bell {
+    /// Asks for a look at these image repositories, soon.
+    pub(crate) fn images(&self, images: impl IntoIterator<Item = Repository>) {
+        self.lock().images.extend(images);
+        self.rung.notify_one();
+    }
+
+    /// Asks for a look at one image repository, or at all, and for the answer. A turn that runs already does not count.
+    pub(crate) fn scan(&self, image: Option<Repository>) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut asked = self.lock();
+        match image {
+            Some(image) => {
+                asked.images.insert(image);
+            }
+            None => asked.registries = true,
+        }
+        asked.waiting.push(sender);
+        drop(asked);
+        self.rung.notify_one();
+        receiver
+    }
+
+    /// Waits until somebody rings; at once if somebody has.
+    pub(crate) async fn rung(&self) {
+        self.rung.notified().await;
+    }
+
+    /// Takes everything that was asked for.
+    pub(crate) fn take(&self) -> Asked {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(name: &str) -> Repository {
+        Repository { host: "ghcr.io".to_owned(), name: name.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn hints_gather_until_the_loop_looks() {
+        let bell = Bell::default();
+        bell.images([image("acme/web")]);
+        bell.images([image("acme/api"), image("acme/web")]);
+        bell.rung().await;
+        assert_eq!(bell.take().wake(), Wake::Images([image("acme/api"), image("acme/web")].into()));
+        assert_eq!(bell.take().wake(), Wake::Git);
+        let mut asked = Asked::default();
+        bell.images([image("acme/web")]);
+        asked.add(bell.take());
+        assert_eq!(asked.without_waiting().wake(), Wake::Images([image("acme/web")].into()));
+        asked.add_registries();
+        assert_eq!(asked.wake(), Wake::Registries, "all of them holds each of them");
+    }
+
+    #[tokio::test]
+    async fn every_one_who_waits_gets_the_answer() {
+        let bell = Bell::default();
+        let (first, gone, second) = (bell.scan(None), bell.scan(None), bell.scan(Some(image("acme/web"))));
+        drop(gone);
+        let asked = bell.take();
+        assert_eq!(asked.wake(), Wake::Registries);
+        let branch = crate::BranchKey { repository: "r".to_owned(), branch: "b".to_owned() };
+        let ended: Answer = Arc::new(Err(TurnError::Raced { branch, attempts: 5 }));
+        asked.answer(&ended);
+        assert!(Arc::ptr_eq(&first.await.unwrap(), &ended) && Arc::ptr_eq(&second.await.unwrap(), &ended));
+    }
+}

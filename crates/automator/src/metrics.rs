@@ -1,0 +1,232 @@
+//! What is counted. Labels take few values: branches are those of the settings, the rest are words of closed sets.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::board::{BranchKey, BranchState};
+use crate::clusters::Clusters;
+use crate::publish::ChangeKind;
+use crate::turn::{Outcome, TurnError};
+
+type Labels = Vec<(&'static str, String)>;
+type Counters = Family<Labels, Counter>;
+
+/// What became of a push notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WebhookOutcome {
+    /// A branch names a pushed image.
+    Rang,
+    /// No branch does.
+    NotUsed,
+    /// The secret was wrong.
+    Refused,
+    /// It was no notification.
+    Unreadable,
+    /// Our own secret could not be read.
+    Broken,
+}
+
+/// Everything that the automator counts. Clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    turns: Counters,
+    turn_seconds: Family<Labels, Histogram>,
+    listings: Counters,
+    decisions: Counters,
+    commits: Counters,
+    failures: Counters,
+    errors: Counters,
+    places: Family<Labels, Gauge>,
+    webhooks: Counters,
+    streams: Gauge,
+    clusters: Gauge,
+    syncs: Gauge,
+}
+
+impl Metrics {
+    /// Registers everything under `lockstep_automator_`.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("lockstep_automator");
+        let metrics = Self {
+            turns: Family::default(),
+            turn_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.05, 2.0, 12))),
+            listings: Family::default(),
+            decisions: Family::default(),
+            commits: Family::default(),
+            failures: Family::default(),
+            errors: Family::default(),
+            places: Family::default(),
+            webhooks: Family::default(),
+            streams: Gauge::default(),
+            clusters: Gauge::default(),
+            syncs: Gauge::default(),
+        };
+        registry.register("turns", "Turns taken, by branch and result (ok, error)", metrics.turns.clone());
+        let help = "How long turns took";
+        registry.register_with_unit("turn_duration", help, Unit::Seconds, metrics.turn_seconds.clone());
+        registry.register("listings", "Tag listings read from registries, by branch", metrics.listings.clone());
+        let help = "Places looked at in turns, by decision (moved, held, left)";
+        registry.register("decisions", help, metrics.decisions.clone());
+        registry.register("commits", "Commits pushed, by branch and kind (update, revert)", metrics.commits.clone());
+        let help = "Failures that clusters proved, by decision (revert, hold, ignore, person, none)";
+        registry.register("failures", help, metrics.failures.clone());
+        let help = "What could not be read or done, by category; once in each turn that meets it";
+        registry.register("errors", help, metrics.errors.clone());
+        let help = "Places at the branch head, by state (current, pending, held, preview)";
+        registry.register("places", help, metrics.places.clone());
+        let help = "Push notifications, by outcome (rang, not-used, refused, unreadable, broken)";
+        registry.register("webhooks", help, metrics.webhooks.clone());
+        registry.register("streams", "Synchronizers that are connected", metrics.streams.clone());
+        registry.register("clusters", "Clusters that have reported since the start", metrics.clusters.clone());
+        registry.register("syncs", "Syncs that have been reported since the start", metrics.syncs.clone());
+        metrics
+    }
+
+    /// A turn ended.
+    pub(crate) fn turn(&self, branch: &BranchKey, took: Duration, ended: &Result<Outcome, TurnError>) {
+        let result = if ended.is_ok() { "ok" } else { "error" };
+        self.turns.get_or_create(&labels(branch, [("result", result)])).inc();
+        self.turn_seconds.get_or_create(&labels(branch, [])).observe(took.as_secs_f64());
+        match ended {
+            Ok(outcome) => {
+                self.listings.get_or_create(&labels(branch, [])).inc_by(outcome.listed as u64);
+                let (moved, held) = (outcome.moved.len(), outcome.held);
+                let left = outcome.places.saturating_sub(moved + held);
+                for (decision, count) in [("moved", moved), ("held", held), ("left", left)] {
+                    self.decisions.get_or_create(&labels(branch, [("decision", decision)])).inc_by(count as u64);
+                }
+                if outcome.pushed.is_some() {
+                    self.commit(branch, ChangeKind::Update);
+                }
+                outcome.problems.iter().for_each(|problem| self.error(problem.category));
+            }
+            Err(error) => self.error(error.category()),
+        }
+    }
+
+    /// A commit was pushed.
+    pub(crate) fn commit(&self, branch: &BranchKey, kind: ChangeKind) {
+        let kind = match kind {
+            ChangeKind::Update => "update",
+            ChangeKind::Revert => "revert",
+        };
+        self.commits.get_or_create(&labels(branch, [("kind", kind)])).inc();
+    }
+
+    /// It was decided what to do about a failure.
+    pub(crate) fn failure(&self, branch: &BranchKey, decision: &'static str) {
+        self.failures.get_or_create(&labels(branch, [("decision", decision)])).inc();
+    }
+
+    /// Something could not be read or done.
+    pub(crate) fn error(&self, category: &'static str) {
+        self.errors.get_or_create(&vec![("category", category.to_owned())]).inc();
+    }
+
+    /// What stands at a branch head now.
+    pub(crate) fn places(&self, branch: &BranchKey, state: &BranchState) {
+        let count = |state| self.places.get_or_create(&labels(branch, [("state", state)])).clone();
+        let (mut current, mut pending, mut held, mut preview) = (0, 0, 0, 0);
+        for place in &state.places {
+            let counter = match (place.automated, &place.held, &place.selected) {
+                (false, ..) => &mut preview,
+                (true, Some(_), _) => &mut held,
+                (true, None, Some(_)) => &mut pending,
+                (true, None, None) => &mut current,
+            };
+            *counter += 1;
+        }
+        for (state, value) in [("current", current), ("pending", pending), ("held", held), ("preview", preview)] {
+            count(state).set(value);
+        }
+    }
+
+    /// A push notification came.
+    pub(crate) fn webhook(&self, outcome: WebhookOutcome) {
+        let outcome = match outcome {
+            WebhookOutcome::Rang => "rang",
+            WebhookOutcome::NotUsed => "not-used",
+            WebhookOutcome::Refused => "refused",
+            WebhookOutcome::Unreadable => "unreadable",
+            WebhookOutcome::Broken => "broken",
+        };
+        self.webhooks.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// A synchronizer is connected until this is dropped.
+    pub(crate) fn stream(&self) -> impl Drop + Send + use<> {
+        self.streams.inc();
+        OpenStream(self.streams.clone())
+    }
+
+    /// A cluster reported.
+    pub(crate) fn clusters(&self, clusters: &Clusters) {
+        let (known, syncs) = clusters.counts();
+        self.clusters.set(i64::try_from(known).unwrap_or(i64::MAX));
+        self.syncs.set(i64::try_from(syncs).unwrap_or(i64::MAX));
+    }
+}
+
+struct OpenStream(Gauge);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn labels<const N: usize>(branch: &BranchKey, more: [(&'static str, &str); N]) -> Labels {
+    let mut labels = vec![("repository", branch.repository.clone()), ("branch", branch.branch.clone())];
+    labels.extend(more.map(|(name, word)| (name, word.to_owned())));
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown_under_our_prefix() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let branch = BranchKey { repository: "https://git.example/a".to_owned(), branch: "main".to_owned() };
+        let outcome = Outcome {
+            head: "1".repeat(40).parse().unwrap(),
+            pushed: Some("1".repeat(40).parse().unwrap()),
+            moved: Vec::new(),
+            places: 5,
+            held: 2,
+            listed: 3,
+            problems: Vec::new(),
+            again_at: None,
+        };
+        metrics.turn(&branch, Duration::from_millis(70), &Ok(outcome));
+        let raced = TurnError::Raced { branch: branch.clone(), attempts: 5 };
+        metrics.turn(&branch, Duration::from_millis(70), &Err(raced));
+        metrics.webhook(WebhookOutcome::NotUsed);
+        let stream = metrics.stream();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "lockstep_automator_turns_total{repository=\"https://git.example/a\",branch=\"main\",result=\"error\"} 1",
+            "lockstep_automator_decisions_total{repository=\"https://git.example/a\",branch=\"main\",decision=\"left\"} 3",
+            "lockstep_automator_listings_total{repository=\"https://git.example/a\",branch=\"main\"} 3",
+            "lockstep_automator_commits_total{repository=\"https://git.example/a\",branch=\"main\",kind=\"update\"} 1",
+            "lockstep_automator_errors_total{category=\"raced\"} 1",
+            "lockstep_automator_webhooks_total{outcome=\"not-used\"} 1",
+            "lockstep_automator_streams 1",
+            "lockstep_automator_turn_duration_seconds_count",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        drop(stream);
+        assert_eq!(metrics.streams.get(), 0);
+    }
+}

@@ -1,0 +1,195 @@
+//! From a proven failure back to the value before: whose doing it was, and what follows.
+//!
+//! A cluster says *that* a reference does not run; *why* it is there is read from Git, on the head at which a commit would be
+//! made. Only a value that an update of ours wrote, and that still stands, is ever taken back. After that the place holds the
+//! old value and the tag counts as undone there, by the branch's history alone.
+//!
+//! ```text
+//!  Failure ─► attribute ─► evidence ─► judge ─┬─► revert ─► publish
+//!             pure         I/O         pure   └─► hold, ignore, a person
+//! ```
+
+mod attribute;
+mod evidence;
+mod judge;
+
+use async_trait::async_trait;
+use lockstep_registry::Repository;
+use lockstep_repository::CommitId;
+
+use crate::board::Board;
+use crate::clusters::Failure;
+use crate::memory::Memory;
+use crate::message::one_line;
+use crate::places::PlaceId;
+use crate::ports::Ports;
+use crate::publish::{Batch, ChangeKind, Move, Proposal, publish};
+use crate::stopped::StoppedTags;
+use crate::survey::{self, Place, Survey};
+use crate::turn::{Target, TurnError};
+use crate::update::edit_files;
+
+pub(crate) use judge::Judgement;
+
+/// What was decided about one failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) failure: Failure,
+    pub(crate) judgement: Judgement,
+}
+
+/// What looking at the failures of a branch came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reaction {
+    /// The revert, if one was pushed.
+    pub(crate) pushed: Option<CommitId>,
+    /// Each failure with its judgement, on the last head that was looked at.
+    pub(crate) judged: Vec<Judged>,
+    /// What may go to no further place.
+    pub(crate) stopped: StoppedTags,
+    /// What was taken back.
+    pub(crate) reverted: Vec<Reverted>,
+}
+
+/// A tag that we took back, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reverted {
+    place: PlaceId,
+    repository: Repository,
+    tag: String,
+}
+
+/// Looks at the failures of the target's branch, and takes back what must be. `earlier` is what was taken back before; it is
+/// forgotten where a person released it.
+///
+/// # Errors
+/// As a turn; the next look begins anew.
+pub(crate) async fn react(
+    target: &Target,
+    ports: &Ports<'_>,
+    memory: &mut Memory,
+    board: &Board,
+    failures: Vec<Failure>,
+    earlier: Vec<Reverted>,
+) -> Result<Reaction, TurnError> {
+    let head = ports.branch.head().await?;
+    let mut reverts = Reverts { ports, memory, failures, earlier, reaction: Reaction::default() };
+    let published = publish(&mut reverts, head, &target.branch, ports).await?;
+    board.announce(&target.branch, published.head);
+    let mut reaction = reverts.reaction;
+    reaction.pushed = published.commit.map(|(commit, _)| commit);
+    Ok(reaction)
+}
+
+/// The reverts that the failures ask for, on whatever head.
+struct Reverts<'a> {
+    ports: &'a Ports<'a>,
+    memory: &'a mut Memory,
+    failures: Vec<Failure>,
+    earlier: Vec<Reverted>,
+    reaction: Reaction,
+}
+
+#[async_trait]
+impl Proposal for Reverts<'_> {
+    async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
+        let Memory { files, history, .. } = &mut *self.memory;
+        let survey = survey::survey(self.ports.branch, head, files, history).await?;
+        self.reaction = Reaction { reverted: self.still_undone(&survey), ..Reaction::default() };
+        for reverted in &self.reaction.reverted {
+            let Reverted { place, repository, tag } = reverted;
+            self.reaction.stopped.stop(repository.clone(), tag.clone(), format!("it was reverted at {place}"));
+        }
+        let mut moves: Vec<Move> = Vec::new();
+        for failure in self.failures.clone() {
+            let (judgement, wanted) = self.judge(&failure, &survey, head).await?;
+            for change in wanted {
+                if !moves.iter().any(|known| known.place == change.place) {
+                    moves.push(change);
+                }
+            }
+            self.reaction.judged.push(Judged { failure, judgement });
+        }
+        let (files, made, refused) = edit_files(self.ports, head, moves).await?;
+        for (change, problem) in refused {
+            for judged in self.reaction.judged.iter_mut().filter(|judged| judged.judgement.reverts(&change.place)) {
+                judged.judgement = Judgement::Person(problem.message.clone());
+            }
+        }
+        for change in &made {
+            if let Some(place) = survey.places.iter().find(|place| place.id == change.place)
+                && let Some(tag) = place.reference.tag()
+            {
+                let (place, repository, tag) = (change.place.clone(), place.repository.clone(), tag.to_owned());
+                self.reaction.reverted.push(Reverted { place, repository, tag });
+            }
+        }
+        Ok((!made.is_empty()).then_some(Batch { kind: ChangeKind::Revert, moves: made, files }))
+    }
+}
+
+impl Reverts<'_> {
+    /// What was taken back and is not released.
+    fn still_undone(&self, survey: &Survey) -> Vec<Reverted> {
+        let undone = |reverted: &&Reverted| {
+            let place = survey.places.iter().find(|place| place.id == reverted.place);
+            place.is_some_and(|place| place.history.undone(&reverted.repository).contains(&reverted.tag))
+        };
+        self.earlier.iter().filter(undone).cloned().collect()
+    }
+
+    async fn judge(
+        &mut self,
+        failure: &Failure,
+        survey: &Survey,
+        head: CommitId,
+    ) -> Result<(Judgement, Vec<Move>), TurnError> {
+        let history = &self.memory.history;
+        let within = |commit| match failure.before {
+            Some(before) => history.is_within(commit, Some(before), failure.applied),
+            // What was applied before is not known: then only the commit that is applied is certain.
+            None => commit == failure.applied,
+        };
+        let ours = match attribute::attribute(failure, &survey.places, within) {
+            Ok(ours) => ours,
+            Err(reason) => return Ok((Judgement::Nothing(reason), Vec::new())),
+        };
+        let evidence = evidence::gather(&ours, self.ports, head).await?;
+        let judgement = judge::judge(&ours, &evidence);
+        if let Some(reason) = judgement.stops()
+            && let Some(tag) = ours.hit.reference.tag()
+        {
+            let reason = format!("{} says that it does not run: {reason}", failure.cluster);
+            self.reaction.stopped.stop(ours.hit.repository.clone(), tag.to_owned(), reason);
+        }
+        let moves = match &judgement {
+            Judgement::Revert(_) => {
+                ours.together.iter().map(|(place, from)| a_move(place, from, failure, &ours)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok((judgement, moves))
+    }
+}
+
+fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'_>) -> Move {
+    let Failure { cluster, sync, workload, message, .. } = failure;
+    let tag = from.parse().ok().and_then(|reference: lockstep_image::Reference| reference.tag().map(str::to_owned));
+    Move {
+        place: place.id.clone(),
+        document: place.document,
+        pointer: place.pointer.clone(),
+        line: place.line,
+        from: place.text.clone(),
+        to: from.to_owned(),
+        tag: tag.unwrap_or_else(|| from.to_owned()),
+        digest: None,
+        evidence: vec![
+            format!("takes back what commit {} wrote", ours.commit),
+            one_line(&format!("failed in {cluster}, Sync {sync}: {workload}: {message}")),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What must be looked up before a value is taken back.
+
+use lockstep_image::Reference;
+use lockstep_manifest::{objects, text_of};
+use lockstep_registry::Repository;
+use lockstep_repository::{BlobId, CommitId};
+use serde_json::Value;
+
+use super::attribute::Ours;
+use crate::message;
+use crate::places::PlaceId;
+use crate::policy::OnFailure;
+use crate::ports::{Branch, PortError, Ports};
+
+/// Further back nothing is compared.
+const MOST_STEPS: usize = 10_000;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// The newest commit by another hand that changed the object after ours.
+    pub(crate) changed_by_others: Option<CommitId>,
+    /// A value before that its registry no longer has.
+    pub(crate) gone: Option<String>,
+    /// Why it is not known whether the registry has it.
+    pub(crate) unknown: Option<String>,
+}
+
+/// Looks at what matters for a revert; nothing is asked where none is wanted.
+pub(super) async fn gather(ours: &Ours<'_>, ports: &Ports<'_>, head: CommitId) -> Result<Evidence, PortError> {
+    let mut evidence = Evidence::default();
+    if ours.hit.policy.on_failure != OnFailure::Revert {
+        return Ok(evidence);
+    }
+    evidence.changed_by_others = changed_by_others(ours, ports.branch, head).await?;
+    if evidence.changed_by_others.is_some() {
+        return Ok(evidence);
+    }
+    for (_, from) in &ours.together {
+        let Ok(reference) = from.parse::<Reference>() else { continue };
+        let Some(tag) = reference.tag() else { continue };
+        match ports.tags.digest(&Repository::from(&reference), tag).await {
+            Ok(Some(_)) => {}
+            Ok(None) => evidence.gone = Some((*from).to_owned()),
+            Err(error) => evidence.unknown = Some(error.to_string()),
+        }
+    }
+    Ok(evidence)
+}
+
+async fn changed_by_others(
+    ours: &Ours<'_>,
+    branch: &dyn Branch,
+    head: CommitId,
+) -> Result<Option<CommitId>, PortError> {
+    for step in branch.steps(head, Some(ours.commit), MOST_STEPS).await? {
+        if message::kind(&step.commit).is_some() {
+            continue;
+        }
+        let Some(change) = step.changes.iter().find(|change| change.path == ours.hit.id.file) else { continue };
+        if object(branch, &ours.hit.id, change.before).await? != object(branch, &ours.hit.id, change.after).await? {
+            return Ok(Some(step.commit.id));
+        }
+    }
+    Ok(None)
+}
+
+/// The object in a version of its file; none if it is not there or the file cannot be read.
+async fn object(branch: &dyn Branch, place: &PlaceId, blob: Option<BlobId>) -> Result<Option<Value>, PortError> {
+    let Some(blob) = blob else { return Ok(None) };
+    let bytes = branch.blob(blob).await?;
+    let Ok(text) = text_of(&place.file, &bytes) else { return Ok(None) };
+    let found = objects(&place.file, text).unwrap_or_default();
+    Ok(found.into_iter().find(|object| object.id == place.object).map(|object| object.value))
+}

@@ -1,0 +1,179 @@
+//! The loop of one branch: it waits for a reason to look, and looks.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_daemon::{ReadinessHandle, Shutdown};
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use crate::bell::{Answer, Asked, Bell};
+use crate::board::Board;
+use crate::clusters::Clusters;
+use crate::memory::Memory;
+use crate::metrics::Metrics;
+use crate::notes::Notes;
+use crate::ports::{Branch, Clock, Ports, Tags};
+use crate::publish::ChangeKind;
+use crate::revert::{self, Judged, Judgement, Reaction, Reverted};
+use crate::stopped::StoppedTags;
+use crate::turn::{Outcome, Target, TurnError, turn};
+
+/// A push of one image is several events in a row.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// All that a branch is looked at with.
+pub(super) struct BranchLoop {
+    pub(super) target: Target,
+    pub(super) branch: Arc<dyn Branch>,
+    pub(super) tags: Arc<dyn Tags>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) bell: Bell,
+    pub(super) board: Board,
+    pub(super) notes: Notes,
+    pub(super) clusters: Clusters,
+    pub(super) metrics: Metrics,
+    pub(super) git_interval: Duration,
+    pub(super) registry_interval: Duration,
+    pub(super) grace: Duration,
+}
+
+/// What the loop keeps between looks. Losing it costs time only.
+#[derive(Default)]
+struct Kept {
+    memory: Memory,
+    reverted: Vec<Reverted>,
+    judged: Vec<Judged>,
+}
+
+impl BranchLoop {
+    /// Looks whenever there is a reason, until the daemon is asked to stop. The turn in hand may take three quarters of the
+    /// grace period; a commit that was not pushed by then is nobody's but the clone's.
+    pub(super) async fn keep(self, ready: ReadinessHandle, shutdown: Shutdown) -> Result<(), Infallible> {
+        let mut kept = Kept::default();
+        let mut ready = Some(ready);
+        let mut reports = self.clusters.changes();
+        let mut registries_at = Instant::now();
+        let mut look_at = Instant::now();
+        let mut failed_in_a_row = 0;
+        let mut asked = Asked::default();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(()),
+                () = self.bell.rung() => tokio::select! {
+                    () = shutdown.requested() => return Ok(()),
+                    () = sleep(DEBOUNCE) => {}
+                },
+                // The sender is ours, so it is there as long as we are.
+                _ = reports.changed() => {}
+                () = sleep_until(look_at.min(registries_at)) => {}
+            }
+            asked.add(self.bell.take());
+            if registries_at <= Instant::now() {
+                asked.add_registries();
+                registries_at = Instant::now() + self.registry_interval;
+            }
+            let ended = tokio::select! {
+                ended = self.look(&mut kept, &asked) => ended,
+                () = overdue(&shutdown, self.grace) => {
+                    warn!(branch = %self.target.branch, "stopped in the middle of a turn; the next start begins it anew");
+                    return Ok(());
+                }
+            };
+            drop(ready.take());
+            let pause = match &ended {
+                Ok(outcome) => {
+                    failed_in_a_row = 0;
+                    self.until_next(outcome)
+                }
+                Err(error) => {
+                    warn!(branch = %self.target.branch, %error, "the turn ended early; it is tried again");
+                    failed_in_a_row += 1;
+                    backoff(self.git_interval, failed_in_a_row)
+                }
+            };
+            look_at = Instant::now() + pause;
+            // What was to be looked at and was not still is; those who wait are told all the same.
+            let again = if ended.is_err() { asked.without_waiting() } else { Asked::default() };
+            asked.answer(&Answer::new(ended));
+            asked = again;
+        }
+    }
+
+    /// First what clusters proved, then what registries have.
+    async fn look(&self, kept: &mut Kept, asked: &Asked) -> Result<Outcome, TurnError> {
+        let began = Instant::now();
+        let ports = Ports { branch: &*self.branch, tags: &*self.tags, clock: &*self.clock };
+        if let Err(error) = self.react(kept, &ports).await {
+            warn!(branch = %self.target.branch, %error, "failures were not acted on; it is tried again");
+            self.metrics.error(error.category());
+        }
+        let ended = turn(&self.target, asked.wake(), &mut kept.memory, &ports, &self.board).await;
+        self.metrics.turn(&self.target.branch, began.elapsed(), &ended);
+        if let Some(state) = self.board.get(&self.target.branch) {
+            self.metrics.places(&self.target.branch, &state);
+        }
+        ended
+    }
+
+    async fn react(&self, kept: &mut Kept, ports: &Ports<'_>) -> Result<(), TurnError> {
+        let branch = &self.target.branch;
+        let failures = self.clusters.failures(&branch.repository, &branch.branch);
+        if failures.is_empty() && kept.reverted.is_empty() {
+            kept.memory.set_stopped(StoppedTags::default());
+            kept.judged.clear();
+            self.notes.put(branch, &[]);
+            return Ok(());
+        }
+        let earlier = kept.reverted.clone();
+        let reaction = revert::react(&self.target, ports, &mut kept.memory, &self.board, failures, earlier).await?;
+        let Reaction { pushed, judged, stopped, reverted } = reaction;
+        if pushed.is_some() {
+            self.metrics.commit(branch, ChangeKind::Revert);
+        }
+        for now in judged.iter().filter(|now| !kept.judged.contains(now)) {
+            self.metrics.failure(branch, now.judgement.word());
+            tell(now);
+        }
+        self.notes.put(branch, &judged);
+        kept.memory.set_stopped(stopped);
+        kept.judged = judged;
+        kept.reverted = reverted;
+        Ok(())
+    }
+
+    fn until_next(&self, outcome: &Outcome) -> Duration {
+        let asked_for = outcome.again_at.map(|at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
+        asked_for.map_or(self.git_interval, |asked_for| asked_for.min(self.git_interval))
+    }
+}
+
+fn tell(Judged { failure, judgement }: &Judged) {
+    let (cluster, sync, workload, image) = (&failure.cluster, &failure.sync, &failure.workload, &failure.reference);
+    match judgement {
+        Judgement::Revert(_) => info!(cluster, sync, %workload, image, "does not run; taken back"),
+        Judgement::Hold => warn!(cluster, sync, %workload, image, "does not run; it goes to no further place"),
+        Judgement::Ignore => info!(cluster, sync, %workload, image, "does not run; ignored, as its on-failure says"),
+        Judgement::Person(reason) => error!(cluster, sync, %workload, image, reason, "does not run; needs a person"),
+        Judgement::Wait(reason) => warn!(cluster, sync, %workload, image, reason, "does not run; not taken back yet"),
+        Judgement::Nothing(reason) => debug!(cluster, sync, %workload, image, reason, "does not run; not ours"),
+    }
+}
+
+/// Resolves when so much of the grace period is over that the turn in hand must end.
+async fn overdue(shutdown: &Shutdown, grace: Duration) {
+    shutdown.requested().await;
+    sleep(grace * 3 / 4).await;
+}
+
+/// Longer after each failure in a row.
+fn backoff(interval: Duration, failed_in_a_row: u32) -> Duration {
+    let doubled = interval.saturating_mul(2_u32.saturating_pow(failed_in_a_row.min(16) - 1));
+    doubled.min(LONGEST_BACKOFF.max(interval))
+}
+
+#[cfg(test)]
+mod tests;

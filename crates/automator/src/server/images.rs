@@ -1,0 +1,35 @@
+//! `ListImages`: every place and what was decided for it.
+
+use lockstep_api::v1::{Image, ListImagesResponse};
+use lockstep_daemon::Identity;
+
+use super::{UpdatesService, may_see};
+use crate::board::{BranchKey, PlaceState};
+
+/// The places of the repositories that the caller may see, by branch, file and line.
+pub(super) fn list(service: &UpdatesService, identity: &Identity) -> ListImagesResponse {
+    let mut images = Vec::new();
+    for (branch, state) in service.board.all() {
+        if may_see(identity, &branch.repository) {
+            images.extend(state.places.iter().map(|place| image(service, &branch, place)));
+        }
+    }
+    ListImagesResponse { images }
+}
+
+fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceState) -> Image {
+    let note = || service.notes.of(branch, &place.file, &place.object, &place.container, &place.current);
+    Image {
+        repository: branch.repository.clone(),
+        branch: branch.branch.clone(),
+        file: place.file.clone(),
+        line: u32::try_from(place.line).unwrap_or(u32::MAX),
+        object: place.object.clone(),
+        container: place.container.clone(),
+        current: place.current.clone(),
+        policy: place.policy.clone(),
+        automated: place.automated,
+        selected: place.selected.clone().unwrap_or_default(),
+        held: place.held.clone().or_else(note).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,157 @@
+use std::fs;
+
+use camino::Utf8PathBuf;
+
+use super::*;
+
+fn loaded(text: &str) -> Result<Settings, SettingsErrors> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Utf8PathBuf::from_path_buf(folder.path().join("settings.yaml")).unwrap();
+    fs::write(&file, text).unwrap();
+    Settings::load(&Sources::new().file(Some(file)))
+}
+
+const LEAST: &str = "repositories: [{url: 'https://git.example/config.git'}]\n";
+
+#[test]
+fn the_documented_example_is_accepted_whole() {
+    let document = include_str!("../../../../docs/configuration.md");
+    let (_, section) = document.split_once("## `lockstep-automator`").unwrap();
+    let example = section.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap();
+    let settings = loaded(example).unwrap();
+    assert_eq!(settings.repositories[0].paths, ["clusters/prod"]);
+    assert_eq!(settings.listen, Listen::default());
+    assert_eq!(settings.intervals, Intervals::default());
+    assert_eq!(settings.data, Settings::default().data);
+}
+
+#[test]
+fn little_must_be_said() {
+    let settings = loaded(LEAST).unwrap();
+    assert_eq!(settings.repositories[0].branch, "main");
+    assert_eq!(settings.repositories[0].author, Author::default());
+}
+
+/// What is wrong, as `line: key: message`, or nothing.
+fn problems(text: &str) -> Vec<String> {
+    let Err(SettingsErrors(problems)) = loaded(text) else { return Vec::new() };
+    problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect()
+}
+
+#[test]
+fn each_mistake_is_named() {
+    let repository = |more: &str| format!("repositories: [{{url: 'https://git.example/config.git', {more}}}]");
+    let ssh = |more: &str| format!("repositories: [{{url: 'ssh://git@git.example/config.git', {more}}}]");
+    let with = |more: &str| format!("{LEAST}{more}");
+    for (text, wanted) in [
+        (String::new(), "repositories: names none"),
+        ("repositories: [{branch: main}]".into(), "repositories.0.url: is required and not set"),
+        (
+            "repositories: [{url: 'http://git.example/a'}]".into(),
+            "repositories.0.url: http:// to git.example is refused",
+        ),
+        (
+            "repositories: [{url: 'https://me:canary@git.example/a'}]".into(),
+            "repositories.0.url: the repository's URL holds",
+        ),
+        ("repositories: [{url: 'file:///etc'}]".into(), "repositories.0.url: the scheme"),
+        (
+            "repositories: [{url: 'https://git.example/a'}, {url: 'https://git.example/a.git'}]".into(),
+            "repositories.1: is the branch of repositories.0 once more",
+        ),
+        (repository("branch: --force"), "repositories.0.branch: "),
+        (repository("paths: [ok, ../etc]"), "repositories.0.paths.1: "),
+        (repository("author: {name: \"a\\nb\", email: x}"), "repositories.0.author.name: "),
+        (repository("author: {email: ' '}"), "repositories.0.author.email: "),
+        (repository("credentials: {}"), "repositories.0.credentials: must have exactly one"),
+        (
+            repository("credentials: {username: a, password-file: b, bearer-token-file: c}"),
+            "repositories.0.credentials: must have exactly one",
+        ),
+        (
+            repository("credentials: {username: a}"),
+            "repositories.0.credentials.password-file: is required beside username",
+        ),
+        (repository("credentials: {password-file: a}"), "repositories.0.credentials.username: is required beside"),
+        (
+            repository("credentials: {username: 'a:b', password-file: c}"),
+            "repositories.0.credentials.username: must not",
+        ),
+        (
+            repository("credentials: {identity-file: a, known-hosts-file: b}"),
+            "repositories.0.credentials: is an SSH key",
+        ),
+        (ssh(""), "repositories.0.credentials: is required and not set"),
+        (ssh("credentials: {bearer-token-file: a}"), "repositories.0.credentials: is for HTTP"),
+        (ssh("credentials: {identity-file: a}"), "repositories.0.credentials.known-hosts-file: is required"),
+        (
+            ssh("credentials: {identity-file: a, known-hosts-file: b}, ca-file: c"),
+            "repositories.0.ca-file: is for https:// only",
+        ),
+        (with("registries: [{host: 'https://ghcr.io'}]"), "registries.0.host: "),
+        (with("registries: [{host: ghcr.io}, {host: ghcr.io}]"), "registries.1.host: is that of registries.0"),
+        (with("registries: [{host: ghcr.io, username: a}]"), "registries.0.password-file: is required beside"),
+        (with("registries: [{host: ghcr.io, password-file: a}]"), "registries.0.username: is required beside"),
+        (with("allow-repositories: ['', a]"), "allow-repositories.0: is not a glob"),
+        (with("intervals: {git: 1ms}"), "intervals.git: must be at least 100ms, not 1ms"),
+        (with("intervals: {registries: soon}"), "intervals.registries: "),
+        (with("shutdown-grace: 0s"), "shutdown-grace: must be longer"),
+        (with("data: ''"), "data: is empty"),
+        (with("listen: {admin: '127.0.0.1:7402'}\nwebhook: {secret-file: a}"), "listen.webhook: is 127.0.0.1:7402, as"),
+        (with("listen: {grpc: '0.0.0.0:1'}\ntokens-file: a"), "tls: is required because listen.grpc is 0.0.0.0:1,"),
+        (with("listen: {webhook: '0.0.0.0:1'}\nwebhook: {secret-file: a}"), "tls: is required because listen.webhook"),
+        (with("tls: {key-file: a}"), "tls.certificate-file: is required and not set"),
+        (with("webhook: {secret: canary}"), "webhook.secret-file: is required and not set"),
+        (with("interval: 5m"), "interval: there is no such setting"),
+    ] {
+        let found = problems(&text);
+        assert!(found.iter().any(|found| found.starts_with(wanted)), "{text}\n{found:?}");
+        assert!(!found.concat().contains("canary"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_fine_is_not_complained_about() {
+    for more in [
+        "listen: {grpc: 'unix:/run/lockstep.sock'}\ntokens-file: a",
+        "listen: {grpc: '0.0.0.0:1'}\ntokens-file: a\ntls: {certificate-file: a, key-file: b}",
+        // Ports that are not served need no certificate.
+        "listen: {grpc: '0.0.0.0:1', webhook: '0.0.0.0:2'}",
+        "listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:0'}\ntokens-file: a\nwebhook: {secret-file: b}",
+        "intervals: {registries: 12h, git: 500ms, batch: 0s}",
+    ] {
+        assert_eq!(problems(&format!("{LEAST}{more}")), Vec::<String>::new(), "{more}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let found = problems("repositories: [{url: x, branch: -f}]\nintervals: {git: 0s}\nnonsense: 1\nlog: {level: 3}\n");
+    for wanted in ["repositories.0.url", "repositories.0.branch", "intervals.git", "nonsense"] {
+        assert!(found.iter().any(|problem| problem.starts_with(wanted)), "{wanted}: {found:?}");
+    }
+}
+
+#[test]
+fn every_file_that_cannot_be_read_is_named_with_its_key() {
+    let settings = loaded(
+        "repositories:\n\
+         - {url: 'https://git.example/a', ca-file: /absent/ca, credentials: {username: a, password-file: /absent/password}}\n\
+         - {url: 'git@git.example:b', credentials: {identity-file: /absent/identity, known-hosts-file: /absent/known}}\n\
+         registries: [{host: ghcr.io, username: a, password-file: /absent/registry}]\n\
+         webhook: {secret-file: /absent/webhook}\n",
+    )
+    .unwrap();
+    let keys: Vec<String> = settings.unreadable_files().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(
+        keys,
+        [
+            "repositories.0.ca-file",
+            "repositories.0.credentials.password-file",
+            "repositories.1.credentials.identity-file",
+            "repositories.1.credentials.known-hosts-file",
+            "registries.0.password-file",
+            "webhook.secret-file",
+        ]
+    );
+}
