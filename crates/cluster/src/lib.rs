@@ -10,7 +10,7 @@
 //!                                       ├─► lookup, object, list_metadata
 //!                                       ├─► delete ─► Deletion
 //!                                       └─► watch_metadata, watch_objects ─► WatchEvent
-//! Cluster ─► secret · Events · Reviews
+//! Cluster ─► secret · replace_status · annotate · Events · Reviews
 //! ```
 
 mod apply;
@@ -24,6 +24,7 @@ mod kind;
 mod list;
 mod lookup;
 mod metadata;
+mod report;
 mod review;
 mod secret;
 mod watch;

@@ -65,6 +65,16 @@ enum Place {
     Unix(Utf8PathBuf),
 }
 
+impl Endpoint {
+    /// Whether the address can be called at all, for settings; nothing is sent and no file is read.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub fn check(&self) -> Result<(), ChannelError> {
+        place(&self.address).map(drop)
+    }
+}
+
 /// A channel to the endpoint. It connects with the first call, and again after a loss.
 ///
 /// # Errors

@@ -112,6 +112,22 @@ pub fn assess(object: &Value, now: Timestamp) -> Health {
     try_assess(object, now).unwrap_or_else(|Malformed(message)| Health::new(Status::Unknown, "", message))
 }
 
+/// Whether the health of objects of a kind can change while nobody changes their specification. Of the other kinds an object
+/// that exists is healthy, so nobody needs to watch them for that.
+#[must_use]
+pub fn depends_on_status(group: &str, kind: &str) -> bool {
+    let still = match group {
+        "" => matches!(kind, "ConfigMap" | "Secret" | "ServiceAccount" | "LimitRange" | "ResourceQuota" | "Endpoints"),
+        "networking.k8s.io" => matches!(kind, "NetworkPolicy" | "IngressClass"),
+        "storage.k8s.io" => matches!(kind, "StorageClass" | "CSIDriver"),
+        "admissionregistration.k8s.io" => kind.ends_with("WebhookConfiguration") || kind.ends_with("Binding"),
+        "rbac.authorization.k8s.io" | "scheduling.k8s.io" | "coordination.k8s.io" | "discovery.k8s.io" => true,
+        "node.k8s.io" => kind == "RuntimeClass",
+        _ => false,
+    };
+    !still
+}
+
 fn try_assess(object: &Value, now: Timestamp) -> Assessed {
     let conditions = conditions::of(object)?;
     if let Some(health) = generic(object, &conditions)? {

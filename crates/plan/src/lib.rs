@@ -23,7 +23,7 @@ mod secrets;
 
 pub use cover::{Cover, FieldLoss, cover, entry_hash};
 pub use errors::{Class, classify};
-pub use health::{Health, PodFailure, Status, Trouble, assess, pods_failure};
+pub use health::{Health, PodFailure, Status, Trouble, assess, depends_on_status, pods_failure};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
 pub use order::waves;
 pub use ownership::{

@@ -179,3 +179,19 @@ fn the_first_failure_that_the_release_is_to_blame_for_is_reported() {
     assert_eq!(failure.trouble, Trouble::Failed);
     assert_eq!(pods_failure(&[init]).unwrap().reason, "CrashLoopBackOff");
 }
+
+#[test]
+fn only_what_can_change_by_itself_is_watched() {
+    for (group, kind, depends) in [
+        ("apps", "Deployment", true),
+        ("", "Service", true),
+        ("", "ConfigMap", false),
+        ("", "ServiceAccount", false),
+        ("rbac.authorization.k8s.io", "RoleBinding", false),
+        ("networking.k8s.io", "Ingress", true),
+        ("networking.k8s.io", "NetworkPolicy", false),
+        ("example.com", "ConfigMap", true),
+    ] {
+        assert_eq!(lockstep_plan::depends_on_status(group, kind), depends, "{group}/{kind}");
+    }
+}
