@@ -10,7 +10,27 @@
 //!                      └── observe (health) ◄───────────────────┘
 //! ```
 
+mod actor;
+mod apply;
+pub mod args;
+mod auth;
 pub mod board;
+mod bootstrap;
+mod changes;
+mod controller;
+mod drift;
+mod events;
+mod fetch;
+mod mailbox;
+mod metrics;
 pub mod nudge;
+mod observe;
 pub mod ports;
+mod render;
 pub mod resource;
+mod server;
+pub mod settings;
+mod status;
+mod turn;
+mod updates;
+mod wiring;

@@ -135,6 +135,14 @@ pub trait Objects: Send + Sync {
     /// The metadata of every object of the kind in all namespaces, or an error.
     async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError>;
 
+    /// Takes away the entries of managed fields at these positions of the list that came with `resource_version`.
+    async fn drop_managed_fields(
+        &self,
+        target: &Target,
+        positions: &[usize],
+        resource_version: &str,
+    ) -> Result<LiveMetadata, ClusterError>;
+
     /// Deletes exactly the object that was seen: `seen.uid` at `seen.resource_version`.
     async fn delete(&self, kind: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError>;
 
@@ -189,6 +197,13 @@ pub struct ClusterError {
     pub message: String,
     /// How long the server asked to be left alone.
     pub retry_after: Option<Duration>,
+}
+
+impl ClusterError {
+    /// It says that somebody is busy or not reachable, and nothing about rights or kinds.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.class, Class::Transient | Class::Throttled | Class::Expired | Class::Conflict)
+    }
 }
 
 impl From<CallError> for ClusterError {

@@ -1,0 +1,194 @@
+//! One actor per Sync: it takes the nudges out of its mailbox, makes turns and repairs, and reports.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use lockstep_daemon::Shutdown;
+use lockstep_manifest::ObjectId;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    board::{Board, SyncKey},
+    drift::Watches,
+    mailbox::{Mail, Mailbox, Mailboxes},
+    ports::{Happening, Objects, Ports},
+    turn::Desk,
+};
+
+mod backoff;
+mod commit;
+mod memory;
+mod repair;
+mod report;
+mod setting;
+
+use backoff::Backoff;
+use memory::Memory;
+use setting::Setting;
+
+/// What all actors share.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) ports: Ports,
+    pub(crate) board: Board,
+    pub(crate) mailboxes: Arc<Mailboxes>,
+    pub(crate) watches: Arc<Watches>,
+    /// Calls in flight per Sync.
+    pub(crate) concurrency: usize,
+    /// Objects that are never deleted.
+    pub(crate) protected: Arc<BTreeSet<ObjectId>>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// The actor of one Sync.
+pub(crate) struct Actor {
+    key: SyncKey,
+    mailbox: Arc<Mailbox>,
+    common: Common,
+    setting: Arc<Setting>,
+    memory: Memory,
+    times: Times,
+}
+
+/// What a turn of this Sync works with.
+fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dyn Objects>) -> Desk<'a> {
+    Desk {
+        ports: &common.ports,
+        watches: &common.watches,
+        sync: &setting.sync,
+        branch: &setting.branch,
+        ownership: &setting.ownership,
+        policy: &setting.policy,
+        acknowledged: setting.acknowledged.as_deref(),
+        protected: &common.protected,
+        objects,
+        concurrency: common.concurrency,
+        shutdown: &common.shutdown,
+    }
+}
+
+/// When the actor acts without being nudged.
+struct Times {
+    /// The branch is looked at.
+    fetch: Instant,
+    /// What failed is tried again.
+    retry: Option<Instant>,
+    /// All must be healthy.
+    healthy: Option<Instant>,
+    /// The status is written that waits since the last one.
+    report: Option<Instant>,
+    backoff: Backoff,
+}
+
+impl Times {
+    fn new(now: Instant) -> Self {
+        Self { fetch: now, retry: None, healthy: None, report: None, backoff: Backoff::default() }
+    }
+}
+
+impl Actor {
+    /// An actor that has done nothing yet.
+    pub(crate) fn new(key: SyncKey, mailbox: Arc<Mailbox>, common: Common) -> Self {
+        let object = mailbox.object();
+        let setting = Arc::new(Setting::of(&key, &object));
+        let memory = Memory::of(&object);
+        Self { key, mailbox, common, setting, memory, times: Times::new(Instant::now()) }
+    }
+
+    /// Acts until the Sync is gone or the daemon stops. A turn in hand is finished, though nothing new is begun in it.
+    pub(crate) async fn run(mut self) {
+        self.begin();
+        loop {
+            let requested = self.common.shutdown.requested();
+            let mail = tokio::select! {
+                biased;
+                () = requested => return,
+                mail = self.mailbox.take() => Some(mail),
+                () = sleep_until(self.next()) => None,
+            };
+            match mail {
+                Some(mail) if mail.closed => {
+                    self.end();
+                    if self.common.mailboxes.retire(&self.key) {
+                        return;
+                    }
+                    self.restart();
+                }
+                Some(mail) => self.act(mail).await,
+                None => self.act_on_time().await,
+            }
+        }
+    }
+
+    fn begin(&self) {
+        tracing::info!(sync = %self.key, repository = self.setting.branch.source.repository, "follow");
+        self.common.watches.index().introduce(&self.key, &self.setting.ownership);
+        self.publish();
+    }
+
+    /// The Sync is gone; its objects stay.
+    fn end(&mut self) {
+        let objects = self.memory.total();
+        tracing::info!(sync = %self.key, objects, "the Sync is gone; its objects stay in the cluster");
+        self.tell(&Happening::Orphaned { objects });
+        self.common.watches.index().forget(&self.key);
+        self.common.ports.observer.forget(&self.key);
+        self.common.board.remove(&self.key);
+    }
+
+    /// The Sync was made anew under the same name.
+    fn restart(&mut self) {
+        let object = self.mailbox.object();
+        self.setting = Arc::new(Setting::of(&self.key, &object));
+        self.memory = Memory::of(&object);
+        self.times = Times::new(Instant::now());
+        self.begin();
+    }
+
+    async fn act(&mut self, mail: Mail) {
+        if mail.changed {
+            if mail.object.metadata.uid.as_deref() != Some(self.setting.sync.uid.as_str()) {
+                self.end();
+                self.restart();
+            }
+            self.setting = Arc::new(Setting::of(&self.key, &mail.object));
+            self.times.backoff.reset();
+        }
+        if mail.changed || mail.fetch {
+            self.times.fetch = Instant::now();
+        }
+        self.work(mail.drift).await;
+    }
+
+    async fn act_on_time(&mut self) {
+        self.work(BTreeSet::new()).await;
+    }
+
+    /// Does what is due: repairs first, since they need no fetch.
+    async fn work(&mut self, nudged: BTreeSet<ObjectId>) {
+        if !self.setting.spec.suspend {
+            self.repair(&nudged).await;
+            let now = Instant::now();
+            if now >= self.times.fetch || self.times.retry.is_some_and(|at| now >= at) {
+                self.look().await;
+            }
+        } else {
+            self.times.fetch = Instant::now() + Duration::from(self.setting.spec.interval);
+            self.times.retry = None;
+        }
+        self.report().await;
+    }
+
+    fn next(&self) -> Instant {
+        let times = &self.times;
+        let fights = if self.setting.spec.suspend { None } else { self.memory.fights.next() };
+        let others = [times.retry, times.healthy, times.report, fights];
+        others.into_iter().flatten().fold(times.fetch, Instant::min)
+    }
+
+    fn tell(&self, happening: &Happening) {
+        self.common.ports.witness.happened(&self.setting.sync, happening);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! A turn of the actor: look at the branch, and bring the cluster to its commit.
+
+use std::time::Duration;
+
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Action, Cause, Class, FieldLoss, Plan, Withheld};
+use lockstep_repository::CommitId;
+use tokio::time::Instant;
+
+use super::{
+    Actor,
+    backoff::spread,
+    desk,
+    memory::{Question, manager, paths, seen},
+};
+use crate::{
+    board::At,
+    fetch::fetch,
+    ports::{ClusterError, Enforced, Freshness, Happening, ObjectFailure},
+    render::RenderFailure,
+    status::{is_final, told},
+    turn::{Done, Prepared, carry_out, prepare},
+};
+
+/// What only a person can put right is tried again this seldom.
+const FINAL_RETRY: Duration = Duration::from_secs(600);
+
+impl Actor {
+    /// Looks at the branch, and makes a turn if there is anything that the last one has not answered.
+    pub(super) async fn look(&mut self) {
+        let now = Instant::now();
+        let source = self.common.ports.source.clone();
+        let fetched = fetch(source.as_ref(), &self.setting.branch, self.memory.last_good()).await;
+        self.note_fetch(fetched.error.clone(), fetched.commit);
+        let interval = spread(Duration::from(self.setting.spec.interval));
+        let pause = if fetched.error.is_some() { self.times.backoff.next().max(interval / 4) } else { interval };
+        self.times.fetch = now + pause;
+        let Some(commit) = fetched.commit else { return };
+        let question =
+            Question { commit, spec: self.setting.spec.clone(), acknowledged: self.setting.acknowledged.clone() };
+        let retry = self.times.retry.is_some_and(|at| now >= at);
+        if self.memory.answered.as_ref() == Some(&question) && !retry {
+            return;
+        }
+        self.times.retry = None;
+        let started = Instant::now();
+        let done = self.bring(commit).await;
+        self.memory.applying = None;
+        let trouble = match done {
+            Some(done) => self.take_over(done, started),
+            None => self.trouble(),
+        };
+        self.memory.answered = Some(question);
+        self.memory.turns += 1;
+        self.plan_retry(trouble);
+    }
+
+    fn note_fetch(&mut self, error: Option<crate::ports::SourceError>, commit: Option<CommitId>) {
+        match (&error, commit) {
+            (None, Some(commit)) => {
+                let commit = commit.to_string();
+                if self.memory.fetched.as_ref().is_none_or(|known| known.commit != commit) {
+                    self.memory.fetched = Some(At { commit, at: self.common.ports.clock.now() });
+                }
+                if self.memory.fetch_error.take().is_some() {
+                    self.times.backoff.reset();
+                }
+            }
+            (Some(error), _) => {
+                if self.memory.fetch_error.as_ref() != Some(error) {
+                    self.tell(&Happening::FetchFailed(error.clone()));
+                }
+                self.memory.fetch_error = Some(error.clone());
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Brings the cluster to a commit; to the last good one when this one cannot be used and nothing is enforced yet.
+    async fn bring(&mut self, commit: CommitId) -> Option<Done> {
+        match self.enforce(commit).await {
+            Ok(done) => {
+                self.memory.invalid = None;
+                self.memory.cluster_error = None;
+                Some(done)
+            }
+            Err(failure) => {
+                self.note_failure(commit, failure);
+                let fallback = self.memory.last_good().filter(|good| *good != commit)?;
+                if self.memory.manifests.is_some() || self.memory.invalid.is_none() {
+                    return None;
+                }
+                self.enforce(fallback)
+                    .await
+                    .inspect_err(|failure| tracing::warn!(?failure, "the last good commit cannot be enforced either"))
+                    .ok()
+            }
+        }
+    }
+
+    fn note_failure(&mut self, commit: CommitId, failure: RenderFailure) {
+        match failure {
+            RenderFailure::Invalid(problems) => {
+                let commit = commit.to_string();
+                let told: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+                if self.memory.invalid.as_ref().is_none_or(|(known, _)| *known != commit) {
+                    tracing::error!(sync = %self.key, commit, problems = told.len(), first = told.first(), "nothing of the commit is applied");
+                    let lines = problems.iter().map(in_words).collect();
+                    self.tell(&Happening::Invalid { commit: commit.clone(), problems: lines });
+                }
+                self.memory.cluster_error = None;
+                self.memory.invalid = Some((commit, problems));
+            }
+            RenderFailure::Source(error) => {
+                if self.memory.fetch_error.as_ref() != Some(&error) {
+                    self.tell(&Happening::FetchFailed(error.clone()));
+                }
+                self.memory.fetch_error = Some(error);
+            }
+            RenderFailure::Cluster(error) => {
+                tracing::warn!(sync = %self.key, %error, "the turn ends; will retry");
+                self.memory.cluster_error = Some(error);
+            }
+        }
+    }
+
+    async fn enforce(&mut self, commit: CommitId) -> Result<Done, RenderFailure> {
+        let setting = self.setting.clone();
+        let common = self.common.clone();
+        let account = setting.spec.service_account_name.as_deref();
+        let objects = common.ports.cluster.objects(&self.key.namespace, account).map_err(RenderFailure::Cluster)?;
+        let desk = desk(&common, &setting, objects);
+        // A kind that the server did not find any more may be served in another place now.
+        let is_stale = self
+            .memory
+            .failed
+            .values()
+            .any(|failure| matches!(failure, ObjectFailure::Refused(error) if error.class == Class::NotFound));
+        if is_stale {
+            common.ports.cluster.resolve(&[], Freshness::Fresh).await.map_err(RenderFailure::Cluster)?;
+        }
+        let before = self.memory.manifests.clone().filter(|_| !is_stale);
+        let prepared = prepare(&desk, commit, before.as_ref(), &self.memory.record).await?;
+        self.begin_applying(&prepared).await;
+        let drifts = drifts(&prepared.plan);
+        let mut record = self.memory.record.clone();
+        let done = carry_out(&desk, prepared, &mut record).await;
+        self.memory.record = record;
+        if let Ok(done) = &done {
+            self.note_repairs(drifts.into_iter().filter(|(id, _)| done.applies.changed.contains_key(id)));
+        }
+        done
+    }
+
+    /// Says that a turn is going on if it is about to change anything.
+    async fn begin_applying(&mut self, prepared: &Prepared) {
+        let counts = prepared.plan.counts();
+        let applies = counts.create + counts.update + counts.adopt;
+        if applies > 0 {
+            self.memory.applying = Some(applies);
+            self.report().await;
+        }
+    }
+
+    fn note_repairs(&mut self, drifts: impl Iterator<Item = (ObjectId, Vec<FieldLoss>)>) {
+        for (id, fields) in drifts {
+            self.note_drift(&id, paths(&fields), manager(&fields), true);
+        }
+    }
+
+    pub(super) fn note_drift(&mut self, id: &ObjectId, fields: Vec<String>, manager: String, repaired: bool) {
+        tracing::info!(sync = %self.key, object = %id.short(), ?fields, manager, repaired, "drift");
+        let now = self.common.ports.clock.now();
+        self.tell(&Happening::Drifted {
+            object: id.short(),
+            fields: fields.clone(),
+            manager: manager.clone(),
+            repaired,
+        });
+        self.memory.saw_drift(seen(id, fields, manager, now, repaired));
+    }
+
+    /// Remembers what a turn did, and tells it. Says whether something must be tried again, and how soon.
+    fn take_over(&mut self, done: Done, started: Instant) -> Trouble {
+        let commit = done.manifests.commit.to_string();
+        let now = self.common.ports.clock.now();
+        self.tell_turn(&done, &commit, started);
+        let is_new = self.memory.applied.as_ref().is_none_or(|known| known.commit != commit);
+        if self.memory.manifests.as_ref().is_none_or(|known| known.commit != done.manifests.commit) {
+            self.memory.enforced_at =
+                self.memory.applied.as_ref().filter(|_| !is_new).map(|known| known.at).or(Some(now));
+        }
+        if done.is_applied() && is_new {
+            let previous = self.memory.applied.replace(At { commit: commit.clone(), at: now });
+            self.memory.previous_commit = previous.map(|previous| previous.commit);
+            let created = done.applies.created.len();
+            let changed = done.applies.changed.len() - created;
+            self.tell(&Happening::Applied { commit: commit.clone(), created, changed });
+        }
+        if !done.applies.changed.is_empty() || is_new {
+            self.expect_health();
+        }
+        let memory = &mut self.memory;
+        memory.kinds = done.kinds;
+        memory.failed = done.applies.failed;
+        memory.waiting = done.waiting;
+        memory.undeleted = done.deleted.failed;
+        memory.unwatched = done.unwatched;
+        memory.held = done.held;
+        memory.withheld = done.withheld;
+        memory.commit = Some(commit);
+        memory.manifests = Some(done.manifests);
+        let unsettled = memory.unsettled();
+        let drifted = self.common.watches.index().follow(&self.key, &memory.wanted(), &unsettled);
+        if !drifted.is_empty() {
+            self.mailbox.put(crate::nudge::Nudge::Drift(drifted));
+        }
+        self.enforced(done.applies.changed);
+        let mut trouble = self.trouble();
+        if !done.deleted.changed.is_empty() || done.applies.interrupted {
+            trouble = Trouble::Passing;
+        }
+        trouble
+    }
+
+    /// Tells the observer what is in the cluster now.
+    pub(super) fn enforced(&self, changed: std::collections::BTreeMap<ObjectId, jiff::Timestamp>) {
+        let memory = &self.memory;
+        let Some(manifests) = &memory.manifests else { return };
+        let enforced = Enforced {
+            commit: manifests.commit.to_string(),
+            at: memory.enforced_at.unwrap_or_else(|| self.common.ports.clock.now()),
+            timeout: Duration::from(self.setting.spec.timeout),
+            wanted: manifests.wanted.clone(),
+            kinds: memory.kinds.clone(),
+            changed,
+            failed: memory.failed.clone(),
+        };
+        self.common.ports.observer.applied(&self.key, &enforced);
+    }
+
+    fn tell_turn(&mut self, done: &Done, commit: &str, started: Instant) {
+        let (applied, failed) = (done.applies.applied.len(), done.applies.failed.len());
+        self.tell(&Happening::TurnEnded { took: started.elapsed(), applied, failed });
+        for id in &done.applies.adopted {
+            self.tell(&Happening::Adopted { object: id.short() });
+        }
+        for (id, fields) in &done.applies.not_kept {
+            self.tell(&Happening::NotKept { object: id.short(), fields: fields.clone() });
+        }
+        if !done.deleted.objects.is_empty() {
+            let objects = done.deleted.objects.iter().map(ObjectId::short).collect();
+            self.tell(&Happening::Pruned { commit: commit.to_owned(), objects });
+        }
+        if let Some(held) = done.held.as_ref().filter(|held| self.memory.held.as_ref() != Some(held)) {
+            self.tell(&Happening::Held {
+                commit: commit.to_owned(),
+                would_prune: held.would_prune,
+                reason: held.reason,
+                message: held.to_string(),
+            });
+        }
+        let problems: Vec<String> =
+            done.applies.failed.iter().map(|(id, failure)| format!("{}: {}", id.short(), told(failure))).collect();
+        if !problems.is_empty() && problems != self.memory.problems_told {
+            self.tell(&Happening::ApplyFailed { commit: commit.to_owned(), problems: problems.clone() });
+        }
+        self.memory.problems_told = problems;
+    }
+
+    /// What is left to be tried again.
+    fn trouble(&self) -> Trouble {
+        let memory = &self.memory;
+        let is_withheld = memory.withheld.as_ref().is_some_and(|withheld| !matches!(withheld, Withheld::Held(_)));
+        let passing = memory.cluster_error.is_some()
+            || memory.fetch_error.is_some()
+            || memory.failed.values().any(|failure| !is_final(failure))
+            || !memory.undeleted.is_empty()
+            || !memory.waiting.is_empty()
+            || !memory.unwatched.is_empty();
+        match (passing, memory.failed.is_empty() && !is_withheld) {
+            (true, _) => Trouble::Passing,
+            (false, false) => Trouble::Final,
+            (false, true) => Trouble::None,
+        }
+    }
+
+    fn plan_retry(&mut self, trouble: Trouble) {
+        let pause = match trouble {
+            Trouble::None => {
+                self.times.backoff.reset();
+                return;
+            }
+            Trouble::Passing => {
+                let asked = self.memory.failed.values().filter_map(asked).max().unwrap_or_default();
+                self.times.backoff.next().max(asked)
+            }
+            Trouble::Final => spread(FINAL_RETRY),
+        };
+        self.times.retry = Some(Instant::now() + pause);
+    }
+}
+
+/// Whether a turn left something to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// Trying again may help.
+    Passing,
+    /// It helps only once somebody has changed something.
+    Final,
+}
+
+fn asked(failure: &ObjectFailure) -> Option<Duration> {
+    match failure {
+        ObjectFailure::Refused(ClusterError { retry_after, .. }) => *retry_after,
+        ObjectFailure::Blocked(_) => None,
+    }
+}
+
+fn in_words(problem: &crate::resource::Failure) -> String {
+    match problem.line {
+        0 => format!("{}: {}", problem.file, problem.message),
+        line => format!("{}:{line}: {}", problem.file, problem.message),
+    }
+}
+
+/// The objects that a plan changes back because somebody else changed them, and what they changed.
+fn drifts(plan: &Plan) -> Vec<(ObjectId, Vec<FieldLoss>)> {
+    let drift = |action: &Action| match action {
+        Action::Update(Cause::Drift(fields)) => Some(fields.clone()),
+        Action::Update(Cause::MarksLost | Cause::Cleared) => Some(Vec::new()),
+        _ => None,
+    };
+    plan.steps().iter().filter_map(|step| Some((step.id.clone(), drift(&step.action)?))).collect()
+}

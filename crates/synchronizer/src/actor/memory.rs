@@ -1,0 +1,132 @@
+//! What an actor remembers between turns. All of it can be lost: a restart learns it again from Git and the cluster.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use lockstep_cluster::Kind;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
+use lockstep_repository::CommitId;
+
+use crate::{
+    board::At,
+    drift::Fights,
+    ports::{ClusterError, ObjectFailure, SourceError},
+    render::Manifests,
+    resource::{CommitAt, DriftSeen, Failure, SyncObject, SyncSpec, SyncStatus},
+    turn::Record,
+};
+
+/// So many changes by other hands are kept on the status.
+const DRIFTS_KEPT: usize = 20;
+
+/// What an answer was given to: the same question needs no second answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Question {
+    pub(super) commit: CommitId,
+    pub(super) spec: SyncSpec,
+    pub(super) acknowledged: Option<String>,
+}
+
+/// What an actor remembers.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) record: Record,
+    /// The commit that is enforced: the last one that could be used.
+    pub(super) manifests: Option<Manifests>,
+    /// The same as text.
+    pub(super) commit: Option<String>,
+    pub(super) kinds: BTreeMap<GroupKind, Kind>,
+    /// When it was first applied.
+    pub(super) enforced_at: Option<Timestamp>,
+    /// What the last turn was about, unless something of it must be tried again.
+    pub(super) answered: Option<Question>,
+    pub(super) fetched: Option<At>,
+    pub(super) applied: Option<At>,
+    pub(super) previous_commit: Option<String>,
+    pub(super) fetch_error: Option<SourceError>,
+    pub(super) cluster_error: Option<ClusterError>,
+    pub(super) invalid: Option<(String, Vec<Failure>)>,
+    pub(super) failed: BTreeMap<ObjectId, ObjectFailure>,
+    pub(super) waiting: BTreeMap<ObjectId, String>,
+    pub(super) undeleted: BTreeMap<ObjectId, ClusterError>,
+    pub(super) unwatched: BTreeMap<GroupKind, ClusterError>,
+    pub(super) held: Option<Held>,
+    pub(super) withheld: Option<Withheld>,
+    /// Objects that others changed and that are left so, and what is known of it.
+    pub(super) reported: BTreeMap<ObjectId, Vec<String>>,
+    pub(super) applying: Option<usize>,
+    pub(super) late: bool,
+    pub(super) drift: Vec<DriftSeen>,
+    pub(super) fights: Fights,
+    pub(super) turns: u64,
+    /// The status as it stands on the Sync.
+    pub(super) status: SyncStatus,
+    pub(super) status_at: Option<tokio::time::Instant>,
+    /// The last that was said about health: the commit, and whether it was good.
+    pub(super) health_told: Option<(String, bool)>,
+    /// The last failures that were told.
+    pub(super) problems_told: Vec<String>,
+    pub(super) unhealthy: BTreeMap<ObjectId, Health>,
+}
+
+impl Memory {
+    /// What stands on the Sync.
+    pub(super) fn of(object: &SyncObject) -> Self {
+        let status = object.status.clone().unwrap_or_default();
+        let at = |at: &Option<CommitAt>| at.as_ref().map(|at| At { commit: at.commit.clone(), at: at.at.0 });
+        let applied = at(&status.applied);
+        let was_healthy = status.conditions.iter().any(|known| known.type_ == "Healthy" && known.status == "True");
+        Self {
+            record: Record::of(object),
+            fetched: at(&status.fetched),
+            health_told: applied.as_ref().filter(|_| was_healthy).map(|applied| (applied.commit.clone(), true)),
+            applied,
+            drift: status.drift.clone(),
+            status,
+            ..Self::default()
+        }
+    }
+
+    /// The commit to go on with while the branch cannot be read.
+    pub(super) fn last_good(&self) -> Option<CommitId> {
+        let enforced = self.manifests.as_ref().map(|manifests| manifests.commit);
+        enforced.or_else(|| self.applied.as_ref()?.commit.parse().ok())
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.manifests.as_ref().map_or(0, |manifests| manifests.wanted.len())
+    }
+
+    pub(super) fn wanted(&self) -> Arc<Vec<Rendered>> {
+        self.manifests.as_ref().map(|manifests| manifests.wanted.clone()).unwrap_or_default()
+    }
+
+    /// The objects that are not in the cluster as wanted, as far as is known.
+    pub(super) fn unsettled(&self) -> BTreeSet<ObjectId> {
+        self.failed.keys().chain(self.waiting.keys()).cloned().collect()
+    }
+
+    /// Adds a change by another hand, the newest first.
+    pub(super) fn saw_drift(&mut self, seen: DriftSeen) {
+        self.drift.insert(0, seen);
+        self.drift.truncate(DRIFTS_KEPT);
+    }
+}
+
+/// A change by another hand, as it stands on the status.
+pub(super) fn seen(id: &ObjectId, fields: Vec<String>, manager: String, now: Timestamp, repaired: bool) -> DriftSeen {
+    DriftSeen { object: id.short(), fields, manager, at: Time(now), repaired }
+}
+
+pub(super) fn paths(fields: &[FieldLoss]) -> Vec<String> {
+    fields.iter().map(|loss| loss.path.clone()).collect()
+}
+
+pub(super) fn manager(fields: &[FieldLoss]) -> String {
+    fields.iter().find_map(|loss| loss.manager.clone()).unwrap_or_default()
+}

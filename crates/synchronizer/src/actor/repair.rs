@@ -1,0 +1,110 @@
+//! Changing back what others changed, one object at a time, without looking at Git.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_manifest::ObjectId;
+use lockstep_plan::DriftMode;
+use tokio::time::Instant;
+
+use super::{Actor, desk};
+use crate::{
+    drift::{Drifted, FightVerdict},
+    ports::{Happening, ObjectFailure},
+    turn::repair,
+};
+
+impl Actor {
+    /// Repairs what has drifted, or reports it; `nudged` also names objects that waited for the end of another one.
+    pub(super) async fn repair(&mut self, nudged: &BTreeSet<ObjectId>) {
+        let Some(manifests) = self.memory.manifests.clone() else { return };
+        let drifted = self.common.watches.index().drifted(&self.key);
+        let now = Instant::now();
+        self.memory.fights.rest_all_but(|id| drifted.contains_key(id), now);
+        if self.setting.policy.drift == DriftMode::Report {
+            self.report_drift(&drifted);
+            return;
+        }
+        self.memory.reported.clear();
+        let mut due: BTreeSet<ObjectId> =
+            nudged.iter().filter(|id| self.memory.waiting.contains_key(*id)).cloned().collect();
+        for (id, how) in &drifted {
+            match self.memory.fights.ask(id, now) {
+                FightVerdict::Repair => drop(due.insert(id.clone())),
+                FightVerdict::Wait => {}
+                FightVerdict::Begin(pause) => {
+                    tracing::warn!(object = %id.short(), manager = how.manager(), fields = ?how.fields(), ?pause, "somebody changes this object again and again");
+                    self.note_drift(id, how.fields(), how.manager(), false);
+                    let (object, manager, fields) = (id.short(), how.manager(), how.fields());
+                    self.tell(&Happening::Fighting { object, manager, fields, pause });
+                }
+            }
+        }
+        let paused = drifted.iter().filter(|(id, _)| !due.contains(*id));
+        self.memory.reported = paused.map(|(id, how)| (id.clone(), how.fields())).collect();
+        if due.is_empty() {
+            return;
+        }
+        let setting = self.setting.clone();
+        let common = self.common.clone();
+        let account = setting.spec.service_account_name.as_deref();
+        let objects = match common.ports.cluster.objects(&self.key.namespace, account) {
+            Ok(objects) => objects,
+            Err(error) => {
+                self.memory.cluster_error = Some(error);
+                return;
+            }
+        };
+        let desk = desk(&common, &setting, objects);
+        let (mut applies, waiting) = repair(&desk, &manifests, &due).await;
+        let failed = std::mem::take(&mut applies.failed);
+        for id in &due {
+            self.settle(id, &failed, waiting.contains(id));
+        }
+        let changed = std::mem::take(&mut applies.changed);
+        for (id, how) in drifted.iter().filter(|(id, _)| changed.contains_key(*id)) {
+            self.note_drift(id, how.fields(), how.manager(), true);
+        }
+        for (id, fields) in applies.not_kept {
+            self.tell(&Happening::NotKept { object: id.short(), fields });
+        }
+        if !changed.is_empty() {
+            self.expect_health();
+        }
+        if !failed.is_empty() {
+            // The next turn tries again, at the pace of failures.
+            let pause = self.times.backoff.next();
+            self.times.retry = Some(self.times.retry.map_or(now + pause, |at| at.min(now + pause)));
+        }
+        self.enforced(changed);
+    }
+
+    /// Notes what became of one object.
+    fn settle(&mut self, id: &ObjectId, failed: &BTreeMap<ObjectId, ObjectFailure>, waits: bool) {
+        self.memory.failed.remove(id);
+        self.memory.waiting.remove(id);
+        if let Some(failure) = failed.get(id) {
+            self.memory.failed.insert(id.clone(), failure.clone());
+        } else if waits {
+            self.memory.waiting.insert(id.clone(), "it is being deleted; it is made again when it is gone".to_owned());
+        }
+        let is_settled = !waits && !failed.contains_key(id);
+        let drifted_again = self.common.watches.index().settle(&self.key, id, is_settled);
+        if drifted_again {
+            self.mailbox.put(crate::nudge::Nudge::Drift(BTreeSet::from([id.clone()])));
+        }
+    }
+
+    /// Under the policy `report`: tells each change once.
+    fn report_drift(&mut self, drifted: &BTreeMap<ObjectId, Drifted>) {
+        let is_sure = |how: &Drifted| !matches!(how, Drifted::Doubtful(_));
+        let present: BTreeMap<ObjectId, Vec<String>> =
+            drifted.iter().filter(|(_, how)| is_sure(how)).map(|(id, how)| (id.clone(), how.fields())).collect();
+        for (id, fields) in &present {
+            if self.memory.reported.get(id) != Some(fields) {
+                let manager = drifted.get(id).map(Drifted::manager).unwrap_or_default();
+                self.note_drift(id, fields.clone(), manager, false);
+            }
+        }
+        self.memory.reported = present;
+    }
+}

@@ -1,0 +1,149 @@
+//! What the actor says: on the Sync, on the board, and to the witness when health changes.
+
+use std::{sync::Arc, time::Duration};
+
+use lockstep_plan::Status;
+use tokio::time::Instant;
+
+use super::Actor;
+use crate::{
+    board::SyncSnapshot,
+    ports::Happening,
+    status::{Picture, health_in_words, is_sick, status},
+};
+
+/// Between two writes of the status.
+const PAUSE: Duration = Duration::from_millis(500);
+/// After a write that failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+impl Actor {
+    /// From now on there is the Sync's timeout for everything to be healthy.
+    pub(super) fn expect_health(&mut self) {
+        self.memory.late = false;
+        self.times.healthy = Some(Instant::now() + Duration::from(self.setting.spec.timeout));
+    }
+
+    /// Brings the board and, if it differs, the Sync's status up to date.
+    pub(super) async fn report(&mut self) {
+        let now = Instant::now();
+        let wanted = self.memory.wanted();
+        self.memory.unhealthy = self.common.ports.observer.unhealthy(&self.key);
+        if self.memory.unhealthy.values().all(|health| health.status == Status::Suspended) {
+            self.memory.late = false;
+        } else if self.times.healthy.is_some_and(|at| now >= at) {
+            self.memory.late = true;
+            self.times.healthy = None;
+        } else if self.times.healthy.is_none() && !self.memory.late {
+            // What became unhealthy by itself has as much time as after an apply.
+            self.expect_health();
+        }
+        self.tell_health();
+        let next = status(&self.picture(&wanted), &self.memory.status);
+        self.publish_with(next.clone());
+        if next == self.memory.status && self.memory.status_at.is_some() {
+            self.times.report = None;
+            return;
+        }
+        let earliest = self.memory.status_at.map(|at| at + PAUSE).filter(|at| *at > now);
+        if let Some(earliest) = earliest {
+            self.times.report = Some(earliest);
+            return;
+        }
+        self.memory.status_at = Some(now);
+        match self.write(&next).await {
+            Ok(()) => {
+                self.memory.status = next;
+                self.times.report = None;
+            }
+            Err(error) => {
+                tracing::warn!(sync = %self.key, %error, "cannot write the status; will retry");
+                self.times.report = Some(now + PAUSE_AFTER_FAILURE);
+            }
+        }
+    }
+
+    async fn write(&self, next: &crate::resource::SyncStatus) -> Result<(), crate::ports::ClusterError> {
+        if *next == self.memory.status {
+            return Ok(()); // After a restart: it stands there already.
+        }
+        self.common.ports.cluster.write_status(&self.setting.sync, next).await
+    }
+
+    /// Puts the Sync up as it stands.
+    pub(super) fn publish(&self) {
+        self.publish_with(self.memory.status.clone());
+    }
+
+    fn publish_with(&self, status: crate::resource::SyncStatus) {
+        self.common.board.publish(SyncSnapshot {
+            key: self.key.clone(),
+            spec: self.setting.spec.clone(),
+            status,
+            previous_commit: self.memory.previous_commit.clone(),
+            workloads: self.common.ports.observer.workloads(&self.key),
+            turns: self.memory.turns,
+        });
+    }
+
+    fn picture<'a>(&'a self, wanted: &'a Arc<Vec<lockstep_plan::Rendered>>) -> Picture<'a> {
+        let memory = &self.memory;
+        let path = &self.setting.spec.source.path;
+        let is_missing = memory.manifests.as_ref().is_some_and(|manifests| manifests.tree.is_none());
+        let acknowledged = memory
+            .answered
+            .as_ref()
+            .is_some_and(|answered| answered.acknowledged.as_deref() == Some(answered.commit.to_string().as_str()));
+        Picture {
+            now: self.common.ports.clock.now(),
+            generation: self.setting.generation,
+            suspended: self.setting.spec.suspend,
+            fetched: memory.fetched.as_ref(),
+            applied: memory.applied.as_ref(),
+            commit: memory.commit.as_deref(),
+            wanted,
+            path_missing: (is_missing && !acknowledged).then_some(path.as_str()),
+            applying: memory.applying,
+            fetch_error: memory.fetch_error.as_ref(),
+            cluster_error: memory.cluster_error.as_ref(),
+            invalid: memory.invalid.as_ref().map(|(commit, failures)| (commit.as_str(), failures.as_slice())),
+            failed: &memory.failed,
+            waiting: &memory.waiting,
+            undeleted: &memory.undeleted,
+            unwatched: &memory.unwatched,
+            held: memory.held.as_ref(),
+            withheld: memory.withheld.as_ref(),
+            unhealthy: &memory.unhealthy,
+            late: memory.late,
+            drifted: memory.reported.len(),
+            drift: &memory.drift,
+        }
+    }
+
+    /// Tells when the enforced commit became healthy, or turned out not to be.
+    fn tell_health(&mut self) {
+        let Some(commit) = self.memory.applied.as_ref().map(|applied| applied.commit.clone()) else { return };
+        if self.memory.commit.as_ref() != Some(&commit) || self.memory.applying.is_some() {
+            return;
+        }
+        let wanted = self.memory.wanted();
+        let picture = self.picture(&wanted);
+        let sick: Vec<String> = picture
+            .unhealthy
+            .iter()
+            .filter(|(_, health)| is_sick(&picture, health))
+            .map(|(id, health)| format!("{}: {}", id.short(), health_in_words(health)))
+            .collect();
+        let recovering = picture.unhealthy.values().any(|health| health.status != Status::Suspended);
+        let told = (commit.clone(), sick.is_empty());
+        if self.memory.health_told.as_ref() == Some(&told) || (sick.is_empty() && recovering) {
+            return;
+        }
+        self.memory.health_told = Some(told);
+        self.tell(&if sick.is_empty() {
+            Happening::Healthy { commit }
+        } else {
+            Happening::Unhealthy { commit, problems: sick }
+        });
+    }
+}

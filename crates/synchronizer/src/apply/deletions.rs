@@ -1,0 +1,69 @@
+//! Deletes what left Git, with leave from the plan for each object.
+
+use std::collections::BTreeMap;
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use lockstep_cluster::{Deletion as Answer, Kind};
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Deletion, GroupKind, LiveMetadata};
+
+use super::Hands;
+use crate::ports::ClusterError;
+
+/// What became of the deletions.
+#[derive(Debug, Default)]
+pub(crate) struct Deleted {
+    /// Gone, or going.
+    pub(crate) objects: Vec<ObjectId>,
+    /// No longer what was seen; looked at again in the next turn.
+    pub(crate) changed: Vec<ObjectId>,
+    pub(crate) failed: BTreeMap<ObjectId, ClusterError>,
+}
+
+/// Deletes the waves one after the other. A wave of which something stays ends it: what follows may hold what stayed.
+pub(crate) async fn delete(hands: &Hands<'_>, waves: Vec<Vec<Deletion>>, kinds: &BTreeMap<GroupKind, Kind>) -> Deleted {
+    let mut deleted = Deleted::default();
+    for wave in waves {
+        if hands.shutdown.is_requested() || !deleted.failed.is_empty() || !deleted.changed.is_empty() {
+            break;
+        }
+        let calls: Vec<BoxFuture<'_, _>> =
+            wave.iter().map(|deletion| async move { (deletion, call(hands, deletion, kinds).await) }.boxed()).collect();
+        let mut answers = stream::iter(calls).buffer_unordered(hands.concurrency.max(1));
+        while let Some((deletion, answer)) = answers.next().await {
+            let id = deletion.id();
+            match answer {
+                Some(Ok(Answer::Changed)) | None => deleted.changed.push(id.clone()),
+                Some(Ok(answer)) => {
+                    tracing::info!(object = %id.short(), ?answer, "deleted: it left Git");
+                    deleted.objects.push(id.clone());
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(object = %id.short(), %error, "cannot delete");
+                    deleted.failed.insert(id.clone(), error);
+                }
+            }
+        }
+    }
+    deleted
+}
+
+/// `None`: the object is no longer the one that the leave was given for.
+async fn call(
+    hands: &Hands<'_>,
+    deletion: &Deletion,
+    kinds: &BTreeMap<GroupKind, Kind>,
+) -> Option<Result<Answer, ClusterError>> {
+    let kind = kinds.get(&GroupKind::of(deletion.id()))?;
+    let seen = hands.watches.index().get(deletion.id())?;
+    let is_same =
+        |seen: &LiveMetadata| seen.uid == deletion.uid() && seen.resource_version == deletion.resource_version();
+    if !is_same(&seen) {
+        return None;
+    }
+    let answer = hands.objects.delete(kind, &seen).await;
+    if matches!(answer, Ok(Answer::Deleted | Answer::Gone)) {
+        hands.watches.index().deleted(&seen);
+    }
+    Some(answer)
+}

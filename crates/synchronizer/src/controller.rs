@@ -1,0 +1,139 @@
+//! Watches the Syncs, and gives each an actor for as long as it exists.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::StreamExt as _;
+use lockstep_daemon::{ReadinessHandle, Shutdown};
+use lockstep_manifest::ObjectId;
+use tokio::task::JoinSet;
+
+use crate::{
+    actor::{Actor, Common},
+    board::{Board, SyncKey},
+    drift::Watches,
+    mailbox::Mailboxes,
+    ports::{News, Ports},
+    resource::SyncObject,
+};
+
+/// How the actors work.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Calls in flight to the API server, per Sync.
+    pub(crate) concurrency: usize,
+    /// Objects that are never deleted: what the daemon itself runs on.
+    pub(crate) protected: BTreeSet<ObjectId>,
+}
+
+/// Why the controller ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControllerError {
+    /// The actor of a Sync ended in a fault of the program.
+    #[error("the actor of a Sync ended: {0}")]
+    Actor(#[from] tokio::task::JoinError),
+    /// The watch of the Syncs ended.
+    #[error("the watch of the Syncs ended")]
+    WatchEnded,
+}
+
+/// Starts and ends actors as Syncs come and go.
+pub(crate) struct Controller {
+    ports: Ports,
+    board: Board,
+    mailboxes: Arc<Mailboxes>,
+    options: Options,
+}
+
+impl Controller {
+    /// A controller that has not begun. `mailboxes` are what the rest of the daemon nudges through.
+    #[must_use]
+    pub(crate) fn new(ports: Ports, board: Board, mailboxes: Arc<Mailboxes>, options: Options) -> Self {
+        Self { ports, board, mailboxes, options }
+    }
+
+    /// Runs until the daemon stops; then waits for the turns in hand. `ready` is dropped when all Syncs are known.
+    ///
+    /// # Errors
+    /// A fault in an actor, or the end of the watch.
+    pub(crate) async fn run(self, ready: ReadinessHandle, shutdown: Shutdown) -> Result<(), ControllerError> {
+        let watches = Arc::new(Watches::new(self.ports.cluster.clone(), self.mailboxes.clone()));
+        let common = Common {
+            ports: self.ports.clone(),
+            board: self.board,
+            mailboxes: self.mailboxes.clone(),
+            watches: watches.clone(),
+            concurrency: self.options.concurrency,
+            protected: Arc::new(self.options.protected),
+            shutdown: shutdown.clone(),
+        };
+        let mut actors = JoinSet::new();
+        let mut syncs = self.ports.cluster.watch_syncs();
+        let mut roll = Roll { ready: Some(ready), running: None };
+        // It must outlive the actors, whose turns in hand may wait for a list.
+        let last = Shutdown::new();
+        let feeding = watches.run(last.clone());
+        tokio::pin!(feeding);
+        let requested = shutdown.requested();
+        tokio::pin!(requested);
+        let ended = loop {
+            tokio::select! {
+                () = &mut requested => break Ok(()),
+                () = &mut feeding => break Ok(()),
+                news = syncs.next() => match news {
+                    Some(news) => roll.take_in(news, &common, &mut actors),
+                    None => break Err(ControllerError::WatchEnded),
+                },
+                Some(ended) = actors.join_next() => if let Err(error) = ended {
+                    break Err(error.into());
+                },
+            }
+        };
+        shutdown.request();
+        let finishing = async { while actors.join_next().await.is_some() {} };
+        tokio::select! {
+            () = finishing => {}
+            () = &mut feeding => {}
+        }
+        ended
+    }
+}
+
+/// Which Syncs there are.
+struct Roll {
+    ready: Option<ReadinessHandle>,
+    /// Those seen since a new list began.
+    running: Option<BTreeSet<SyncKey>>,
+}
+
+impl Roll {
+    fn take_in(&mut self, news: News<Box<SyncObject>>, common: &Common, actors: &mut JoinSet<()>) {
+        match news {
+            News::Restarted => self.running = Some(BTreeSet::new()),
+            News::Applied(object) => {
+                let key = key(&object);
+                if let Some(running) = &mut self.running {
+                    running.insert(key.clone());
+                }
+                if let Some(mailbox) = common.mailboxes.deliver(&key, Arc::from(object)) {
+                    actors.spawn(Actor::new(key, mailbox, common.clone()).run());
+                }
+            }
+            News::Deleted(object) => common.mailboxes.close(&key(&object)),
+            News::ListComplete => {
+                let seen = self.running.take().unwrap_or_default();
+                for gone in common.mailboxes.keys().iter().filter(|key| !seen.contains(*key)) {
+                    common.mailboxes.close(gone);
+                }
+                drop(self.ready.take());
+            }
+            News::Failed(error) => tracing::warn!(%error, "cannot watch the Syncs; will retry"),
+        }
+    }
+}
+
+fn key(object: &SyncObject) -> SyncKey {
+    SyncKey {
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,207 @@
+//! From a commit to the objects that it wants: read, parse, place, mark. All of it or nothing, and every error at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use lockstep_cluster::{Kind, Resolution};
+use lockstep_manifest::{Object, ObjectId};
+use lockstep_plan::{GroupKind, Ownership, Rendered, Scope, check_unique, place, render as mark};
+use lockstep_repository::{BlobId, CommitId, TreeFile, TreeId};
+use serde_json::Value;
+
+use crate::{
+    ports::{Branch, Cluster, ClusterError, Freshness, KindName, Source, SourceError},
+    resource::Failure,
+};
+
+mod files;
+mod kinds;
+
+use kinds::{Known, Picture};
+
+/// What a commit wants, ready to be applied.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifests {
+    pub(crate) commit: CommitId,
+    /// The folder that it was read from; `None` where the commit has nothing at the path.
+    pub(crate) tree: Option<TreeId>,
+    pub(crate) wanted: Arc<Vec<Rendered>>,
+    /// The kinds that are served, as the manifests name them.
+    pub(crate) kinds: BTreeMap<KindName, Kind>,
+    /// The objects whose kind is not served now, and why.
+    pub(crate) unserved: BTreeMap<ObjectId, String>,
+    files: BTreeMap<(String, BlobId), Range<usize>>,
+}
+
+/// Why a commit cannot be turned into objects.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RenderFailure {
+    /// It could not be read from the clone.
+    Source(SourceError),
+    /// The API server could not say which kinds it serves.
+    Cluster(ClusterError),
+    /// Its files are wrong; nothing of it may be applied.
+    Invalid(Vec<Failure>),
+}
+
+/// Reads a commit. Files that `before` has read already are taken from there.
+pub(crate) async fn render(
+    source: &dyn Source,
+    cluster: &dyn Cluster,
+    branch: &Branch,
+    ownership: &Ownership,
+    commit: CommitId,
+    before: Option<&Manifests>,
+) -> Result<Manifests, RenderFailure> {
+    let tree = source.tree(branch, commit).await.map_err(RenderFailure::Source)?;
+    if let Some(same) = before.filter(|before| before.tree == tree && before.unserved.is_empty()) {
+        return Ok(Manifests { commit, ..same.clone() });
+    }
+    let files = match tree {
+        Some(_) => source.files(branch, commit).await.map_err(RenderFailure::Source)?,
+        None => Vec::new(),
+    };
+    let files = files::manifests(&branch.source.path, files).map_err(RenderFailure::Invalid)?;
+    let known = before.map(|before| before.reusable(&files)).unwrap_or_default();
+    let fresh: Vec<TreeFile> = files.iter().filter(|file| !known.contains(&name(file))).cloned().collect();
+    let mut parsed = files::parse(source, branch, fresh).await.map_err(RenderFailure::Invalid)?;
+
+    let new: Vec<&Object> = parsed.values().flatten().collect();
+    let picture = Picture::take(cluster, &new, before).await.map_err(RenderFailure::Cluster)?;
+    let mut draft = Draft::new(commit, tree, picture);
+    for file in &files {
+        match (parsed.remove(&name(file)), before) {
+            (Some(objects), _) => draft.add(name(file), objects, ownership),
+            (None, Some(before)) => draft.take(name(file), before),
+            (None, None) => {}
+        }
+    }
+    draft.finish().map_err(RenderFailure::Invalid)
+}
+
+fn name(file: &TreeFile) -> (String, BlobId) {
+    (file.path.clone(), file.blob)
+}
+
+impl Manifests {
+    /// The kinds of the objects.
+    pub(crate) fn group_kinds(&self) -> BTreeSet<GroupKind> {
+        self.wanted.iter().map(|rendered| GroupKind::of(&rendered.object.id)).collect()
+    }
+
+    /// The kind of an object as it is served.
+    pub(crate) fn kind_of(&self, object: &Object) -> Option<&Kind> {
+        self.kinds.get(&kind_name(object))
+    }
+
+    /// The files that need not be read again: their objects have found their place.
+    fn reusable(&self, files: &[TreeFile]) -> BTreeSet<(String, BlobId)> {
+        let settled = |name: &(String, BlobId)| {
+            let range = self.files.get(name)?.clone();
+            let objects = self.wanted.get(range)?;
+            objects.iter().all(|rendered| !self.unserved.contains_key(&rendered.object.id)).then_some(())
+        };
+        files.iter().map(name).filter(|name| settled(name).is_some()).collect()
+    }
+}
+
+/// The kind of an object as its manifest names it.
+pub(crate) fn kind_name(object: &Object) -> KindName {
+    let version = object.api_version.rsplit('/').next().unwrap_or_default();
+    KindName { group: object.id.group.clone(), version: Some(version.to_owned()), kind: object.id.kind.clone() }
+}
+
+/// The manifests of a commit as they come together.
+struct Draft {
+    commit: CommitId,
+    tree: Option<TreeId>,
+    picture: Picture,
+    wanted: Vec<Rendered>,
+    files: BTreeMap<(String, BlobId), Range<usize>>,
+    unserved: BTreeMap<ObjectId, String>,
+    problems: Vec<Failure>,
+}
+
+impl Draft {
+    fn new(commit: CommitId, tree: Option<TreeId>, picture: Picture) -> Self {
+        let (wanted, files) = (Vec::new(), BTreeMap::new());
+        Self { commit, tree, picture, wanted, files, unserved: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    fn add(&mut self, name: (String, BlobId), objects: Vec<Object>, ownership: &Ownership) {
+        let first = self.wanted.len();
+        for object in objects {
+            let known = self.picture.of(&object);
+            let scope = match &known {
+                Known::Served(kind) => kind.scope,
+                Known::Defined(scope) => *scope,
+                Known::Unserved(_) if object.id.namespace.is_empty() => Scope::Cluster,
+                Known::Unserved(_) => Scope::Namespaced,
+            };
+            let mut placed = place(&object, scope).object;
+            if let Known::Unserved(why) = known {
+                self.unserved.insert(placed.id.clone(), why);
+            } else if let Known::Defined(_) = known {
+                let why = "its definition is in this commit, and is not served yet".to_owned();
+                self.unserved.insert(placed.id.clone(), why);
+            }
+            match mark(&placed, ownership) {
+                Ok(mut rendered) => {
+                    // The body says it all; two copies would double the memory.
+                    placed.value = Value::Null;
+                    rendered.object = placed;
+                    self.wanted.push(rendered);
+                }
+                Err(error) => self.problems.push(Failure {
+                    object: placed.id.short(),
+                    file: placed.file.to_string(),
+                    line: line(placed.line),
+                    message: error.to_string(),
+                }),
+            }
+        }
+        self.files.insert(name, first..self.wanted.len());
+    }
+
+    fn take(&mut self, name: (String, BlobId), before: &Manifests) {
+        let first = self.wanted.len();
+        let range = before.files.get(&name).cloned().unwrap_or_default();
+        self.wanted.extend(before.wanted.get(range).into_iter().flatten().cloned());
+        self.files.insert(name, first..self.wanted.len());
+    }
+
+    fn finish(mut self) -> Result<Manifests, Vec<Failure>> {
+        if let Err(duplicates) = check_unique(self.wanted.iter().map(|rendered| &rendered.object)) {
+            self.problems.extend(duplicates.iter().map(duplicate));
+        }
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        Ok(Manifests {
+            commit: self.commit,
+            tree: self.tree,
+            wanted: Arc::new(self.wanted),
+            kinds: self.picture.kinds(),
+            unserved: self.unserved,
+            files: self.files,
+        })
+    }
+}
+
+fn duplicate(error: &lockstep_plan::RenderError) -> Failure {
+    let (object, file, at) = match error {
+        lockstep_plan::RenderError::Duplicate { object, file, line, .. }
+        | lockstep_plan::RenderError::Field { object, file, line, .. } => (object.short(), file.to_string(), *line),
+    };
+    Failure { object, file, line: line(at), message: error.to_string() }
+}
+
+pub(crate) fn line(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Which files of a commit are manifests, and what objects are in them.
+
+use std::collections::BTreeMap;
+
+use lockstep_manifest::{ManifestError, Object, objects, text_of};
+use lockstep_repository::{BlobId, TreeFile, is_lfs_pointer};
+
+use super::line;
+use crate::{
+    ports::{Branch, Source},
+    resource::Failure,
+};
+
+/// No manifest is as large; etcd takes no object of more than 1.5 MB.
+const LARGEST_FILE: u64 = 16 << 20;
+/// So many files are held in memory as bytes at a time.
+const CHUNK: usize = 256;
+
+const KUSTOMIZE: &str = "kustomize is not run by this version; commit what `kustomize build` makes of it, \
+                         or choose as the Sync's path a folder of plain manifests";
+
+/// The files to read, of those under the Sync's path; those whose name, or a folder's below the path, begins with a dot
+/// are left out.
+pub(super) fn manifests(path: &str, files: Vec<TreeFile>) -> Result<Vec<TreeFile>, Vec<Failure>> {
+    let root: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    let is_hidden = |file: &TreeFile| file.path.split('/').skip(root.len()).any(|name| name.starts_with('.'));
+    let files: Vec<TreeFile> = files.into_iter().filter(|file| !is_hidden(file)).collect();
+    let refused: Vec<Failure> = files
+        .iter()
+        .filter(|file| is_kustomization(&file.path))
+        .map(|file| failure(&file.path, 1, KUSTOMIZE))
+        .collect();
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    Ok(files.into_iter().filter(|file| is_manifest(&file.path)).collect())
+}
+
+fn is_kustomization(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("kustomization.yaml" | "kustomization.yml" | "Kustomization"))
+}
+
+fn is_manifest(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "yaml" | "yml" | "json"))
+}
+
+/// The objects of each file.
+pub(super) async fn parse(
+    source: &dyn Source,
+    branch: &Branch,
+    files: Vec<TreeFile>,
+) -> Result<BTreeMap<(String, BlobId), Vec<Object>>, Vec<Failure>> {
+    let mut parsed = BTreeMap::new();
+    let mut problems = Vec::new();
+    for chunk in files.chunks(CHUNK) {
+        let blobs: Vec<BlobId> = chunk.iter().map(|file| file.blob).collect();
+        let contents = source.blobs(branch, &blobs, LARGEST_FILE).await;
+        let mut readable = Vec::new();
+        for (file, content) in chunk.iter().zip(contents) {
+            match content {
+                Ok(bytes) => readable.push((file.clone(), bytes)),
+                Err(error) => problems.push(failure(&file.path, 0, &error.to_string())),
+            }
+        }
+        // Parsing takes the processor for as long as there are bytes.
+        let results =
+            tokio::task::spawn_blocking(move || readable.into_iter().map(parse_file).collect::<Vec<_>>()).await;
+        for result in results.unwrap_or_default() {
+            match result {
+                Ok((name, objects)) => drop(parsed.insert(name, objects)),
+                Err(failures) => problems.extend(failures),
+            }
+        }
+    }
+    // A file that is in neither was lost with a panic of the parser: it must not pass for a file that left Git.
+    for file in &files {
+        let is_known = parsed.contains_key(&super::name(file));
+        if !is_known && !problems.iter().any(|problem| problem.file == file.path) {
+            problems.push(failure(&file.path, 0, "the file could not be parsed"));
+        }
+    }
+    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+}
+
+fn parse_file((file, bytes): (TreeFile, Vec<u8>)) -> Result<((String, BlobId), Vec<Object>), Vec<Failure>> {
+    let path = file.path.as_str();
+    if is_lfs_pointer(&bytes) {
+        let message = "the file is in Git LFS, which is not read; commit the manifest itself";
+        return Err(vec![failure(path, 1, message)]);
+    }
+    let text = text_of(path, &bytes).map_err(|error| vec![wrong(&error)])?;
+    let objects = objects(path, text).map_err(|errors| errors.iter().map(wrong).collect::<Vec<_>>())?;
+    let refused: Vec<Failure> = objects
+        .iter()
+        .filter(|object| object.id.group == "kustomize.config.k8s.io")
+        .map(|object| failure(path, object.line, KUSTOMIZE))
+        .collect();
+    if refused.is_empty() { Ok((super::name(&file), objects)) } else { Err(refused) }
+}
+
+fn wrong(error: &ManifestError) -> Failure {
+    let message = match error.field.as_str() {
+        "" => error.message.clone(),
+        field => format!("{field}: {}", error.message),
+    };
+    failure(&error.file, error.line, &message)
+}
+
+fn failure(file: &str, at: usize, message: &str) -> Failure {
+    Failure { object: String::new(), file: file.to_owned(), line: line(at), message: message.to_owned() }
+}

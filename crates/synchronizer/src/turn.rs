@@ -1,0 +1,306 @@
+//! One turn of a Sync: render the commit, plan it against what the watches have seen, apply, prune, record.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use lockstep_cluster::{Kind, Resolution};
+use lockstep_daemon::Shutdown;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{
+    Action, Block, Cause, Fact, FieldLoss, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy,
+    Withheld,
+};
+use lockstep_repository::CommitId;
+
+use crate::{
+    apply::{Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete},
+    drift::Watches,
+    ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
+    render::{Manifests, RenderFailure, render},
+};
+
+mod facts;
+mod occupied;
+mod record;
+
+pub(crate) use record::Record;
+
+/// How long the first list of a kind may take before the turn goes on without it.
+const LIST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that a turn works with.
+pub(crate) struct Desk<'a> {
+    pub(crate) ports: &'a Ports,
+    pub(crate) watches: &'a Watches,
+    pub(crate) sync: &'a SyncRef,
+    pub(crate) branch: &'a Branch,
+    pub(crate) ownership: &'a Ownership,
+    pub(crate) policy: &'a SyncPolicy,
+    pub(crate) acknowledged: Option<&'a str>,
+    pub(crate) protected: &'a BTreeSet<ObjectId>,
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) concurrency: usize,
+    pub(crate) shutdown: &'a Shutdown,
+}
+
+/// A commit that is ready to be applied.
+pub(crate) struct Prepared {
+    pub(crate) manifests: Manifests,
+    pub(crate) plan: Plan,
+    /// The kinds of the Sync, those of its past included, that are served now.
+    kinds: BTreeMap<GroupKind, Kind>,
+}
+
+/// What a turn has done.
+pub(crate) struct Done {
+    pub(crate) manifests: Manifests,
+    pub(crate) kinds: BTreeMap<GroupKind, Kind>,
+    pub(crate) applies: Applies,
+    /// Wanted objects that are applied as soon as something else has happened.
+    pub(crate) waiting: BTreeMap<ObjectId, String>,
+    /// What others changed and the Sync's policy leaves.
+    pub(crate) drifted: BTreeMap<ObjectId, Vec<FieldLoss>>,
+    pub(crate) deleted: Deleted,
+    /// Why deletions wait.
+    pub(crate) withheld: Option<Withheld>,
+    /// The deletions that wait for a person.
+    pub(crate) held: Option<Held>,
+    /// Kinds whose objects cannot be watched for drift, and why.
+    pub(crate) unwatched: BTreeMap<GroupKind, ClusterError>,
+}
+
+impl Desk<'_> {
+    pub(crate) fn hands(&self) -> Hands<'_> {
+        Hands {
+            sync: &self.sync.key,
+            objects: self.objects.as_ref(),
+            watches: self.watches,
+            clock: self.ports.clock.as_ref(),
+            shutdown: self.shutdown,
+            concurrency: self.concurrency,
+        }
+    }
+}
+
+/// Reads a commit and plans it. Nothing is written.
+pub(crate) async fn prepare(
+    desk: &Desk<'_>,
+    commit: CommitId,
+    before: Option<&Manifests>,
+    record: &Record,
+) -> Result<Prepared, RenderFailure> {
+    let (source, cluster) = (desk.ports.source.as_ref(), desk.ports.cluster.as_ref());
+    let manifests = render(source, cluster, desk.branch, desk.ownership, commit, before).await?;
+    let kinds = watch_kinds(desk, &manifests, record).await.map_err(RenderFailure::Cluster)?;
+    let plan = plan_all(desk, &manifests, &kinds).await;
+    tracing::debug!(sync = %desk.sync.key, %commit, counts = %plan.counts(), "planned");
+    Ok(Prepared { manifests, plan, kinds })
+}
+
+/// Applies a prepared commit, then deletes what it leaves out.
+pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut Record) -> Result<Done, RenderFailure> {
+    let Prepared { mut manifests, mut plan, mut kinds } = prepared;
+    let hands = desk.hands();
+    record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
+
+    let mut applies = Applies::default();
+    apply(&hands, &plan, &manifests, Stage::Definitions, &mut applies).await;
+    if await_definitions(&hands, desk.ports.cluster.as_ref(), &manifests, &applies).await {
+        Prepared { manifests, plan, kinds } = prepare(desk, manifests.commit, Some(&manifests), record).await?;
+        record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
+    }
+    apply(&hands, &plan, &manifests, Stage::All, &mut applies).await;
+
+    let (deleted, withheld) = prune(desk, &plan, &applies, &kinds).await;
+    let mut done = Done {
+        unwatched: unwatched(desk, &kinds),
+        waiting: BTreeMap::new(),
+        drifted: BTreeMap::new(),
+        manifests,
+        kinds,
+        applies,
+        deleted,
+        withheld,
+        held: plan.held().cloned(),
+    };
+    done.read_plan(&plan);
+    if done.is_clean() {
+        record.settle(desk, &done.manifests).await;
+    }
+    Ok(done)
+}
+
+/// Applies some objects of a commit again, which need it now.
+pub(crate) async fn repair(
+    desk: &Desk<'_>,
+    manifests: &Manifests,
+    ids: &BTreeSet<ObjectId>,
+) -> (Applies, Vec<ObjectId>) {
+    let hands = desk.hands();
+    let wanted: Vec<Rendered> =
+        manifests.wanted.iter().filter(|rendered| ids.contains(&rendered.object.id)).cloned().collect();
+    let live: Vec<Arc<LiveMetadata>> = {
+        let index = desk.watches.index();
+        ids.iter().filter_map(|id| index.get(id)).collect()
+    };
+    let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
+    let facts = facts::look_up(&hands, &wanted, manifests, &live).await;
+    // Only what is wanted is looked at, so nothing can be pruned by it.
+    let plan = plan_some(desk, manifests, &wanted, &live, &facts, &BTreeSet::new(), &BTreeMap::new());
+    let mut applies = Applies::default();
+    apply_some(&hands, &plan, &wanted, manifests, Stage::All, &mut applies).await;
+    let mut waiting = Vec::new();
+    for step in plan.steps() {
+        match &step.action {
+            Action::Blocked(Block::Deleting) => waiting.push(step.id.clone()),
+            Action::Blocked(block) => {
+                applies.failed.insert(step.id.clone(), ObjectFailure::Blocked(block.to_string()));
+            }
+            _ => {}
+        }
+    }
+    (applies, waiting)
+}
+
+/// Starts the watches of all kinds of the Sync, those that only its past knows included, and waits for their lists.
+async fn watch_kinds(
+    desk: &Desk<'_>,
+    manifests: &Manifests,
+    record: &Record,
+) -> Result<BTreeMap<GroupKind, Kind>, ClusterError> {
+    let names: Vec<GroupKind> = manifests.group_kinds().union(record.kinds()).cloned().collect();
+    let asked: Vec<KindName> = names
+        .iter()
+        .map(|name| KindName { group: name.group.clone(), version: None, kind: name.kind.clone() })
+        .collect();
+    let resolutions = desk.ports.cluster.resolve(&asked, Freshness::Cached).await?;
+    let served = names.into_iter().zip(resolutions).filter_map(|(name, resolution)| match resolution {
+        Resolution::Resolved(kind) => Some((name, kind)),
+        // Nothing follows from it for its objects: a kind that is not listed is never pruned.
+        Resolution::Unknown | Resolution::GroupUnavailable => None,
+    });
+    let kinds: BTreeMap<GroupKind, Kind> = served.collect();
+    desk.watches.ensure(&kinds, LIST_PATIENCE).await;
+    Ok(kinds)
+}
+
+fn unwatched(desk: &Desk<'_>, kinds: &BTreeMap<GroupKind, Kind>) -> BTreeMap<GroupKind, ClusterError> {
+    let index = desk.watches.index();
+    kinds.keys().filter_map(|kind| Some((kind.clone(), index.unwatched(kind)?))).collect()
+}
+
+async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<GroupKind, Kind>) -> Plan {
+    let hands = desk.hands();
+    let (live, listed) = {
+        let index = desk.watches.index();
+        (index.live(), index.listed())
+    };
+    let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
+    let facts = facts::look_up(&hands, &manifests.wanted, manifests, &live).await;
+    let nothing = BTreeMap::new();
+    let plan = plan_some(desk, manifests, &manifests.wanted, &live, &facts, &listed, &nothing);
+    let occupied = occupied::look(desk, &plan, kinds).await;
+    if occupied.is_empty() {
+        return plan;
+    }
+    plan_some(desk, manifests, &manifests.wanted, &live, &facts, &listed, &occupied)
+}
+
+fn plan_some(
+    desk: &Desk<'_>,
+    manifests: &Manifests,
+    wanted: &[Rendered],
+    live: &[&LiveMetadata],
+    facts: &BTreeMap<ObjectId, Fact>,
+    listed: &BTreeSet<GroupKind>,
+    occupied: &BTreeMap<ObjectId, String>,
+) -> Plan {
+    let unkept = desk.watches.index().unkept(&desk.sync.key, wanted);
+    lockstep_plan::plan(&lockstep_plan::Input {
+        ownership: desk.ownership,
+        policy: desk.policy,
+        commit: &manifests.commit.to_string(),
+        acknowledged: desk.acknowledged,
+        wanted,
+        live,
+        listed,
+        facts,
+        unkept: &unkept,
+        protected: desk.protected,
+        occupied,
+    })
+}
+
+/// Deletes with the leave that the plan gives for what was applied, or says why nothing is deleted.
+async fn prune(
+    desk: &Desk<'_>,
+    plan: &Plan,
+    applies: &Applies,
+    kinds: &BTreeMap<GroupKind, Kind>,
+) -> (Deleted, Option<Withheld>) {
+    match plan.prune_step(&applies.outcome) {
+        Ok(waves) => (delete(&desk.hands(), waves, kinds).await, None),
+        Err(withheld) => {
+            tracing::info!(sync = %desk.sync.key, reason = %withheld, "nothing is pruned");
+            (Deleted::default(), Some(withheld))
+        }
+    }
+}
+
+impl Done {
+    /// Takes from the plan what could not be tried, or is only to be told.
+    fn read_plan(&mut self, plan: &Plan) {
+        for step in plan.steps().iter().filter(|step| step.wanted) {
+            match &step.action {
+                Action::Blocked(Block::Deleting) => {
+                    self.waiting.insert(step.id.clone(), Block::Deleting.to_string());
+                }
+                Action::Blocked(block) => {
+                    self.applies.failed.insert(step.id.clone(), ObjectFailure::Blocked(block.to_string()));
+                }
+                Action::Drifted(cause) => {
+                    self.drifted.insert(step.id.clone(), losses(cause));
+                }
+                _ => {}
+            }
+        }
+        // A namespace or definition that left Git and cannot go is somebody's work, not a failure of the commit.
+        for step in plan.steps().iter().filter(|step| !step.wanted) {
+            if let Action::Blocked(block) = &step.action {
+                self.waiting.insert(step.id.clone(), format!("it left Git and stays: {block}"));
+            }
+        }
+    }
+
+    /// The commit is in the cluster, whole, and nothing else is of this Sync.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.is_applied()
+            && self.withheld.is_none()
+            && self.deleted.failed.is_empty()
+            && self.deleted.changed.is_empty()
+            && self.unwatched.is_empty()
+    }
+
+    /// Every object of the commit was taken by the API server.
+    pub(crate) fn is_applied(&self) -> bool {
+        self.applies.failed.is_empty() && !self.applies.interrupted && !self.waits_for_wanted()
+    }
+
+    fn waits_for_wanted(&self) -> bool {
+        let wanted = |id: &ObjectId| self.manifests.wanted.iter().any(|rendered| rendered.object.id == *id);
+        self.waiting.keys().any(wanted)
+    }
+}
+
+fn losses(cause: &Cause) -> Vec<FieldLoss> {
+    match cause {
+        Cause::Drift(fields) | Cause::Doubtful(fields) => fields.clone(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What the label-filtered watches cannot show: objects of that name that are not ours yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use lockstep_cluster::Kind;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Fact, GroupKind, LiveMetadata, Ownership, Rendered, lookups};
+
+use crate::{
+    apply::{Hands, target},
+    ports::{ClusterError, KindName},
+    render::{Manifests, kind_name},
+};
+
+/// From so many unknown objects of a kind on, one list is asked for instead of each object.
+const MANY: usize = 20;
+
+/// Looks up the objects that no watch has shown.
+pub(super) async fn look_up(
+    hands: &Hands<'_>,
+    wanted: &[Rendered],
+    manifests: &Manifests,
+    live: &[&LiveMetadata],
+) -> BTreeMap<ObjectId, Fact> {
+    let unknown: BTreeSet<&ObjectId> = lookups(wanted, live).into_iter().collect();
+    let mut facts = BTreeMap::new();
+    let mut by_kind: BTreeMap<KindName, (Kind, Vec<&ObjectId>)> = BTreeMap::new();
+    for object in wanted.iter().map(|rendered| &rendered.object).filter(|object| unknown.contains(&object.id)) {
+        let id = &object.id;
+        match (manifests.unserved.get(id), manifests.kind_of(object)) {
+            (None, Some(kind)) => {
+                by_kind.entry(kind_name(object)).or_insert_with(|| (kind.clone(), Vec::new())).1.push(id);
+            }
+            (why, _) => {
+                let why = why.cloned().unwrap_or_else(|| "its kind is not served".to_owned());
+                facts.insert(id.clone(), Fact::Unknown(why));
+            }
+        }
+    }
+    let mut single = Vec::new();
+    for (kind, ids) in by_kind.into_values() {
+        match list(hands, &kind, &ids).await {
+            Some(found) => facts.extend(found),
+            None => single.extend(ids.into_iter().map(|id| (kind.clone(), id))),
+        }
+    }
+    let reads: Vec<BoxFuture<'_, _>> = single
+        .into_iter()
+        .map(|(kind, id)| async move { (id.clone(), read(hands, &kind, id).await) }.boxed())
+        .collect();
+    let mut answers = stream::iter(reads).buffer_unordered(hands.concurrency.max(1));
+    while let Some((id, fact)) = answers.next().await {
+        facts.insert(id, fact);
+    }
+    facts
+}
+
+/// `None` when the objects are few, or the account may not list them in all namespaces.
+async fn list(hands: &Hands<'_>, kind: &Kind, ids: &[&ObjectId]) -> Option<BTreeMap<ObjectId, Fact>> {
+    if ids.len() <= MANY {
+        return None;
+    }
+    let listed = hands.objects.list(kind).await.ok()?;
+    let mut present: BTreeMap<ObjectId, LiveMetadata> =
+        listed.into_iter().map(|live| (live.id.clone(), live)).collect();
+    let fact = |id: &&ObjectId| {
+        let fact = present.remove(*id).map_or(Fact::Absent, |live| Fact::Present(Box::new(live)));
+        ((*id).clone(), fact)
+    };
+    Some(ids.iter().map(fact).collect())
+}
+
+async fn read(hands: &Hands<'_>, kind: &Kind, id: &ObjectId) -> Fact {
+    match hands.objects.lookup(&target(kind, id)).await {
+        Ok(Some(live)) => Fact::Present(Box::new(live)),
+        Ok(None) => Fact::Absent,
+        Err(error) => Fact::Unknown(error.to_string()),
+    }
+}
+
+/// Kinds that people keep things in; what else a namespace holds comes from them.
+const HOLDERS: [(&str, &str, &str); 9] = [
+    ("", "v1", "ConfigMap"),
+    ("", "v1", "Secret"),
+    ("", "v1", "Service"),
+    ("", "v1", "PersistentVolumeClaim"),
+    ("", "v1", "Pod"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "StatefulSet"),
+    ("apps", "v1", "DaemonSet"),
+    ("batch", "v1", "CronJob"),
+];
+
+/// The kinds that are asked for before a namespace is deleted.
+pub(super) fn holders() -> Vec<KindName> {
+    let name = |(group, version, kind): (&str, &str, &str)| KindName {
+        group: group.to_owned(),
+        version: Some(version.to_owned()),
+        kind: kind.to_owned(),
+    };
+    HOLDERS.into_iter().map(name).collect()
+}
+
+/// The first object of this kind, in this namespace or in any, that is neither ours nor Kubernetes' own.
+pub(super) async fn foreigner(
+    hands: &Hands<'_>,
+    kind: &Kind,
+    namespace: Option<&str>,
+    ownership: &Ownership,
+) -> Result<Option<String>, ClusterError> {
+    let listed = hands.objects.list(kind).await?;
+    let is_made_by_kubernetes = |live: &LiveMetadata| {
+        live.has_owner || matches!((live.id.kind.as_str(), live.id.name.as_str()), ("ConfigMap", "kube-root-ca.crt"))
+    };
+    let found = listed
+        .iter()
+        .filter(|live| namespace.is_none_or(|namespace| live.id.namespace == namespace))
+        .find(|live| !is_made_by_kubernetes(live) && !ownership.is_named_on(live));
+    Ok(found.map(|live| live.id.short()))
+}
+
+/// The kind that a custom resource definition of this name defines, of those that are known.
+pub(super) fn defined_by<'a>(
+    definition: &ObjectId,
+    kinds: impl Iterator<Item = (&'a GroupKind, &'a Kind)>,
+) -> Option<&'a Kind> {
+    let (plural, group) = definition.name.split_once('.')?;
+    kinds.map(|(_, kind)| kind).find(|kind| kind.resource.group == group && kind.resource.plural == plural)
+}

@@ -1,0 +1,86 @@
+//! The Sync as the parent of an ApplySet: the kinds and namespaces of its objects stand on it before the first write of
+//! each, so that nothing is lost from sight when a kind leaves Git.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use lockstep_plan::{GROUP_KINDS_ANNOTATION, GroupKind, LiveMetadata, ParentMetadata};
+
+use super::Desk;
+use crate::{ports::ClusterError, render::Manifests, resource::SyncObject};
+
+const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
+
+/// What stands on the Sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    kinds: BTreeSet<GroupKind>,
+    namespaces: BTreeSet<String>,
+    written: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// Reads it from the Sync.
+    pub(crate) fn of(object: &SyncObject) -> Self {
+        let annotations = object.metadata.annotations.clone().unwrap_or_default();
+        let text = |name: &str| annotations.get(name).map_or("", String::as_str);
+        let namespaces = text(NAMESPACES_ANNOTATION).split(',').filter(|name| !name.is_empty());
+        Self {
+            kinds: GroupKind::parse_list(text(GROUP_KINDS_ANNOTATION)),
+            namespaces: namespaces.map(str::to_owned).collect(),
+            written: annotations,
+        }
+    }
+
+    /// The kinds that the Sync has, or once had, objects of.
+    pub(crate) fn kinds(&self) -> &BTreeSet<GroupKind> {
+        &self.kinds
+    }
+
+    /// Adds what a commit is about to bring.
+    pub(super) async fn add(&mut self, desk: &Desk<'_>, manifests: &Manifests) -> Result<(), ClusterError> {
+        self.kinds.extend(manifests.group_kinds());
+        self.namespaces.extend(namespaces(manifests));
+        self.write(desk).await
+    }
+
+    /// After a turn that left nothing undone: what neither Git nor the cluster has any more is taken off. A failure only
+    /// leaves too much on the record.
+    pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) {
+        let (live, listed) = {
+            let index = desk.watches.index();
+            (index.live(), index.listed())
+        };
+        let ours: Vec<&Arc<LiveMetadata>> = live.iter().filter(|live| desk.ownership.is_named_on(live)).collect();
+        let mut kinds = manifests.group_kinds();
+        kinds.extend(ours.iter().map(|live| GroupKind::of(&live.id)));
+        kinds.extend(self.kinds.iter().filter(|kind| !listed.contains(*kind)).cloned());
+        let mut places = namespaces(manifests);
+        places.extend(ours.iter().map(|live| live.id.namespace.clone()));
+        let less = Self { kinds, namespaces: places, written: self.written.clone() };
+        if less.kinds != self.kinds {
+            *self = less;
+            if let Err(error) = self.write(desk).await {
+                tracing::warn!(sync = %desk.sync.key, %error, "cannot take kinds off the Sync's record");
+            }
+        }
+    }
+
+    async fn write(&mut self, desk: &Desk<'_>) -> Result<(), ClusterError> {
+        let parent: ParentMetadata = desk.ownership.parent(&self.kinds, &self.namespaces);
+        let stands = |(name, value): (&String, &String)| self.written.get(name) == Some(value);
+        if parent.annotations.iter().all(stands) {
+            return Ok(());
+        }
+        desk.ports.cluster.record_parent(desk.sync, &parent).await?;
+        self.written = parent.annotations;
+        Ok(())
+    }
+}
+
+fn namespaces(manifests: &Manifests) -> BTreeSet<String> {
+    let namespaces = manifests.wanted.iter().map(|rendered| rendered.object.id.namespace.clone());
+    namespaces.filter(|name| !name.is_empty()).collect()
+}
