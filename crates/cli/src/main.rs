@@ -1,3 +1,7 @@
-//! lockstep
+//! `lockstep`: what a person types.
 
-fn main() {}
+use lockstep_daemon::ExitCode;
+
+fn main() -> ExitCode {
+    lockstep_cli::run(std::env::args_os())
+}

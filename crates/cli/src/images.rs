@@ -1,0 +1,10 @@
+//! What is done with images: choose a tag, write a reference, list the places that the automator knows.
+
+mod list;
+mod select;
+mod set;
+mod tags_file;
+
+pub(crate) use list::ListArguments;
+pub(crate) use select::SelectArguments;
+pub(crate) use set::SetArguments;

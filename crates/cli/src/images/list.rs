@@ -1,0 +1,124 @@
+//! `get images`: every image in Git that the automator looks after.
+
+use clap::Args;
+use lockstep_api::v1::{self, ListImagesRequest, updates_client::UpdatesClient};
+use lockstep_daemon::ExitCode;
+use serde::Serialize;
+
+use crate::connection::{AutomatorArguments, ask};
+use crate::failure::Failure;
+use crate::output::{self, Cell, DOUBTFUL, GOOD, ListFormat, Table};
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep get images
+  lockstep get images -n shop -o wide
+  lockstep get images --automator https://automator.example:7400 --token-file token -o json";
+
+/// `lockstep get images`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ListArguments {
+    /// Only objects of this namespace [default: all]
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "all_namespaces")]
+    namespace: Option<String>,
+    /// Objects of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// How to print them
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    output: ListFormat,
+    #[command(flatten)]
+    automator: AutomatorArguments,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Image {
+    repository: String,
+    branch: String,
+    file: String,
+    line: u32,
+    object: String,
+    container: String,
+    current: String,
+    policy: String,
+    automated: bool,
+    selected: Option<String>,
+    held: Option<String>,
+}
+
+impl From<v1::Image> for Image {
+    fn from(image: v1::Image) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            repository: image.repository,
+            branch: image.branch,
+            file: image.file,
+            line: image.line,
+            object: image.object,
+            container: image.container,
+            current: image.current,
+            policy: image.policy,
+            automated: image.automated,
+            selected: some(image.selected),
+            held: some(image.held),
+        }
+    }
+}
+
+impl ListArguments {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let peer = self.automator.peer();
+        let answer = ask(&peer, "listing images", async |channel| {
+            UpdatesClient::new(channel).list_images(ListImagesRequest {}).await
+        })?;
+        let wanted = |image: &v1::Image| match &self.namespace {
+            Some(namespace) => namespace_of(&image.object) == Some(namespace),
+            None => true,
+        };
+        let images: Vec<Image> = answer.images.into_iter().filter(wanted).map(Image::from).collect();
+        if let Some(structured) = self.output.structured() {
+            output::structured(structured, &images)?;
+        } else if images.is_empty() {
+            output::note("no images found");
+        } else {
+            output::table(&tabulate(&images, self.output))?;
+        }
+        Ok(ExitCode::Done)
+    }
+}
+
+/// Of `KIND/NAMESPACE/NAME`.
+fn namespace_of(object: &str) -> Option<&str> {
+    match object.split('/').collect::<Vec<_>>()[..] {
+        [_, namespace, _] => Some(namespace),
+        _ => None,
+    }
+}
+
+fn tabulate(images: &[Image], format: ListFormat) -> Table {
+    let wide = format == ListFormat::Wide;
+    let header = ["OBJECT", "CONTAINER", "CURRENT", "SELECTED", "AUTOMATED", "HELD"];
+    let more: &[&str] = if wide { &["POLICY", "REPOSITORY", "BRANCH", "PLACE"] } else { &[] };
+    let mut table = Table::new(header.into_iter().chain(more.iter().copied()));
+    for image in images {
+        let selected = image.selected.clone().unwrap_or_default();
+        let mut row: Vec<Cell> = vec![
+            image.object.as_str().into(),
+            image.container.as_str().into(),
+            image.current.as_str().into(),
+            Cell::styled(selected, GOOD),
+            if image.automated { "true" } else { "false" }.into(),
+            Cell::styled(image.held.clone().unwrap_or_default(), DOUBTFUL),
+        ];
+        if wide {
+            row.push(image.policy.as_str().into());
+            row.push(image.repository.as_str().into());
+            row.push(image.branch.as_str().into());
+            row.push(format!("{}:{}", image.file, image.line).into());
+        }
+        table.row(row);
+    }
+    table
+}

@@ -1,0 +1,135 @@
+//! A Sync as people and programs see it.
+
+use jiff::Timestamp;
+use lockstep_api::{seconds_and_nanos, v1};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct State {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) repository: String,
+    pub(super) branch: String,
+    pub(super) path: String,
+    pub(super) suspended: bool,
+    pub(super) fetched_commit: Option<String>,
+    pub(super) applied_commit: Option<String>,
+    pub(super) applied_at: Option<Timestamp>,
+    pub(super) objects: Objects,
+    pub(super) held: Option<Held>,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) drift: Vec<Drift>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Objects {
+    pub(super) total: u32,
+    pub(super) healthy: u32,
+    pub(super) drifted: u32,
+    pub(super) failed: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Held {
+    pub(super) commit: String,
+    pub(super) would_prune: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+    pub(super) last_transition_time: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Drift {
+    object: String,
+    fields: Vec<String>,
+    manager: Option<String>,
+    at: Option<Timestamp>,
+    repaired: bool,
+}
+
+impl From<v1::SyncState> for State {
+    fn from(state: v1::SyncState) -> Self {
+        let objects = state.objects.unwrap_or_default();
+        Self {
+            namespace: state.namespace,
+            name: state.name,
+            repository: state.repository,
+            branch: state.branch,
+            path: state.path,
+            suspended: state.suspended,
+            fetched_commit: some(state.fetched_commit),
+            applied_commit: some(state.applied_commit),
+            applied_at: state.applied_at.as_ref().and_then(time),
+            objects: Objects {
+                total: objects.total,
+                healthy: objects.healthy,
+                drifted: objects.drifted,
+                failed: objects.failed,
+            },
+            held: state.held.map(|held| Held { commit: held.commit, would_prune: held.would_prune }),
+            conditions: state.conditions.into_iter().map(Condition::from).collect(),
+            drift: state.drift.into_iter().map(Drift::from).collect(),
+        }
+    }
+}
+
+impl From<v1::Condition> for Condition {
+    fn from(condition: v1::Condition) -> Self {
+        Self {
+            kind: condition.r#type,
+            status: condition.status,
+            reason: condition.reason,
+            message: condition.message,
+            last_transition_time: condition.last_transition_at.as_ref().and_then(time),
+        }
+    }
+}
+
+impl From<v1::Drift> for Drift {
+    fn from(drift: v1::Drift) -> Self {
+        Self {
+            object: drift.object,
+            fields: drift.fields,
+            manager: some(drift.manager),
+            at: drift.at.as_ref().and_then(time),
+            repaired: drift.repaired,
+        }
+    }
+}
+
+impl State {
+    /// The one condition that says it all.
+    pub(super) fn ready(&self) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == "Ready")
+    }
+
+    /// The sentence of the condition `Ready`, or what there is in its place.
+    pub(super) fn message(&self) -> &str {
+        let Some(ready) = self.ready() else { return "" };
+        if ready.message.is_empty() { &ready.reason } else { &ready.message }
+    }
+}
+
+/// As much of a commit as people compare.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn time(timestamp: &prost_types::Timestamp) -> Option<Timestamp> {
+    let (seconds, nanos) = seconds_and_nanos(timestamp);
+    Timestamp::new(seconds, nanos).ok()
+}

@@ -1,0 +1,186 @@
+//! Both daemons as far as the command line sees them: gRPC servers on loopback that answer by name.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use lockstep_api::timestamp;
+use lockstep_api::v1::syncs_server::{Syncs, SyncsServer};
+use lockstep_api::v1::updates_server::{Updates, UpdatesServer};
+use lockstep_api::v1::{
+    ClusterEvent, Condition, Drift, GetRequest, Held, Image, ListImagesRequest, ListImagesResponse, ListRequest,
+    ListResponse, Objects, Outcome, RepositoryEvent, ScanRequest, ScanResponse, SyncState, TriggerRequest,
+    TriggerResponse, WatchRequest,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A server that ends with this value.
+pub(crate) struct Daemons {
+    pub(crate) address: String,
+    seen: Arc<Mutex<Vec<String>>>,
+    _tasks: JoinSet<()>,
+    _runtime: Runtime,
+}
+
+impl Daemons {
+    pub(crate) fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(any)).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let fake = Fake { seen: Arc::clone(&seen) };
+        let mut tasks = JoinSet::new();
+        let serve = tonic::transport::Server::builder()
+            .add_service(SyncsServer::new(fake.clone()))
+            .add_service(UpdatesServer::new(fake))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tasks.spawn_on(async move { serve.await.unwrap() }, runtime.handle());
+        Self { address, seen, _tasks: tasks, _runtime: runtime }
+    }
+
+    /// The calls so far: `CALL(ARGUMENTS) AUTHORIZATION`.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+#[derive(Clone)]
+struct Fake {
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    fn see<T>(&self, call: String, request: &Request<T>) {
+        let who = request.metadata().get("authorization").map_or("", |value| value.to_str().unwrap());
+        self.seen.lock().unwrap().push(format!("{call} {who}"));
+    }
+}
+
+pub(crate) const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+
+fn state(namespace: &str, name: &str) -> SyncState {
+    let message = match name {
+        "ready" => "applied and healthy",
+        "held" => "would delete 42 of 50 objects",
+        "failed" => "cannot apply Deployment/shop/web: \u{1b}[31mforbidden",
+        "unhealthy" => "Deployment/shop/web: ImagePullBackOff",
+        _ => "",
+    };
+    let status = if name == "ready" { "True" } else { "False" };
+    SyncState {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        repository: "https://git.example/config.git".to_owned(),
+        branch: "main".to_owned(),
+        path: "clusters/prod".to_owned(),
+        fetched_commit: COMMIT.to_owned(),
+        applied_commit: if name == "new" { String::new() } else { COMMIT.to_owned() },
+        applied_at: None,
+        objects: Some(Objects { total: 3, healthy: if name == "ready" { 3 } else { 2 }, drifted: 1, failed: 0 }),
+        held: (name == "held").then(|| Held { commit: COMMIT.to_owned(), would_prune: 42 }),
+        conditions: vec![Condition {
+            r#type: "Ready".to_owned(),
+            status: status.to_owned(),
+            reason: "Reason".to_owned(),
+            message: message.to_owned(),
+            last_transition_at: Some(timestamp(1_767_225_600, 0)),
+        }],
+        drift: vec![Drift {
+            object: "Deployment/shop/web".to_owned(),
+            fields: vec![".spec.replicas".to_owned()],
+            manager: "kubectl-edit".to_owned(),
+            at: Some(timestamp(1_767_225_600, 500_000_000)),
+            repaired: true,
+        }],
+        suspended: name == "suspended",
+    }
+}
+
+#[tonic::async_trait]
+impl Syncs for Fake {
+    async fn trigger(&self, request: Request<TriggerRequest>) -> Result<Response<TriggerResponse>, Status> {
+        let TriggerRequest { namespace, name, wait, commit } = request.get_ref().clone();
+        self.see(format!("Trigger({namespace} {name} {wait} {commit})"), &request);
+        let outcome = match name.as_str() {
+            "suspended" => Outcome::Suspended,
+            "missing" => return Err(Status::not_found("there is no Sync lockstep/missing")),
+            "locked" => return Err(Status::unauthenticated("this call needs a bearer token")),
+            "forbidden" => return Err(Status::permission_denied("alice may not update syncs.lockstep.dev")),
+            "stuck" => std::future::pending().await,
+            _ if !wait => Outcome::Started,
+            "ready" => Outcome::Ready,
+            "failed" => Outcome::Failed,
+            "unhealthy" => Outcome::Unhealthy,
+            "held" => Outcome::Held,
+            _ => Outcome::Unspecified,
+        };
+        Ok(Response::new(TriggerResponse { state: Some(state(&namespace, &name)), outcome: outcome.into() }))
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<SyncState>, Status> {
+        let GetRequest { namespace, name } = request.get_ref().clone();
+        self.see(format!("Get({namespace} {name})"), &request);
+        match name.as_str() {
+            "missing" => Err(Status::not_found("there is no Sync lockstep/missing")),
+            _ => Ok(Response::new(state(&namespace, &name))),
+        }
+    }
+
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let namespace = request.get_ref().namespace.clone();
+        self.see(format!("List({namespace})"), &request);
+        let syncs = match namespace.as_str() {
+            "empty" => Vec::new(),
+            "" => vec![state("apps", "held"), state("lockstep", "ready")],
+            one => vec![state(one, "failed"), state(one, "new"), state(one, "ready")],
+        };
+        Ok(Response::new(ListResponse { syncs }))
+    }
+
+    type WatchStream = Answers<SyncState>;
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let WatchRequest { namespace, name } = request.into_inner();
+        let now = tokio_stream::iter([Ok(state(&namespace, &name))]);
+        Ok(Response::new(Box::pin(now.chain(tokio_stream::pending()))))
+    }
+}
+
+#[tonic::async_trait]
+impl Updates for Fake {
+    type ExchangeStream = Answers<RepositoryEvent>;
+
+    async fn exchange(&self, _: Request<Streaming<ClusterEvent>>) -> Result<Response<Self::ExchangeStream>, Status> {
+        Err(Status::unimplemented("not for people"))
+    }
+
+    async fn scan(&self, _: Request<ScanRequest>) -> Result<Response<ScanResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn list_images(&self, request: Request<ListImagesRequest>) -> Result<Response<ListImagesResponse>, Status> {
+        self.see("ListImages()".to_owned(), &request);
+        let image = |namespace: &str, selected: &str, held: &str| Image {
+            repository: "https://git.example/config.git".to_owned(),
+            branch: "main".to_owned(),
+            file: "clusters/prod/web.yaml".to_owned(),
+            line: 12,
+            object: format!("Deployment/{namespace}/web"),
+            container: "web".to_owned(),
+            current: "ghcr.io/acme/web:1.4.2".to_owned(),
+            policy: "semver:~1.4".to_owned(),
+            automated: selected.is_empty(),
+            selected: selected.to_owned(),
+            held: held.to_owned(),
+        };
+        let images = vec![image("shop", "1.4.3", ""), image("blog", "", "2 tags tie")];
+        Ok(Response::new(ListImagesResponse { images }))
+    }
+}

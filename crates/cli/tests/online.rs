@@ -1,0 +1,195 @@
+//! The real program against fakes of both daemons.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
+
+mod fakes;
+mod program;
+
+use std::fs;
+use std::net::TcpListener;
+
+use fakes::{COMMIT, Daemons};
+use program::{Answer, lockstep};
+use serde_json::{Value, json};
+
+fn ask(daemons: &Daemons, words: &[&str]) -> Answer {
+    let address: &[&str] =
+        if words.contains(&"images") { &["--automator", &daemons.address] } else { &["--server", &daemons.address] };
+    let folder = tempfile::tempdir().unwrap();
+    lockstep(folder.path(), &[words, address].concat(), b"")
+}
+
+#[test]
+fn listings_for_people() {
+    let daemons = Daemons::start();
+    let syncs = "\
+NAME     READY   COMMIT       AGE   OBJECTS   MESSAGE
+failed   False   c0ffee00c0   -     2/3       cannot apply Deployment/shop/web: \u{fffd}[31mforbidden
+new      False   -            -     2/3       Reason
+ready    True    c0ffee00c0   -     3/3       applied and healthy
+";
+    let everywhere = "\
+NAMESPACE   NAME    READY   COMMIT       AGE   OBJECTS   MESSAGE
+apps        held    False   c0ffee00c0   -     2/3       would delete 42 of 50 objects
+lockstep    ready   True    c0ffee00c0   -     3/3       applied and healthy
+";
+    let one = "\
+NAME   READY   COMMIT                                     AGE   OBJECTS   DRIFTED   FAILED   HELD                   SUSPENDED   REPOSITORY                       BRANCH   PATH            MESSAGE
+held   False   c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00   -     2/3       1         0        c0ffee00c0 prunes 42   false       https://git.example/config.git   main     clusters/prod   would delete 42 of 50 objects
+";
+    let images = "\
+OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD
+Deployment/shop/web   web         ghcr.io/acme/web:1.4.2   1.4.3      false       -
+Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie
+";
+    let image = "\
+OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD         POLICY        REPOSITORY                       BRANCH   PLACE
+Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie   semver:~1.4   https://git.example/config.git   main     clusters/prod/web.yaml:12
+";
+    let table: [(&[&str], &str, &str); 7] = [
+        (&["get", "syncs", "-n", "shop"], syncs, ""),
+        (&["get", "sync", "-A"], everywhere, ""),
+        (&["get", "syncs", "held", "-o", "wide"], one, ""),
+        (&["get", "syncs", "-n", "empty"], "", "note: no Syncs found in namespace empty\n"),
+        (&["get", "images"], images, ""),
+        (&["get", "image", "-n", "blog", "-o", "wide", "--automator", &daemons.address], image, ""),
+        (&["get", "images", "-n", "nowhere"], "", "note: no images found\n"),
+    ];
+    for (words, stdout, stderr) in table {
+        let answer = if words[1] == "image" {
+            lockstep(tempfile::tempdir().unwrap().path(), words, b"")
+        } else {
+            ask(&daemons, words)
+        };
+        assert_eq!((answer.code, answer.stdout.as_str(), answer.stderr.as_str()), (0, stdout, stderr), "{words:?}");
+    }
+}
+
+#[test]
+fn listings_for_programs() {
+    let daemons = Daemons::start();
+    let read = |words: &[&str]| -> Value {
+        let answer = ask(&daemons, &[words, &["-o", "json"]].concat());
+        assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{words:?}");
+        serde_json::from_str(&answer.stdout).unwrap()
+    };
+    let held = json!({
+        "namespace": "lockstep", "name": "held", "repository": "https://git.example/config.git", "branch": "main",
+        "path": "clusters/prod", "suspended": false, "fetchedCommit": COMMIT, "appliedCommit": COMMIT, "appliedAt": null,
+        "objects": {"total": 3, "healthy": 2, "drifted": 1, "failed": 0},
+        "held": {"commit": COMMIT, "wouldPrune": 42},
+        "conditions": [{
+            "type": "Ready", "status": "False", "reason": "Reason", "message": "would delete 42 of 50 objects",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }],
+        "drift": [{
+            "object": "Deployment/shop/web", "fields": [".spec.replicas"], "manager": "kubectl-edit",
+            "at": "2026-01-01T00:00:00.5Z", "repaired": true,
+        }],
+    });
+    assert_eq!(read(&["get", "syncs", "held"]), held);
+    assert_eq!(read(&["get", "syncs"]).as_array().unwrap().len(), 3);
+    assert_eq!(read(&["get", "syncs", "-n", "empty"]), json!([]));
+    let images = read(&["get", "images"]);
+    assert_eq!(images[0]["selected"], "1.4.3");
+    assert_eq!((&images[0]["held"], &images[1]["selected"]), (&Value::Null, &Value::Null));
+    let ready = read(&["sync", "ready", "--wait"]);
+    assert_eq!((&ready["outcome"], &ready["state"]["name"]), (&json!("ready"), &json!("ready")));
+}
+
+#[test]
+fn the_outcome_of_a_turn_is_the_exit_code() {
+    let daemons = Daemons::start();
+    let acknowledge = format!("lockstep.dev/acknowledge={COMMIT}");
+    let table: [(&[&str], i32, &str, &str); 11] = [
+        (&["sync", "ready"], 0, "sync/ready started\n", ""),
+        (&["sync", "ready", "--wait"], 0, "sync/ready ready at c0ffee00c0 (3/3 objects healthy)\n", ""),
+        (
+            &["sync", "failed", "--wait"],
+            1,
+            "",
+            "error: Sync lockstep/failed failed: cannot apply Deployment/shop/web: \u{fffd}",
+        ),
+        (
+            &["sync", "unhealthy", "--wait"],
+            4,
+            "",
+            "not healthy: Sync lockstep/unhealthy: Deployment/shop/web: ImagePullBackOff",
+        ),
+        (&["sync", "held", "--wait"], 5, "", &acknowledge),
+        (&["sync", "suspended"], 5, "", "held: Sync lockstep/suspended is suspended, so nothing was done"),
+        (&["sync", "odd", "--wait"], 1, "", "unknown outcome"),
+        (&["sync", "missing"], 1, "", "error: syncing lockstep/missing: there is no Sync lockstep/missing"),
+        (&["get", "syncs", "missing"], 1, "", "error: getting the Sync lockstep/missing: there is no Sync"),
+        (&["sync", "locked", "--wait"], 1, "", "kubectl create token"),
+        (&["sync", "forbidden"], 1, "", "lockstep-operator"),
+    ];
+    for (words, code, stdout, stderr) in table {
+        let answer = ask(&daemons, words);
+        assert_eq!((answer.code, answer.stdout.as_str()), (code, stdout), "{words:?}: {}", answer.stderr);
+        assert!(
+            answer.stderr.contains(stderr) && answer.stderr.is_empty() == stderr.is_empty(),
+            "{words:?}: {}",
+            answer.stderr
+        );
+        assert!(!answer.stderr.contains('\u{1b}'), "{words:?}");
+    }
+}
+
+#[test]
+fn waiting_ends_and_shows_no_progress_where_there_is_no_terminal() {
+    let daemons = Daemons::start();
+    let answer = ask(&daemons, &["sync", "stuck", "--wait", "--timeout", "2s"]);
+    assert_eq!((answer.code, answer.stdout.as_str()), (4, ""));
+    assert!(
+        answer.stderr.starts_with("not healthy: Sync lockstep/stuck did not end its turn within 2s\n"),
+        "{}",
+        answer.stderr
+    );
+    assert!(!answer.stderr.contains('\u{1b}') && !answer.stderr.contains('\r'), "{}", answer.stderr);
+}
+
+#[test]
+fn requests_carry_the_words_and_the_token_that_never_shows() {
+    let daemons = Daemons::start();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "canary\n").unwrap();
+    let server = ["--server", &daemons.address, "--token-file", "token"];
+    let automator = ["--automator", &daemons.address, "--token-file", "token"];
+    for (words, place, call) in [
+        (
+            &["sync", "ready", "-n", "apps", "--wait", "--commit", COMMIT][..],
+            &server,
+            format!("Trigger(apps ready true {COMMIT})"),
+        ),
+        (&["get", "syncs"], &server, "List(lockstep)".to_owned()),
+        (&["get", "syncs", "--all-namespaces"], &server, "List()".to_owned()),
+        (&["get", "syncs", "ready", "--namespace=apps"], &server, "Get(apps ready)".to_owned()),
+        (&["get", "images"], &automator, "ListImages()".to_owned()),
+    ] {
+        let answer = lockstep(folder.path(), &[words, &place[..]].concat(), b"");
+        assert_eq!(answer.code, 0, "{words:?}: {}", answer.stderr);
+        assert!(daemons.seen().contains(&format!("{call} Bearer canary")), "{words:?}: {:?}", daemons.seen());
+        assert!(!format!("{}{}", answer.stdout, answer.stderr).contains("canary"), "{words:?}");
+    }
+    let words = ["get", "syncs", "--server", &daemons.address, "--token-file", "gone"];
+    let answer = lockstep(folder.path(), &words, b"");
+    assert_eq!(answer.code, 1);
+    assert!(answer.stderr.contains("cannot read the secret in gone"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_told_with_a_way_to_it() {
+    // A port that was free a moment ago.
+    let address = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for (words, way) in [
+        (["get", "syncs", "--server", &address], "port-forward service/lockstep-synchronizer 7410"),
+        (["sync", "shop", "--server", &address], "LOCKSTEP_SERVER"),
+        (["get", "images", "--automator", &address], "port-forward service/lockstep-automator 7400"),
+    ] {
+        let answer = lockstep(folder.path(), &words, b"");
+        assert_eq!((answer.code, answer.stdout.as_str()), (1, ""), "{words:?}");
+        let told = format!("at {address}: Connection refused");
+        assert!(answer.stderr.contains(&told) && answer.stderr.contains(way), "{words:?}: {}", answer.stderr);
+    }
+}
