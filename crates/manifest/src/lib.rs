@@ -31,5 +31,5 @@ pub use edit::{Edit, edit};
 pub use error::{EditError, ManifestError};
 pub use identity::{ObjectId, ObjectIdError};
 pub use images::{ImagePlace, images, objects_with_images};
-pub use object::{Object, objects};
+pub use object::{Object, documents, objects};
 pub use text::text_of;

@@ -39,6 +39,18 @@ pub fn objects(file: &str, text: &str) -> Result<Vec<Object>, Vec<ManifestError>
     if errors.is_empty() { Ok(values(file, &tree, &found)) } else { Err(errors) }
 }
 
+/// Every document of a file with the line on which it begins, as kubectl reads it, empty ones ignored. Nothing is asked of what
+/// is in them: for objects that a server made, which need no name to be looked at.
+///
+/// # Errors
+///
+/// All that cannot be read in the file.
+pub fn documents(file: &str, text: &str) -> Result<Vec<(usize, Value)>, Vec<ManifestError>> {
+    let tree = parsed(file, text)?;
+    let document = |root: &NodeId| (tree.node(*root).line(), to_value(&tree, *root));
+    Ok(tree.documents.iter().map(document).filter(|(_, value)| !value.is_null()).collect())
+}
+
 /// Parses and checks.
 pub(crate) fn parsed<'t>(file: &str, text: &'t str) -> Result<Tree<'t>, Vec<ManifestError>> {
     let tree = parse(file, text, Comments::Skipped).map_err(|error| vec![error])?;

@@ -1,7 +1,7 @@
 //! Which objects a file has, what is wrong with it, and what a hostile one costs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use lockstep_manifest::{ObjectId, comments, images, objects, objects_with_images, text_of};
+use lockstep_manifest::{ObjectId, comments, documents, images, objects, objects_with_images, text_of};
 use serde_json::json;
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n";
@@ -29,6 +29,14 @@ fn empty_documents_are_ignored_and_lists_taken_apart() {
     assert_eq!(lines, [4, 8, 12]);
     // A kind of somebody's own that ends in List and has no items is an object.
     assert_eq!(ids("apiVersion: x.example/v1\nkind: AllowList\nmetadata: {name: a}\n"), ["x.example/AllowList//a"]);
+}
+
+#[test]
+fn documents_are_read_whatever_they_hold() {
+    let text = "# first\nkind: Pod\nready: on\n---\n---\nnull\n--- [1, 0x2]\n---\ntext\n";
+    let expected = [(2, json!({"kind": "Pod", "ready": true})), (7, json!([1, 2])), (9, json!("text"))];
+    assert_eq!(documents("f.yaml", text).unwrap(), expected);
+    assert_eq!(documents("f.yaml", "a: 1\n---\nb: {c: 1, c: 2}\n").unwrap_err()[0].line, 3);
 }
 
 #[test]
