@@ -5,13 +5,15 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use lockstep_daemon::ExitCode;
-use lockstep_manifest::objects;
-use lockstep_plan::{Status, assess};
+use lockstep_plan::{Health, Status, assess};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::{self, BAD, Cell, DOUBTFUL, Format, GOOD, Table};
+
+mod objects;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,66 +39,63 @@ pub(crate) struct HealthArguments {
     output: Format,
 }
 
-#[derive(Serialize)]
+/// What is said of one object.
 struct Verdict {
     object: String,
+    health: Health,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    object: &'a str,
     status: &'static str,
-    reason: String,
-    message: String,
-    #[serde(skip)]
-    style: Style,
+    reason: &'a str,
+    message: &'a str,
+}
+
+impl Verdict {
+    fn of(object: &Value, now: Timestamp) -> Self {
+        Self { object: objects::name(object), health: assess(object, now) }
+    }
+
+    fn report(&self) -> Report<'_> {
+        let Health { status, reason, message } = &self.health;
+        Report { object: &self.object, status: status.as_str(), reason, message }
+    }
 }
 
 impl HealthArguments {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let now = self.now.unwrap_or_else(Timestamp::now);
-        let mut verdicts = Vec::new();
+        let mut verdicts: Vec<Verdict> = Vec::new();
         let mut problems = Vec::new();
-        let mut code = ExitCode::Done;
         for file in &self.files {
             let input = Input::read(file)?;
-            match objects(&input.name, input.text()?) {
+            match objects::read(&input.name, input.text()?) {
                 Err(errors) => problems.extend(errors),
-                Ok(found) if found.is_empty() => {
-                    return Err(Failure::error(format!("{}: there is no object in it", input.name)));
-                }
-                Ok(found) => {
-                    for object in found {
-                        let health = assess(&object.value, now);
-                        if !matches!(health.status, Status::Current | Status::Suspended) {
-                            code = ExitCode::Unhealthy;
-                        }
-                        verdicts.push(Verdict {
-                            object: object.id.short(),
-                            status: health.status.as_str(),
-                            reason: health.reason,
-                            message: health.message,
-                            style: style(health.status),
-                        });
-                    }
-                }
+                Ok(found) if found.is_empty() => problems.push(format!("{}: there is no object in it", input.name)),
+                Ok(found) => verdicts.extend(found.iter().map(|object| Verdict::of(object, now))),
             }
         }
         if !problems.is_empty() {
             return Err(Failure::errors(problems));
         }
         match self.output.structured() {
-            Some(structured) => output::structured(structured, &verdicts)?,
+            Some(structured) => {
+                output::structured(structured, &verdicts.iter().map(Verdict::report).collect::<Vec<_>>())?
+            }
             None => output::table(&tabulate(&verdicts))?,
         }
-        Ok(code)
+        let healthy = |verdict: &Verdict| matches!(verdict.health.status, Status::Current | Status::Suspended);
+        Ok(if verdicts.iter().all(healthy) { ExitCode::Done } else { ExitCode::Unhealthy })
     }
 }
 
 fn tabulate(verdicts: &[Verdict]) -> Table {
     let mut table = Table::new(["OBJECT", "STATUS", "REASON", "MESSAGE"]);
-    for Verdict { object, status, reason, message, style } in verdicts {
-        table.row([
-            object.as_str().into(),
-            Cell::styled(*status, *style),
-            reason.as_str().into(),
-            message.as_str().into(),
-        ]);
+    for verdict in verdicts {
+        let Report { object, status, reason, message } = verdict.report();
+        table.row([object.into(), Cell::styled(status, style(verdict.health.status)), reason.into(), message.into()]);
     }
     table
 }
