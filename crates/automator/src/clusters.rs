@@ -20,6 +20,9 @@ pub(crate) use report::{Report, Verdict, WorkloadKey};
 /// More Syncs than one cluster has.
 const MOST_SYNCS: usize = 1000;
 
+/// As many references are remembered with which a container failed.
+const MOST_FAILED: usize = 20;
+
 /// The proof that a reference does not run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Failure {
@@ -36,6 +39,8 @@ pub(crate) struct Failure {
     pub(crate) before: Option<CommitId>,
     /// The commit that is applied.
     pub(crate) applied: CommitId,
+    /// References that failed there earlier.
+    pub(crate) failed_before: Vec<String>,
     /// The cluster's words, on one line.
     pub(crate) message: String,
 }
@@ -44,8 +49,38 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 struct Known {
     report: Report,
-    /// By workload: since which commit it has its reference, and whether it ever ran with it.
-    history: BTreeMap<WorkloadKey, (Option<CommitId>, bool)>,
+    history: BTreeMap<WorkloadKey, History>,
+}
+
+/// What earlier reports said of a container.
+#[derive(Clone, Debug, Default)]
+struct History {
+    /// The commit that was applied before it was given its reference.
+    before: Option<CommitId>,
+    /// It ran with its reference.
+    ran: bool,
+    /// Other references with which it failed, oldest first.
+    failed: Vec<String>,
+}
+
+impl History {
+    /// The history after one more report.
+    fn next(report: &Report, workload: &WorkloadKey, known: Option<&Known>) -> Self {
+        let now = report.workloads.get(workload);
+        let was = known.and_then(|known| known.report.workloads.get(workload));
+        let mut history = known.and_then(|known| known.history.get(workload)).cloned().unwrap_or_default();
+        if was.map(|was| &was.reference) != now.map(|now| &now.reference) {
+            if let Some(was) = was.filter(|was| was.verdict == Verdict::Failed && !history.ran) {
+                history.failed.push(was.reference.clone());
+                let surplus = history.failed.len().saturating_sub(MOST_FAILED);
+                history.failed.drain(..surplus);
+            }
+            history.before = report.previous;
+            history.ran = false;
+        }
+        history.ran |= now.is_some_and(|now| now.verdict == Verdict::Live);
+        history
+    }
 }
 
 /// The last report of every Sync of every cluster.
@@ -73,14 +108,8 @@ impl Clusters {
         if before.is_some_and(|before| before.report == report) {
             return true;
         }
-        let history = report.workloads.iter().map(|(workload, now)| {
-            let same = before.and_then(|before| {
-                let was = before.report.workloads.get(workload)?;
-                (was.reference == now.reference).then(|| before.history.get(workload).copied()).flatten()
-            });
-            let (since, ran) = same.unwrap_or((report.previous, false));
-            (workload.clone(), (since, ran || now.verdict == Verdict::Live))
-        });
+        let history =
+            report.workloads.keys().map(|workload| (workload.clone(), History::next(&report, workload, before)));
         let history = history.collect();
         known.insert(key, Known { report, history });
         drop(known);
@@ -100,16 +129,17 @@ impl Clusters {
                 continue;
             }
             for (workload, now) in &report.workloads {
-                let (before, ran) = history.get(workload).copied().unwrap_or_default();
-                if now.verdict == Verdict::Failed && !ran {
+                let Some(history) = history.get(workload) else { continue };
+                if now.verdict == Verdict::Failed && !history.ran {
                     failures.push(Failure {
                         cluster: cluster.clone(),
                         sync: sync.clone(),
                         path: report.path.clone(),
                         workload: workload.clone(),
                         reference: now.reference.clone(),
-                        before,
+                        before: history.before,
                         applied,
+                        failed_before: history.failed.clone(),
                         message: now.message.clone(),
                     });
                 }

@@ -155,7 +155,7 @@ impl Reverts<'_> {
             Err(reason) => return Ok((Judgement::Nothing(reason), Vec::new())),
         };
         let evidence = evidence::gather(&ours, self.ports, head).await?;
-        let judgement = judge::judge(&ours, &evidence);
+        let judgement = judge::judge(failure, &ours, &evidence);
         if let Some(reason) = judgement.stops()
             && let Some(tag) = ours.hit.reference.tag()
         {

@@ -81,6 +81,20 @@ fn a_commit_on_top_does_not_hide_the_one_that_gave_the_reference() {
 }
 
 #[test]
+fn what_failed_before_is_remembered() {
+    let worse = "ghcr.io/acme/web:1.4.4";
+    let [failure] = &failures(&[
+        event('1', '2', BAD, v1::Verdict::Failed),
+        event('2', '3', worse, v1::Verdict::Progressing),
+        event('2', '3', worse, v1::Verdict::Failed),
+    ])[..] else {
+        panic!("one failure")
+    };
+    assert_eq!((failure.reference.as_str(), failure.failed_before.as_slice()), (worse, &[BAD.to_owned()][..]));
+    assert_eq!(failure.before.unwrap().to_string(), id('2'));
+}
+
+#[test]
 fn twice_is_once_and_clusters_do_not_mix() {
     let clusters = Clusters::default();
     let mut changes = clusters.changes();

@@ -2,6 +2,7 @@
 
 use super::attribute::Ours;
 use super::evidence::Evidence;
+use crate::clusters::Failure;
 use crate::places::PlaceId;
 use crate::policy::OnFailure;
 
@@ -52,7 +53,7 @@ impl Judgement {
 }
 
 /// Judges. What the place asks for on failure is read at the branch head.
-pub(super) fn judge(ours: &Ours<'_>, evidence: &Evidence) -> Judgement {
+pub(super) fn judge(failure: &Failure, ours: &Ours<'_>, evidence: &Evidence) -> Judgement {
     match ours.hit.policy.on_failure {
         OnFailure::Ignore => return Judgement::Ignore,
         OnFailure::Hold => return Judgement::Hold,
@@ -61,19 +62,10 @@ pub(super) fn judge(ours: &Ours<'_>, evidence: &Evidence) -> Judgement {
     if let Some(commit) = evidence.changed_by_others {
         return Judgement::Person(format!("the object was changed since, by commit {commit}; revert it by hand"));
     }
-    for (place, from) in &ours.together {
-        if let Some(reason) = &place.policy.locked {
-            return Judgement::Person(format!("{} is locked: {reason}", place.id));
-        }
-        let before =
-            from.parse().ok().and_then(|reference: lockstep_image::Reference| reference.tag().map(str::to_owned));
-        let undone = place.history.undone(&place.repository);
-        if before.is_some_and(|tag| undone.contains(&tag)) {
-            return Judgement::Person(format!(
-                "{from}, which {} held before, was itself undone; choose a tag",
-                place.id
-            ));
-        }
+    if let Some((place, from)) =
+        ours.together.iter().find(|(_, from)| failure.failed_before.iter().any(|failed| failed == from))
+    {
+        return Judgement::Person(format!("{from}, which {} held before, failed there too; choose a tag", place.id));
     }
     if let Some(gone) = &evidence.gone {
         return Judgement::Person(format!("{gone}, which was there before, is gone from its registry; choose a tag"));

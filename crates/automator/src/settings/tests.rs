@@ -126,7 +126,7 @@ fn what_is_fine_is_not_complained_about() {
 
 #[test]
 fn all_problems_come_at_once() {
-    let found = problems("repositories: [{url: x, branch: -f}]\nintervals: {git: 0s}\nnonsense: 1\nlog: {level: 3}\n");
+    let found = problems("repositories: [{url: x, branch: -f}]\nintervals: {git: 0s}\nnonsense: 1\n");
     for wanted in ["repositories.0.url", "repositories.0.branch", "intervals.git", "nonsense"] {
         assert!(found.iter().any(|problem| problem.starts_with(wanted)), "{wanted}: {found:?}");
     }
