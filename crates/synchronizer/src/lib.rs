@@ -12,7 +12,7 @@
 
 mod actor;
 mod apply;
-pub mod args;
+mod args;
 mod auth;
 pub mod board;
 mod bootstrap;
@@ -28,9 +28,17 @@ mod observe;
 pub mod ports;
 mod render;
 pub mod resource;
+mod run;
 mod server;
-pub mod settings;
+mod settings;
 mod status;
 mod turn;
 mod updates;
 mod wiring;
+
+pub use args::Args;
+pub use run::{RunError, StartError, Synchronizer, run};
+pub use settings::{Bootstrap, Listen, Settings, Tls};
+
+#[cfg(test)]
+mod stories;

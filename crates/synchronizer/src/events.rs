@@ -1,0 +1,175 @@
+//! Kubernetes Events on the Sync, one per change of what there is to say.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource as _;
+use lockstep_cluster::{Events, Notice, Severity};
+use lockstep_daemon::Shutdown;
+use tokio::sync::mpsc;
+
+use crate::ports::{Happening, SyncRef};
+use crate::resource::SyncObject;
+
+/// More notices than this that wait for a slow API server are dropped: events are for people, status is the record.
+const MOST_WAITING: usize = 1000;
+/// As long may an event take that is sent while the daemon stops.
+const LAST_WORD: Duration = Duration::from_secs(2);
+/// So many problems or objects are named in one note.
+const MOST_NAMED: usize = 5;
+
+/// Where notices are handed in.
+#[derive(Clone)]
+pub struct EventQueue {
+    queue: mpsc::Sender<(SyncRef, Notice)>,
+}
+
+/// Sends what was handed in.
+pub struct EventSender {
+    queue: mpsc::Receiver<(SyncRef, Notice)>,
+    events: Events,
+}
+
+/// A queue and who empties it.
+#[must_use]
+pub fn queue(events: Events) -> (EventQueue, EventSender) {
+    let (sender, receiver) = mpsc::channel(MOST_WAITING);
+    (EventQueue { queue: sender }, EventSender { queue: receiver, events })
+}
+
+impl EventQueue {
+    /// Hands in what there is to say about a happening, if anything.
+    pub fn tell(&self, sync: &SyncRef, happening: &Happening) {
+        if let Some(notice) = notice(happening)
+            && self.queue.try_send((sync.clone(), notice)).is_err()
+        {
+            tracing::debug!(sync = %sync.key, "an event is dropped: too many wait to be sent");
+        }
+    }
+}
+
+impl EventSender {
+    /// Sends until nobody can hand anything in any more. Once the daemon stops, an API server that is away is waited for
+    /// no longer.
+    ///
+    /// # Errors
+    /// None: an event that cannot be sent is logged.
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Infallible> {
+        while let Some((sync, notice)) = self.queue.recv().await {
+            let too_late = async {
+                shutdown.requested().await;
+                tokio::time::sleep(LAST_WORD).await;
+            };
+            tokio::select! {
+                () = self.send(&sync, &notice) => {}
+                () = too_late => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, sync: &SyncRef, notice: &Notice) {
+        if let Err(error) = self.events.publish(&reference(sync), notice).await {
+            tracing::warn!(sync = %sync.key, reason = notice.reason, %error, "the event could not be sent");
+        }
+    }
+}
+
+fn reference(sync: &SyncRef) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(SyncObject::api_version(&()).into_owned()),
+        kind: Some(SyncObject::kind(&()).into_owned()),
+        namespace: Some(sync.key.namespace.clone()),
+        name: Some(sync.key.name.clone()),
+        uid: Some(sync.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// What there is to say; `None` where status and metrics say it better.
+fn notice(happening: &Happening) -> Option<Notice> {
+    use Severity::{Normal, Warning};
+
+    let (severity, reason, action, note) = match happening {
+        Happening::TurnEnded { .. } => return None,
+        Happening::Applied { commit, created, changed } => {
+            (Normal, "Applied", "Apply", format!("Applied {}: {created} created, {changed} changed", short(commit)))
+        }
+        Happening::Adopted { object } => (Normal, "Adopted", "Adopt", format!("{object} belongs to this Sync now")),
+        Happening::Pruned { commit, objects } => {
+            let note = format!("Deleted {} that left Git with {}: {}", count(objects), short(commit), named(objects));
+            (Normal, "Pruned", "Prune", note)
+        }
+        Happening::Held { commit, message, .. } => {
+            let note = format!(
+                "{message}; nothing is deleted until the Sync is annotated with lockstep.dev/acknowledge={commit}"
+            );
+            (Warning, "PruneHeld", "Prune", note)
+        }
+        Happening::Drifted { object, fields, manager, repaired } => {
+            let what =
+                if fields.is_empty() { "was deleted".to_owned() } else { format!("changed at {}", named(fields)) };
+            let who = if manager.is_empty() { String::new() } else { format!(" by {manager}") };
+            match repaired {
+                true => (Normal, "DriftRepaired", "Repair", format!("{object} {what}{who}, and changed back")),
+                false => (Warning, "DriftSeen", "Repair", format!("{object} {what}{who}")),
+            }
+        }
+        Happening::Fighting { object, manager, fields, pause } => {
+            let who = if manager.is_empty() { "somebody" } else { manager };
+            let note = format!(
+                "{who} changes {object} at {} as often as it is changed back; the next repair waits {pause:?}. Let one of the two own the field",
+                named(fields)
+            );
+            (Warning, "Fighting", "Repair", note)
+        }
+        Happening::NotKept { object, fields } => {
+            let note = format!(
+                "the API server did not keep {} of {object}: a webhook or the schema removes it",
+                named(fields)
+            );
+            (Warning, "NotKept", "Apply", note)
+        }
+        Happening::FetchFailed(error) => (Warning, "FetchFailed", "Fetch", error.message.clone()),
+        Happening::Invalid { commit, problems } => {
+            let note = format!("Nothing of {} was applied: {}", short(commit), named(problems));
+            (Warning, "CommitInvalid", "Render", note)
+        }
+        Happening::ApplyFailed { commit, problems } => {
+            (Warning, "ApplyFailed", "Apply", format!("{}: {}", short(commit), named(problems)))
+        }
+        Happening::Healthy { commit } => {
+            (Normal, "Healthy", "Observe", format!("Everything of {} is healthy", short(commit)))
+        }
+        Happening::Unhealthy { commit, problems } => {
+            (Warning, "Unhealthy", "Observe", format!("{}: {}", short(commit), named(problems)))
+        }
+        Happening::Orphaned { objects } => {
+            let note = format!("The Sync was deleted; its {objects} objects stay in the cluster");
+            (Warning, "Orphaned", "Delete", note)
+        }
+    };
+    Some(Notice { severity, reason: reason.to_owned(), action: action.to_owned(), note })
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+fn count(objects: &[String]) -> String {
+    if let [_] = objects { "1 object".to_owned() } else { format!("{} objects", objects.len()) }
+}
+
+/// The first few, and how many more there are.
+fn named(all: &[String]) -> String {
+    let mut text = all.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if all.len() > MOST_NAMED {
+        let _ = write!(text, "; and {} more", all.len() - MOST_NAMED);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

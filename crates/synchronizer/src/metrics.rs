@@ -1,0 +1,186 @@
+//! What Prometheus sees: counters of what happened, and the state of the board at the time of a scrape.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::board::{Board, SyncSnapshot};
+use crate::ports::{Happening, SyncRef};
+
+/// From a turn that found nothing to one that waited for definitions.
+const SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSync {
+    namespace: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfApply {
+    namespace: String,
+    name: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFetch {
+    namespace: String,
+    name: String,
+    category: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDrift {
+    namespace: String,
+    name: String,
+    repaired: &'static str,
+}
+
+type Seconds = Family<OfSync, Histogram, fn() -> Histogram>;
+
+/// Counts what happens.
+#[derive(Clone)]
+pub struct Metrics {
+    applies: Family<OfApply, Counter>,
+    prunes: Family<OfSync, Counter>,
+    drifts: Family<OfDrift, Counter>,
+    fights: Family<OfSync, Counter>,
+    fetch_failures: Family<OfFetch, Counter>,
+    turns: Seconds,
+}
+
+impl Metrics {
+    /// Makes the metrics and puts them into the registry, with the state of the board.
+    pub fn register(registry: &mut Registry, board: Board) -> Self {
+        let registry = registry.sub_registry_with_prefix("lockstep_synchronizer");
+        let this = Self {
+            applies: Family::default(),
+            prunes: Family::default(),
+            drifts: Family::default(),
+            fights: Family::default(),
+            fetch_failures: Family::default(),
+            turns: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+        };
+        registry.register("applies", "Objects sent to the API server", this.applies.clone());
+        registry.register("prunes", "Objects deleted because they left Git", this.prunes.clone());
+        registry.register("drifts", "Changes by other hands that were seen", this.drifts.clone());
+        registry.register("fights", "Objects that somebody else kept changing back", this.fights.clone());
+        registry.register("fetch_failures", "Times the repository could not be read", this.fetch_failures.clone());
+        registry.register_with_unit("turn", "How long a turn took", Unit::Seconds, this.turns.clone());
+        registry.register_collector(Box::new(BoardState(board)));
+        this
+    }
+
+    /// Counts one happening.
+    pub fn count(&self, sync: &SyncRef, happening: &Happening) {
+        let (namespace, name) = (sync.key.namespace.clone(), sync.key.name.clone());
+        match happening {
+            Happening::TurnEnded { took, applied, failed } => {
+                for (result, count) in [("applied", *applied), ("failed", *failed)] {
+                    let labels = OfApply { namespace: namespace.clone(), name: name.clone(), result };
+                    self.applies.get_or_create(&labels).inc_by(count as u64);
+                }
+                self.turns.get_or_create(&OfSync { namespace, name }).observe(took.as_secs_f64());
+            }
+            Happening::Pruned { objects, .. } => {
+                self.prunes.get_or_create(&OfSync { namespace, name }).inc_by(objects.len() as u64);
+            }
+            Happening::Drifted { repaired, .. } => {
+                let repaired = if *repaired { "true" } else { "false" };
+                self.drifts.get_or_create(&OfDrift { namespace, name, repaired }).inc();
+            }
+            Happening::Fighting { .. } => {
+                self.fights.get_or_create(&OfSync { namespace, name }).inc();
+            }
+            Happening::FetchFailed(error) => {
+                self.fetch_failures.get_or_create(&OfFetch { namespace, name, category: error.category }).inc();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads the board when it is scraped, so that nothing has to be kept up to date.
+#[derive(Clone)]
+struct BoardState(Board);
+
+impl fmt::Debug for BoardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoardState")
+    }
+}
+
+impl Collector for BoardState {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let all = self.0.all();
+        let mut syncs = family(&mut encoder, "syncs", "Syncs by their state")?;
+        for state in STATES {
+            let count = all.iter().filter(|snapshot| state_of(snapshot) == state).count();
+            gauge(&mut syncs, &[("state", state)], count as f64)?;
+        }
+        let mut objects = family(&mut encoder, "objects", "Objects of each Sync, and how many of them are in a state")?;
+        for snapshot in &all {
+            let Some(counts) = snapshot.status.objects else { continue };
+            let states = [
+                ("total", counts.total),
+                ("healthy", counts.healthy),
+                ("drifted", counts.drifted),
+                ("failed", counts.failed),
+            ];
+            for (state, count) in states {
+                gauge(&mut objects, &with_sync(snapshot, &[("state", state)]), f64::from(count))?;
+            }
+        }
+        let help = "When a commit was last applied without an error, in seconds since 1970";
+        let mut applied = family(&mut encoder, "last_applied_timestamp_seconds", help)?;
+        for snapshot in &all {
+            let Some(at) = &snapshot.status.applied else { continue };
+            gauge(&mut applied, &with_sync(snapshot, &[]), at.at.0.as_second() as f64)?;
+        }
+        Ok(())
+    }
+}
+
+const STATES: [&str; 6] = ["ready", "progressing", "held", "stalled", "suspended", "failing"];
+
+/// One word for a Sync; the first that fits.
+fn state_of(snapshot: &SyncSnapshot) -> &'static str {
+    let is = |kind: &str| {
+        snapshot.status.conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")
+    };
+    match () {
+        () if snapshot.spec.suspend => "suspended",
+        () if snapshot.status.held.is_some() => "held",
+        () if is("Ready") => "ready",
+        () if is("Stalled") => "stalled",
+        () if is("Reconciling") => "progressing",
+        () => "failing",
+    }
+}
+
+fn family<'a>(
+    encoder: &'a mut DescriptorEncoder<'_>,
+    name: &'a str,
+    help: &'a str,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, ConstGauge::new(0.0).metric_type())
+}
+
+fn gauge(family: &mut MetricEncoder<'_>, labels: &[(&str, &str)], value: f64) -> Result<(), fmt::Error> {
+    ConstGauge::new(value).encode(family.encode_family(&labels)?)
+}
+
+fn with_sync<'a>(snapshot: &'a SyncSnapshot, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let sync = [("namespace", snapshot.key.namespace.as_str()), ("name", snapshot.key.name.as_str())];
+    sync.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;

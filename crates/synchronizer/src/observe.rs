@@ -1,0 +1,102 @@
+//! The health of what was applied, and what became of each image reference in it.
+//!
+//! ```text
+//! Enforced (what a turn left) ──┐
+//! watch per kind with a status ─┼─► Index ─► health by object, verdict by container ─► Nudge::Health
+//! pods of what is coming up ────┘     (pure)
+//! ```
+//!
+//! Nothing is asked for twice: the index knows what the watches told, and a timer runs only while something is on its way.
+
+mod index;
+mod seen;
+mod template;
+mod verdict;
+mod watches;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockstep_cluster::Cluster;
+use lockstep_daemon::Shutdown;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::Health;
+use tokio::sync::Notify;
+
+use crate::board::{SyncKey, WorkloadState};
+use crate::nudge::{Nudge, Nudges};
+use crate::ports::{Clock, Enforced, Observer};
+use index::{Changes, Index};
+
+/// Watches the health of what was applied.
+pub struct HealthObserver {
+    index: Mutex<Index>,
+    /// Said when there may be something else to watch.
+    wake: Notify,
+    nudges: Arc<dyn Nudges>,
+    clock: Arc<dyn Clock>,
+}
+
+impl HealthObserver {
+    /// Knows nothing yet; [`HealthObserver::follow`] makes it learn.
+    pub fn new(nudges: Arc<dyn Nudges>, clock: Arc<dyn Clock>) -> Self {
+        Self { index: Mutex::default(), wake: Notify::new(), nudges, clock }
+    }
+
+    /// Watches until the daemon stops.
+    ///
+    /// # Errors
+    /// None; failing watches go on by themselves.
+    pub async fn follow(self: Arc<Self>, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
+        watches::follow(&self, cluster, shutdown).await
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
+        let now = self.now();
+        let next = self.index().next_tick(now)?;
+        // A little later, so that the time has passed by every clock.
+        Duration::try_from(next.duration_since(now)).ok().map(|pause| pause + Duration::from_millis(10))
+    }
+
+    fn report(&self, changes: Changes) {
+        for (sync, objects) in changes {
+            self.nudges.nudge(&sync, Nudge::Health(objects));
+        }
+    }
+}
+
+impl Observer for HealthObserver {
+    fn applied(&self, sync: &SyncKey, enforced: &Enforced) {
+        // The caller is the actor itself, which reads the outcome right after this.
+        self.index().applied(sync, enforced, self.now());
+        self.wake.notify_one();
+    }
+
+    fn unhealthy(&self, sync: &SyncKey) -> BTreeMap<ObjectId, Health> {
+        self.index().unhealthy(sync)
+    }
+
+    fn workloads(&self, sync: &SyncKey) -> Vec<WorkloadState> {
+        self.index().workloads(sync)
+    }
+
+    fn forget(&self, sync: &SyncKey) {
+        self.index().forget(sync);
+        self.wake.notify_one();
+    }
+}

@@ -1,0 +1,339 @@
+//! What the watches told, and what follows from it for each Sync: health by object, a verdict by container.
+//!
+//! A reducer: fed with what turns left and what watches saw, asked for what there is to report. It does not wait, watch
+//! or look at the clock.
+
+mod known;
+mod track;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lockstep_cluster::Kind;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{GroupKind, Health, PodFailure, Status, Trouble, depends_on_status};
+
+use super::seen::{PodSeen, Seen};
+use super::template::{self, References};
+use super::verdict::sentence;
+use crate::board::{SyncKey, WorkloadState};
+use crate::ports::{Enforced, ObjectFailure};
+use known::Known;
+pub(super) use known::Told;
+use track::{Circumstances, Track};
+
+/// More workloads than this have to come up one after the other before the pods of all of them are looked at.
+const MOST_POD_WATCHES: usize = 50;
+
+/// Which objects of which Sync have something new to report.
+pub(super) type Changes = BTreeMap<SyncKey, BTreeSet<ObjectId>>;
+
+/// The pods that should be watched for one workload.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct PodsOf {
+    pub(super) workload: ObjectId,
+    pub(super) selector: String,
+}
+
+#[derive(Default)]
+pub(super) struct Index {
+    turns: u64,
+    syncs: BTreeMap<SyncKey, Watched>,
+    owners: HashMap<ObjectId, SyncKey>,
+    kinds: HashMap<GroupKind, Known<Seen>>,
+    pods: HashMap<ObjectId, Known<PodSeen>>,
+}
+
+/// What a turn of one Sync has left.
+struct Watched {
+    enforced_at: Timestamp,
+    timeout: Duration,
+    failed: BTreeMap<ObjectId, ObjectFailure>,
+    wanted: HashMap<ObjectId, Wanted>,
+    kinds: BTreeMap<GroupKind, Kind>,
+    unhealthy: BTreeMap<ObjectId, Health>,
+    tracks: BTreeMap<ObjectId, Track>,
+}
+
+struct Wanted {
+    hash: String,
+    references: References,
+    changed_at: Option<Timestamp>,
+    /// The latest turn that changed it; 0 for those before our start.
+    touched: u64,
+    overdue: bool,
+}
+
+impl Index {
+    /// A turn ended: these are the Sync's objects from now on.
+    pub(super) fn applied(&mut self, sync: &SyncKey, enforced: &Enforced, now: Timestamp) -> Changes {
+        self.turns += 1;
+        let mut before = self.syncs.remove(sync);
+        let mut wanted = HashMap::with_capacity(enforced.wanted.len());
+        for rendered in enforced.wanted.iter() {
+            let id = &rendered.object.id;
+            if !depends_on_status(&id.group, &id.kind) {
+                continue;
+            }
+            let known = before.as_ref().and_then(|before| before.wanted.get(id));
+            let (changed_at, touched) = match enforced.changed.get(id) {
+                Some(at) => (Some(*at), self.turns),
+                None => known.map_or((None, 0), |known| (known.changed_at, known.touched)),
+            };
+            let references = template::references(id, &rendered.body);
+            let hash = rendered.hash.clone();
+            wanted.insert(id.clone(), Wanted { hash, references, changed_at, touched, overdue: false });
+            // What another Sync owns stays with it, whoever else wants it.
+            let refused = matches!(enforced.failed.get(id), Some(ObjectFailure::Blocked(_)));
+            if !refused || !self.owners.contains_key(id) {
+                self.owners.insert(id.clone(), sync.clone());
+            }
+        }
+        let left = before.iter().flat_map(|before| before.wanted.keys());
+        for id in left.filter(|id| !wanted.contains_key(*id)) {
+            self.disowned(sync, id);
+        }
+        let mut tracks = before.as_mut().map(|before| std::mem::take(&mut before.tracks)).unwrap_or_default();
+        tracks.retain(|id, _| wanted.contains_key(id));
+        let ids: Vec<ObjectId> = wanted.keys().cloned().collect();
+        let watched = Watched {
+            enforced_at: enforced.at,
+            timeout: enforced.timeout,
+            failed: enforced.failed.clone(),
+            wanted,
+            kinds: enforced.kinds.clone(),
+            unhealthy: before.map(|before| before.unhealthy).unwrap_or_default(),
+            tracks,
+        };
+        self.syncs.insert(sync.clone(), watched);
+        if let Some(watched) = self.syncs.get_mut(sync) {
+            let wanted = &watched.wanted;
+            watched.unhealthy.retain(|id, _| wanted.contains_key(id));
+        }
+        let mut changes = Changes::new();
+        for id in ids {
+            if self.refresh(sync, &id, now) {
+                changes.entry(sync.clone()).or_default().insert(id);
+            }
+        }
+        changes
+    }
+
+    /// The Sync is gone.
+    pub(super) fn forget(&mut self, sync: &SyncKey) {
+        if let Some(watched) = self.syncs.remove(sync) {
+            for id in watched.wanted.keys() {
+                self.disowned(sync, id);
+            }
+        }
+    }
+
+    fn disowned(&mut self, sync: &SyncKey, id: &ObjectId) {
+        if self.owners.get(id) == Some(sync) {
+            self.owners.remove(id);
+            self.pods.remove(id);
+        }
+    }
+
+    /// What the watch of a kind told.
+    pub(super) fn kind_told(&mut self, kind: &GroupKind, told: Told, now: Timestamp) -> Changes {
+        let whole = matches!(told, Told::ListComplete | Told::Failed(_));
+        let known = self.kinds.entry(kind.clone()).or_default();
+        let mut ids = known.tell(told, |id, object| Seen::of(id, object, now));
+        if whole {
+            ids.extend(self.owners.keys().filter(|id| GroupKind::of(id) == *kind).cloned());
+        }
+        self.refreshed(ids, now)
+    }
+
+    /// What the watch of a workload's pods told.
+    pub(super) fn pods_told(&mut self, workload: &ObjectId, told: Told, now: Timestamp) -> Changes {
+        self.pods.entry(workload.clone()).or_default().tell(told, |_, pod| PodSeen::of(&pod));
+        self.refreshed([workload.clone()], now)
+    }
+
+    /// Time has passed.
+    pub(super) fn ticked(&mut self, now: Timestamp) -> Changes {
+        for known in self.kinds.values_mut() {
+            for (id, seen) in known.objects.iter_mut().filter(|(_, seen)| seen.due().is_some_and(|due| due <= now)) {
+                if let Some(aged) = seen.aged(id, now) {
+                    *seen = aged;
+                }
+            }
+        }
+        let waiting = self.syncs.values().flat_map(|watched| watched.unhealthy.keys().cloned());
+        let ids: Vec<ObjectId> = waiting.collect();
+        self.refreshed(ids, now)
+    }
+
+    /// When time alone changes something next; `None` while nothing is on its way.
+    pub(super) fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut next: Option<Timestamp> = None;
+        let mut consider = |time: Option<Timestamp>| {
+            let later = time.filter(|time| *time > now);
+            next = next.into_iter().chain(later).min();
+        };
+        for watched in self.syncs.values() {
+            for id in watched.unhealthy.keys() {
+                consider(watched.deadline(id));
+                consider(self.seen(id).and_then(Seen::due));
+                let pods = self.pods.get(id).into_iter().flat_map(|pods| pods.objects.values());
+                pods.for_each(|pod| consider(pod.due()));
+            }
+        }
+        next
+    }
+
+    /// The kinds to watch, as they are served.
+    pub(super) fn kinds_to_watch(&self) -> BTreeMap<GroupKind, Kind> {
+        let all = self.syncs.values().flat_map(|watched| {
+            let kinds: BTreeSet<GroupKind> = watched.wanted.keys().map(GroupKind::of).collect();
+            kinds.into_iter().filter_map(|kind| Some((kind.clone(), watched.kinds.get(&kind)?.clone())))
+        });
+        all.collect()
+    }
+
+    /// The workloads whose pods are to be watched: those that are not current.
+    pub(super) fn pods_to_watch(&self) -> BTreeSet<PodsOf> {
+        let unhealthy = self.syncs.values().flat_map(|watched| watched.unhealthy.iter());
+        let waiting = unhealthy.filter(|(_, health)| matches!(health.status, Status::InProgress | Status::Failed));
+        let pods = waiting.filter_map(|(id, _)| {
+            let seen = self.seen(id)?;
+            let selector = seen.workload.as_ref()?.selector.clone()?;
+            (seen.health.status != Status::Current).then(|| PodsOf { workload: id.clone(), selector })
+        });
+        pods.take(MOST_POD_WATCHES).collect()
+    }
+
+    /// A workload's pods are watched no more.
+    pub(super) fn pods_forgotten(&mut self, workload: &ObjectId) {
+        self.pods.remove(workload);
+    }
+
+    /// A kind is watched no more.
+    pub(super) fn kind_forgotten(&mut self, kind: &GroupKind) {
+        self.kinds.remove(kind);
+    }
+
+    pub(super) fn unhealthy(&self, sync: &SyncKey) -> BTreeMap<ObjectId, Health> {
+        self.syncs.get(sync).map(|watched| watched.unhealthy.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn workloads(&self, sync: &SyncKey) -> Vec<WorkloadState> {
+        let tracks = self.syncs.get(sync).into_iter().flat_map(|watched| &watched.tracks);
+        tracks.flat_map(|(id, track)| track.states(id)).collect()
+    }
+
+    fn seen(&self, id: &ObjectId) -> Option<&Seen> {
+        self.kinds.get(&GroupKind::of(id))?.objects.get(id)
+    }
+
+    /// Derives anew what there is to report of these objects.
+    fn refreshed(&mut self, ids: impl IntoIterator<Item = ObjectId>, now: Timestamp) -> Changes {
+        let mut changes = Changes::new();
+        for id in ids {
+            let Some(sync) = self.owners.get(&id).cloned() else { continue };
+            if self.refresh(&sync, &id, now) {
+                changes.entry(sync).or_default().insert(id);
+            }
+        }
+        changes
+    }
+
+    fn refresh(&mut self, sync: &SyncKey, id: &ObjectId, now: Timestamp) -> bool {
+        let Self { syncs, kinds, pods, .. } = self;
+        let Some(watched) = syncs.get_mut(sync) else { return false };
+        let kind = kinds.get(&GroupKind::of(id));
+        let seen = kind.and_then(|kind| kind.objects.get(id));
+        let pod = seen.and_then(|seen| failing_pod(seen, pods.get(id), now));
+        let Some(wanted) = watched.wanted.get(id) else { return false };
+        let failure = watched.failed.get(id);
+        let stale = seen.is_some_and(|seen| seen.applied != wanted.hash) && failure.is_none();
+        let health = match seen {
+            Some(seen) if !stale => with_pod(&seen.health, pod),
+            Some(_) => in_progress("NotObserved", "what was applied has not been seen by the watch yet"),
+            None => unseen(kind),
+        };
+        let deadline = watched.deadline(id).unwrap_or(now);
+        let mut changed = false;
+        if !wanted.references.is_empty() {
+            let circumstances = Circumstances {
+                failure,
+                seen,
+                pod,
+                stale,
+                deadline,
+                now,
+                changed_at: wanted.changed_at.unwrap_or(watched.enforced_at),
+                all_is_unwell: watched.all_is_unwell(wanted.touched),
+            };
+            let track = watched.tracks.entry(id.clone()).or_default();
+            changed |= track.update(&wanted.references, &circumstances);
+        }
+        let overdue = health.status != Status::Current && now >= deadline;
+        let current = health.status == Status::Current;
+        if let Some(wanted) = watched.wanted.get_mut(id) {
+            changed |= overdue && !wanted.overdue;
+            wanted.overdue = overdue;
+        }
+        let before = if current { watched.unhealthy.remove(id) } else { watched.unhealthy.insert(id.clone(), health) };
+        changed | (before.as_ref() != watched.unhealthy.get(id))
+    }
+}
+
+impl Watched {
+    /// Until when an object must be healthy.
+    fn deadline(&self, id: &ObjectId) -> Option<Timestamp> {
+        let from = self.wanted.get(id)?.changed_at.unwrap_or(self.enforced_at);
+        from.checked_add(SignedDuration::try_from(self.timeout).ok()?).ok()
+    }
+
+    /// Whether over half of the objects that were last changed before this turn are unhealthy. Two make no half.
+    fn all_is_unwell(&self, turn: u64) -> bool {
+        let untouched = || self.wanted.iter().filter(|(_, wanted)| wanted.touched < turn);
+        let unwell = untouched().filter(|(id, _)| self.unhealthy.get(*id).is_some_and(is_unwell)).count();
+        let all = untouched().count();
+        all > 2 && unwell * 2 > all
+    }
+}
+
+fn is_unwell(health: &Health) -> bool {
+    matches!(health.status, Status::InProgress | Status::Failed) && health.reason != "NotObserved"
+}
+
+/// The first failure among the pods that run what the workload's template says.
+fn failing_pod<'a>(seen: &'a Seen, pods: Option<&'a Known<PodSeen>>, now: Timestamp) -> Option<&'a PodFailure> {
+    let workload = seen.workload.as_deref()?;
+    let of_template =
+        |pod: &&PodSeen| workload.references.iter().all(|(name, image)| pod.references.get(name) == Some(image));
+    let pods = pods.into_iter().flat_map(|pods| pods.objects.values()).filter(of_template).chain(&workload.pod);
+    let failures = pods.filter_map(|pod| pod.failure(now));
+    failures.min_by_key(|failure| (failure.trouble == Trouble::Inconclusive, &failure.pod))
+}
+
+/// A workload whose pods cannot run has failed, though its controller still hopes.
+fn with_pod(health: &Health, pod: Option<&PodFailure>) -> Health {
+    match pod {
+        Some(pod) if health.status == Status::InProgress => {
+            let status = if pod.trouble == Trouble::Failed { Status::Failed } else { Status::InProgress };
+            Health { status, reason: pod.reason.clone(), message: sentence(pod) }
+        }
+        _ => health.clone(),
+    }
+}
+
+fn unseen(kind: Option<&Known<Seen>>) -> Health {
+    match kind {
+        Some(Known { failure: Some(message), .. }) => in_progress("NotWatched", message),
+        Some(Known { complete: true, .. }) => in_progress("NotFound", "it is not in the cluster"),
+        _ => in_progress("NotObserved", "the watch of its kind has not listed it yet"),
+    }
+}
+
+fn in_progress(reason: &str, message: &str) -> Health {
+    Health { status: Status::InProgress, reason: reason.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

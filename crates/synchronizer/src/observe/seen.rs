@@ -1,0 +1,191 @@
+//! What is kept of an object and of a pod once they were looked at: their health, and what a verdict needs.
+
+use jiff::{SignedDuration, Timestamp};
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{APPLIED_ANNOTATION, Health, PodFailure, Status, Trouble, assess, pods_failure};
+use serde_json::Value;
+
+use super::template::{self, References};
+
+/// How long a pod may be without a node before that counts.
+const SCHEDULE_WINDOW: SignedDuration = SignedDuration::from_secs(15);
+
+/// An object as the watch last told of it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// Its health at that time.
+    pub(super) health: Health,
+    /// The hash that it says was applied.
+    pub(super) applied: String,
+    /// More, if it runs pods.
+    pub(super) workload: Option<Box<Workload>>,
+    /// The object itself, as long as its health changes by the passing of time.
+    aging: Option<Box<Value>>,
+}
+
+/// What the verdict on a workload needs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Workload {
+    /// What its template runs.
+    pub(super) references: References,
+    /// How its pods are found; `None` when they are not watched.
+    pub(super) selector: Option<String>,
+    /// Whether any pod of the present template is there or wanted: why not, in words.
+    pub(super) idle: Option<&'static str>,
+    /// Pods of an older template still serve as they should.
+    pub(super) old_pods_serve: bool,
+    /// It serves as it should, whatever its rollout does.
+    pub(super) available: bool,
+    /// The controller could not make pods (quota, admission): its words.
+    pub(super) cannot_create: Option<String>,
+    /// When a CronJob last succeeded.
+    pub(super) succeeded: Option<Timestamp>,
+    /// Its runs come by a schedule.
+    pub(super) scheduled: bool,
+    /// It is a pod itself.
+    pub(super) pod: Option<PodSeen>,
+}
+
+impl Seen {
+    /// Looks at an object.
+    pub(super) fn of(id: &ObjectId, object: Value, now: Timestamp) -> Self {
+        let mut health = assess(&object, now);
+        let applied = object.pointer("/metadata/annotations").and_then(|all| all.get(APPLIED_ANNOTATION));
+        let applied = applied.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let references = template::references(id, &object);
+        let workload = (!references.is_empty()).then(|| Box::new(Workload::of(id, &object, references)));
+        let ages = health.status == Status::InProgress && health.reason == "PodNotScheduled";
+        if health.status == Status::Current {
+            // Ten thousand of these sentences would be most of the memory.
+            health.message = String::new();
+        }
+        Self { health, applied, workload, aging: ages.then(|| Box::new(object)) }
+    }
+
+    /// When it must be looked at again though nothing happens to it.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        created(self.aging.as_deref()?)?.checked_add(SCHEDULE_WINDOW).ok()
+    }
+
+    /// The same object at a later time.
+    pub(super) fn aged(&self, id: &ObjectId, now: Timestamp) -> Option<Self> {
+        Some(Self::of(id, Value::clone(self.aging.as_deref()?), now))
+    }
+}
+
+impl Workload {
+    fn of(id: &ObjectId, object: &Value, references: References) -> Self {
+        let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64);
+        let count = |pointer: &str| number(pointer).unwrap_or(0);
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let flag = |pointer: &str| object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
+        let mut this = Self { references, ..Self::default() };
+        let on_delete = text("/spec/updateStrategy/type") == "OnDelete";
+        match id.kind.as_str() {
+            "Deployment" => {
+                this.selector = template::selector(object);
+                let available = condition(object, "Available").is_some_and(|(status, _)| status == "True");
+                this.available = available && count("/status/availableReplicas") > 0;
+                this.old_pods_serve = this.available && count("/status/replicas") > count("/status/updatedReplicas");
+                this.idle = match number("/spec/replicas") {
+                    _ if flag("/spec/paused") => Some("the Deployment is paused"),
+                    Some(0) => Some("it is scaled to zero"),
+                    _ => None,
+                };
+            }
+            "StatefulSet" => {
+                this.selector = template::selector(object);
+                let wanted = number("/spec/replicas").unwrap_or(1);
+                let ready = count("/status/readyReplicas");
+                let differs = text("/status/currentRevision") != text("/status/updateRevision");
+                // One pod at a time is replaced; the others are those of before.
+                this.available = ready > 0 && ready >= wanted - 1;
+                this.old_pods_serve = differs && this.available;
+                this.idle = match wanted {
+                    0 => Some("it is scaled to zero"),
+                    _ if on_delete && count("/status/updatedReplicas") == 0 => {
+                        Some("pods are replaced on deletion only")
+                    }
+                    _ if !differs || count("/status/updatedReplicas") > 0 => None,
+                    wanted if count("/spec/updateStrategy/rollingUpdate/partition") >= wanted => {
+                        Some("the partition lets no pod be replaced")
+                    }
+                    _ => None,
+                };
+            }
+            "DaemonSet" => {
+                this.selector = template::selector(object);
+                let wanted = count("/status/desiredNumberScheduled");
+                let ready = count("/status/numberAvailable");
+                let updated = count("/status/updatedNumberScheduled");
+                this.available = ready > 0 && ready >= wanted - 1;
+                this.old_pods_serve = updated < wanted && this.available;
+                this.idle = match wanted {
+                    0 => Some("no node wants a pod of it"),
+                    _ if on_delete && updated == 0 => Some("pods are replaced on deletion only"),
+                    _ => None,
+                };
+            }
+            "ReplicaSet" => {
+                this.selector = template::selector(object);
+                this.idle = (number("/spec/replicas") == Some(0)).then_some("it is scaled to zero");
+            }
+            "Job" => {
+                this.selector = template::selector(object);
+                this.idle = flag("/spec/suspend").then_some("the Job is suspended");
+            }
+            "CronJob" => {
+                this.scheduled = true;
+                this.succeeded = text("/status/lastSuccessfulTime").parse().ok();
+                this.idle = flag("/spec/suspend").then_some("the CronJob is suspended");
+            }
+            "Pod" => this.pod = Some(PodSeen::of(object)),
+            _ => {}
+        }
+        this.cannot_create = condition(object, "ReplicaFailure")
+            .filter(|(status, _)| *status == "True")
+            .map(|(_, message)| message.to_owned());
+        this
+    }
+}
+
+/// A pod of a workload that is not current.
+#[derive(Debug, Clone)]
+pub(super) struct PodSeen {
+    /// What it runs.
+    pub(super) references: References,
+    /// What keeps it from running.
+    pub(super) failure: Option<PodFailure>,
+    created: Option<Timestamp>,
+}
+
+impl PodSeen {
+    /// Looks at a pod.
+    pub(super) fn of(pod: &Value) -> Self {
+        let references = pod.get("spec").map(template::of_pod).unwrap_or_default();
+        Self { references, failure: pods_failure(std::slice::from_ref(pod)), created: created(pod) }
+    }
+
+    /// When what the scheduler says about it begins to count; `None` when nothing waits for that.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.failure.as_ref().filter(|failure| failure.trouble == Trouble::Inconclusive)?;
+        self.created?.checked_add(SCHEDULE_WINDOW).ok()
+    }
+
+    /// What keeps it from running, unless it is too young to tell.
+    pub(super) fn failure(&self, now: Timestamp) -> Option<&PodFailure> {
+        let young = self.due().is_some_and(|due| now < due);
+        self.failure.as_ref().filter(|_| !young)
+    }
+}
+
+fn created(object: &Value) -> Option<Timestamp> {
+    object.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()
+}
+
+/// Status and message of a condition.
+fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
+    Some((found["status"].as_str().unwrap_or_default(), found["message"].as_str().unwrap_or_default()))
+}

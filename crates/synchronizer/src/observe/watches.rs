@@ -1,0 +1,137 @@
+//! The watches behind the index: one per kind whose health depends on status, one per workload that is coming up.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::ApiResource;
+use lockstep_cluster::{Cluster, Kind, WatchEvent};
+use lockstep_daemon::Shutdown;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{GroupKind, SYNC_LABEL, Scope};
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_stream::StreamMap;
+
+use super::HealthObserver;
+use super::index::{Changes, PodsOf, Told};
+
+/// What happens within this time is reported together, and the watches are looked over once.
+const SETTLE: Duration = Duration::from_millis(50);
+
+type Events = BoxStream<'static, WatchEvent<Value>>;
+
+/// Follows what there is to watch until the daemon stops.
+pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
+    let mut watches = Watches { cluster, kinds: BTreeMap::new(), objects: StreamMap::new(), pods: StreamMap::new() };
+    let mut pending = Changes::new();
+    let mut settle: Option<Instant> = None;
+    let mut tick: Option<Instant> = None;
+    let stopped = shutdown.requested();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => return Ok(()),
+            () = observer.woken() => {}
+            Some((kind, event)) = watches.objects.next(), if !watches.objects.is_empty() => {
+                let told = told(&kind, event);
+                merge(&mut pending, observer.index().kind_told(&kind, told, observer.now()));
+            }
+            Some((pods, event)) = watches.pods.next(), if !watches.pods.is_empty() => {
+                let told = told(&pod_kind(), event);
+                merge(&mut pending, observer.index().pods_told(&pods.workload, told, observer.now()));
+            }
+            () = until(tick), if tick.is_some() => {
+                tick = None;
+                merge(&mut pending, observer.index().ticked(observer.now()));
+            }
+            () = until(settle), if settle.is_some() => {
+                settle = None;
+                observer.report(std::mem::take(&mut pending));
+                watches.look_over(observer);
+                tick = observer.next_tick().map(|pause| Instant::now() + pause);
+                continue;
+            }
+        }
+        settle = settle.or_else(|| Some(Instant::now() + SETTLE));
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    if let Some(time) = time {
+        tokio::time::sleep_until(time).await;
+    }
+}
+
+fn merge(pending: &mut Changes, more: Changes) {
+    for (sync, objects) in more {
+        pending.entry(sync).or_default().extend(objects);
+    }
+}
+
+struct Watches {
+    cluster: Cluster,
+    kinds: BTreeMap<GroupKind, Kind>,
+    objects: StreamMap<GroupKind, Events>,
+    pods: StreamMap<PodsOf, Events>,
+}
+
+impl Watches {
+    /// Starts the watches that are missing and ends those that nobody needs.
+    fn look_over(&mut self, observer: &HealthObserver) {
+        let mut index = observer.index();
+        let kinds = index.kinds_to_watch();
+        for kind in self.kinds.keys().filter(|kind| !kinds.contains_key(*kind)) {
+            self.objects.remove(kind);
+            index.kind_forgotten(kind);
+        }
+        for (name, kind) in kinds.iter().filter(|(name, kind)| self.kinds.get(*name) != Some(*kind)) {
+            let events = self.cluster.watch_objects(kind, None, Some(SYNC_LABEL)).boxed();
+            self.objects.insert(name.clone(), events);
+        }
+        self.kinds = kinds;
+
+        let pods = index.pods_to_watch();
+        let ended: Vec<PodsOf> = self.pods.keys().filter(|watched| !pods.contains(*watched)).cloned().collect();
+        for watched in ended {
+            self.pods.remove(&watched);
+            index.pods_forgotten(&watched.workload);
+        }
+        for pods in pods {
+            if !self.pods.contains_key(&pods) {
+                let namespace = pods.workload.namespace.as_str();
+                let events = self.cluster.watch_objects(&pod(), Some(namespace), Some(&pods.selector)).boxed();
+                self.pods.insert(pods, events);
+            }
+        }
+    }
+}
+
+fn pod() -> Kind {
+    Kind { resource: ApiResource::erase::<Pod>(&()), scope: Scope::Namespaced }
+}
+
+fn pod_kind() -> GroupKind {
+    GroupKind { group: String::new(), kind: "Pod".to_owned() }
+}
+
+fn told(kind: &GroupKind, event: WatchEvent<Value>) -> Told {
+    match event {
+        WatchEvent::Restarted => Told::Restarted,
+        WatchEvent::Applied(object) => Told::Applied(id(kind, &object), object),
+        WatchEvent::ListComplete => Told::ListComplete,
+        WatchEvent::Deleted(object) => Told::Deleted(id(kind, &object)),
+        WatchEvent::Failed(error) => {
+            tracing::warn!(kind = %kind, %error, "health cannot be watched; trying again");
+            Told::Failed(error.to_string())
+        }
+    }
+}
+
+fn id(kind: &GroupKind, object: &Value) -> ObjectId {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace: text("namespace"), name: text("name") }
+}

@@ -1,0 +1,217 @@
+//! The daemon: ports are bound first, then everything that works is started, and stopped in order.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use futures::Stream;
+use lockstep_cluster::{Cluster, Connect, ConnectError, Events, Options, Reviews};
+use lockstep_daemon::{
+    Admin, ChannelError, GrpcError, GrpcServer, GrpcServices, HttpError, ListenAddress, Policy, Readiness, ServerTls,
+    Shutdown, Stopped, TaskError, Tasks, TlsError, Transport,
+};
+use lockstep_manifest::ObjectId;
+use prometheus_client::registry::Registry;
+
+use crate::auth::ClusterAuth;
+use crate::board::Board;
+use crate::controller::{self, Controller};
+use crate::mailbox::Mailboxes;
+use crate::metrics::Metrics;
+use crate::observe::HealthObserver;
+use crate::server::SyncsService;
+use crate::settings::Settings;
+use crate::updates::Updates;
+use crate::wiring::{SystemClock, ports};
+use crate::{bootstrap, events};
+
+/// What Kubernetes calls us in Events.
+const CONTROLLER: &str = "lockstep.dev/synchronizer";
+
+/// Why the daemon could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder for the clones cannot be used.
+    #[error("cannot use the folder {folder} for clones: {source}; make it writable or set data")]
+    Data {
+        /// The folder.
+        folder: Utf8PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There are no usable credentials for the API server.
+    #[error("cannot connect to Kubernetes: {0}")]
+    Cluster(#[from] ConnectError),
+    /// The certificate of the gRPC port cannot be used.
+    #[error("cannot serve TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// The gRPC port cannot be bound.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+    /// The admin port cannot be bound.
+    #[error("cannot serve the admin port: {0}")]
+    Admin(#[from] HttpError),
+    /// The address of the automator cannot be called.
+    #[error("cannot call the automator: {0}")]
+    Automator(#[from] ChannelError),
+}
+
+/// Why the daemon could not be started, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It did not end well.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+/// Starts the daemon and runs it until a signal, or until a part that it needs ends.
+///
+/// # Errors
+/// As [`Synchronizer::start`]; the failure of a part; parts that did not end in time.
+pub async fn run(settings: Settings) -> Result<Stopped, RunError> {
+    Ok(Synchronizer::start(settings).await?.run_until_stopped().await?)
+}
+
+/// A daemon that was started. Dropping it aborts its work.
+pub struct Synchronizer {
+    tasks: Tasks,
+    grpc: ListenAddress,
+    admin: SocketAddr,
+    settings: Settings,
+}
+
+impl Synchronizer {
+    /// Binds the ports and starts the work. An API server, repository or automator that cannot be reached is no error:
+    /// the daemon says so and tries again.
+    ///
+    /// # Errors
+    /// If ports, credentials, certificate or folder cannot be used.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&settings.data)
+            .map_err(|source| StartError::Data { folder: settings.data.clone(), source })?;
+        let cluster = connect(&settings).await?;
+        let transport = match &settings.tls {
+            Some(tls) => Transport::Tls(ServerTls::from_files(&tls.certificate_file, &tls.key_file)?),
+            None => Transport::Plain,
+        };
+        let grpc = GrpcServer::bind(&settings.listen.grpc, transport).await?;
+        let admin = Admin::bind(settings.listen.admin).await?;
+        let (grpc_address, admin_address) = (grpc.address().clone(), admin.address());
+
+        let mut tasks = Tasks::new();
+        let shutdown = tasks.shutdown();
+        let (board, mailboxes, readiness) = (Board::default(), Arc::new(Mailboxes::default()), Readiness::new());
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry, board.clone());
+        let (queue, sender) = events::queue(Events::new(cluster.clone(), CONTROLLER, &instance()));
+        let observer = Arc::new(HealthObserver::new(mailboxes.clone(), Arc::new(SystemClock)));
+        let updates = settings.automator.clone();
+        let updates = updates.map(|endpoint| Updates::new(endpoint, board.clone(), mailboxes.clone())).transpose()?;
+
+        let (namespaces, data) = (settings.namespaces.clone(), settings.data.clone());
+        let ports = ports(cluster.clone(), namespaces, data, observer.clone(), queue, metrics);
+        let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
+        let (source, nudges) = (ports.source.clone(), mailboxes.clone());
+        let service = SyncsService::new(board.clone(), nudges, source, auth.clone(), shutdown.clone());
+        let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(service.into_server());
+        let options =
+            controller::Options { concurrency: settings.concurrency, protected: protected(cluster.namespace()) };
+        let ready = readiness.wait_for("the list of Syncs");
+
+        tasks.spawn("admin", Policy::Critical, admin.serve(registry, readiness, shutdown.clone()));
+        tasks.spawn("grpc", Policy::Critical, grpc.serve(services, auth, shutdown.clone()));
+        tasks.spawn("events", Policy::Optional, infallible(sender.run(shutdown.clone())));
+        let health = observer.follow(cluster.clone(), shutdown.clone());
+        tasks.spawn("health", Policy::Critical, infallible(health));
+        let controller = Controller::new(ports, board, mailboxes, options);
+        tasks.spawn("controller", Policy::Critical, controller.run(ready, shutdown.clone()));
+        if let Some(updates) = updates {
+            tasks.spawn("updates", Policy::Optional, infallible(updates.run(shutdown.clone())));
+        }
+        if let Some(wanted) = settings.bootstrap.clone() {
+            tasks.spawn("bootstrap", Policy::Optional, bootstrap::create(wanted, cluster, shutdown));
+        }
+        tracing::info!(grpc = %grpc_address, admin = %admin_address, "started");
+        Ok(Self { tasks, grpc: grpc_address, admin: admin_address, settings })
+    }
+
+    /// Where the gRPC service listens, with the port that the system chose if it was 0.
+    #[must_use]
+    pub fn grpc_address(&self) -> &ListenAddress {
+        &self.grpc
+    }
+
+    /// Where the admin port listens.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// To ask it to stop.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.tasks.shutdown()
+    }
+
+    /// Runs until SIGTERM or SIGINT, or until a part that it needs ends.
+    ///
+    /// # Errors
+    /// The failure of a part; parts that did not end within the grace period.
+    pub async fn run_until_stopped(self) -> Result<Stopped, TaskError> {
+        self.tasks.run_until_stopped(self.settings.shutdown_grace.get()).await
+    }
+
+    /// The same with requests to stop from `signals`.
+    ///
+    /// # Errors
+    /// As [`Synchronizer::run_until_stopped`].
+    pub async fn run_until(self, signals: impl Stream<Item = ()>) -> Result<Stopped, TaskError> {
+        self.tasks.run_until(signals, self.settings.shutdown_grace.get()).await
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Cluster, ConnectError> {
+    let connect = match &settings.kubeconfig {
+        Some(path) => Connect::Kubeconfig { path: Some(path.clone().into()), context: None },
+        None => Connect::InCluster,
+    };
+    let options = Options { request_timeout: settings.request_timeout.get(), ..Options::default() };
+    Cluster::connect(connect, options).await
+}
+
+/// The pod's name, where there is one.
+fn instance() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "lockstep-synchronizer".to_owned())
+}
+
+/// What the daemon itself runs on, as it is shipped: never deleted, whatever Git says.
+fn protected(namespace: &str) -> BTreeSet<ObjectId> {
+    let id = |group: &str, kind: &str, namespace: &str, name: &str| ObjectId {
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    let name = "lockstep-synchronizer";
+    let rbac = "rbac.authorization.k8s.io";
+    BTreeSet::from([
+        id("", "Namespace", "", namespace),
+        id("", "ServiceAccount", namespace, name),
+        id("apps", "Deployment", namespace, name),
+        id("apiextensions.k8s.io", "CustomResourceDefinition", "", "syncs.lockstep.dev"),
+        id(rbac, "ClusterRole", "", name),
+        id(rbac, "ClusterRoleBinding", "", name),
+        id(rbac, "ClusterRole", "", "lockstep-manages"),
+        id(rbac, "ClusterRoleBinding", "", "lockstep-manages"),
+    ])
+}
+
+/// Tasks may fail in general; these cannot.
+async fn infallible(task: impl Future<Output = Result<(), Infallible>>) -> Result<(), std::io::Error> {
+    task.await.map_err(|never| match never {})
+}

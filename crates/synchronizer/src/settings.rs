@@ -1,0 +1,177 @@
+//! How the process runs. What it syncs is said in the cluster, by Syncs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use camino::Utf8PathBuf;
+use lockstep_daemon::{Endpoint, ListenAddress, LogSettings, Period, SettingsErrors, Sources};
+use lockstep_repository::{PlainHttp, RemoteUrl};
+use serde::{Deserialize, Serialize};
+
+use crate::resource::SyncSpec;
+
+/// More requests in flight than this help no API server.
+const MOST_REQUESTS: usize = 1000;
+
+/// The settings of the daemon; `docs/configuration.md` describes each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// The kubeconfig file; without one, the pod's own service account.
+    pub kubeconfig: Option<Utf8PathBuf>,
+    /// Only the Syncs of these namespaces are acted on; none means all.
+    pub namespaces: Vec<String>,
+    /// The folder of the clones.
+    pub data: Utf8PathBuf,
+    /// The automator to tell what runs, and to hear of commits from.
+    pub automator: Option<Endpoint>,
+    /// Where the ports are.
+    pub listen: Listen,
+    /// The certificate of the gRPC port.
+    pub tls: Option<Tls>,
+    /// Requests in flight to the API server, per Sync.
+    pub concurrency: usize,
+    /// How long one request to the API server may take.
+    pub request_timeout: Period,
+    /// How long the work in hand may take after the request to stop.
+    pub shutdown_grace: Period,
+    /// Logs.
+    pub log: LogSettings,
+    /// One Sync to create at start if it does not exist.
+    pub bootstrap: Option<Bootstrap>,
+}
+
+/// Where the ports are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Listen {
+    /// The service `Syncs`.
+    pub grpc: ListenAddress,
+    /// `/live`, `/ready` and `/metrics`.
+    pub admin: SocketAddr,
+}
+
+/// A certificate and its key, as files in PEM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate_file: Utf8PathBuf,
+    /// The private key.
+    pub key_file: Utf8PathBuf,
+}
+
+/// The Sync that is created if it does not exist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Bootstrap {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its spec, as on the object.
+    pub spec: SyncSpec,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            namespaces: Vec::new(),
+            data: "/var/lib/lockstep-synchronizer".into(),
+            automator: None,
+            listen: Listen::default(),
+            tls: None,
+            concurrency: 32,
+            request_timeout: Period::seconds(30),
+            shutdown_grace: Period::seconds(20),
+            log: LogSettings::default(),
+            bootstrap: None,
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { grpc: ListenAddress::Tcp(loopback(7410)), admin: loopback(7411) }
+    }
+}
+
+impl Settings {
+    /// Loads and checks the settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first of it.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsErrors> {
+        lockstep_daemon::load(sources, Self::problems)
+    }
+
+    /// What the types cannot say: pairs of a key and a message.
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, message: String| problems.push((key.to_owned(), message));
+        for (index, namespace) in self.namespaces.iter().enumerate() {
+            if !is_label(namespace) {
+                problem(&format!("namespaces.{index}"), format!("{namespace:?} cannot be the name of a namespace"));
+            }
+        }
+        if let Some(automator) = &self.automator
+            && let Err(error) = automator.check()
+        {
+            problem("automator.address", error.to_string());
+        }
+        if let ListenAddress::Tcp(address) = &self.listen.grpc
+            && !address.ip().is_loopback()
+            && self.tls.is_none()
+        {
+            let message = format!(
+                "is required because listen.grpc is {address}, which is not loopback: set certificate-file and key-file"
+            );
+            problem("tls", message);
+        }
+        if !(1..=MOST_REQUESTS).contains(&self.concurrency) {
+            problem("concurrency", format!("must be from 1 to {MOST_REQUESTS}, not {}", self.concurrency));
+        }
+        for (key, period) in [("request-timeout", self.request_timeout), ("shutdown-grace", self.shutdown_grace)] {
+            if period.get().is_zero() {
+                problem(key, "must be longer than nothing".to_owned());
+            }
+        }
+        if let Some(bootstrap) = &self.bootstrap {
+            for (key, message) in bootstrap.problems(&self.namespaces) {
+                problem(&format!("bootstrap.{key}"), message);
+            }
+        }
+        problems
+    }
+}
+
+impl Bootstrap {
+    fn problems(&self, namespaces: &[String]) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.name.is_empty() || !self.name.split('.').all(is_label) {
+            problems.push(("name", format!("{:?} cannot be the name of a Sync", self.name)));
+        }
+        if !is_label(&self.namespace) {
+            problems.push(("namespace", format!("{:?} cannot be the name of a namespace", self.namespace)));
+        } else if !namespaces.is_empty() && !namespaces.contains(&self.namespace) {
+            let message = format!("{} is not among namespaces, so nothing would act on the Sync", self.namespace);
+            problems.push(("namespace", message));
+        }
+        let source = &self.spec.source;
+        let plain = if source.dangerous_plain_http { PlainHttp::Allowed } else { PlainHttp::LoopbackOnly };
+        if let Err(error) = RemoteUrl::parse(&source.repository, plain) {
+            problems.push(("spec.source.repository", error.to_string()));
+        }
+        problems
+    }
+}
+
+/// A DNS label, as namespaces are named.
+fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! The API server for the actors and the controller.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future;
+use futures::stream::{BoxStream, StreamExt};
+use kube::core::ApiResource;
+use lockstep_cluster::{Cluster, Deletion, Discovery, Kind, Lookup, Precondition, Resolution, WatchEvent};
+use lockstep_plan::{Class, LiveMetadata, ParentMetadata, Scope};
+use serde_json::Value;
+use tokio::sync::RwLock;
+
+use crate::ports::{self, Applied, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target};
+use crate::resource::{SyncObject, SyncStatus};
+
+/// The API server as the daemon itself.
+pub(super) struct ApiServer {
+    cluster: Cluster,
+    namespaces: BTreeSet<String>,
+    discovery: RwLock<Option<Arc<Discovery>>>,
+}
+
+/// Its objects as one identity.
+struct ApiObjects(Cluster);
+
+impl ApiServer {
+    /// Acts on the Syncs of these namespaces; none means all.
+    pub(super) fn new(cluster: Cluster, namespaces: impl IntoIterator<Item = String>) -> Self {
+        Self { cluster, namespaces: namespaces.into_iter().collect(), discovery: RwLock::default() }
+    }
+
+    async fn discovery(&self, freshness: Freshness) -> Result<Arc<Discovery>, ClusterError> {
+        if freshness == Freshness::Cached
+            && let Some(known) = &*self.discovery.read().await
+        {
+            return Ok(known.clone());
+        }
+        let mut slot = self.discovery.write().await;
+        let fresh = Arc::new(self.cluster.discover().await?);
+        *slot = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
+fn sync_kind() -> Kind {
+    Kind { resource: ApiResource::erase::<SyncObject>(&()), scope: Scope::Namespaced }
+}
+
+#[async_trait]
+impl ports::Cluster for ApiServer {
+    async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError> {
+        let discovery = self.discovery(freshness).await?;
+        let resolve = |kind: &KindName| match &kind.version {
+            Some(version) => discovery.resolve(&kind.group, version, &kind.kind),
+            None => discovery.served(&kind.group, &kind.kind),
+        };
+        Ok(kinds.iter().map(resolve).collect())
+    }
+
+    fn objects(&self, namespace: &str, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
+        let cluster = match service_account {
+            None => self.cluster.clone(),
+            Some(account) => self.cluster.impersonating(namespace, account).map_err(|error| ClusterError {
+                class: Class::Invalid,
+                code: None,
+                message: error.to_string(),
+                retry_after: None,
+            })?,
+        };
+        Ok(Arc::new(ApiObjects(cluster)))
+    }
+
+    fn watch(&self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>> {
+        self.cluster.watch_metadata(kind, selector).map(news).boxed()
+    }
+
+    fn watch_syncs(&self) -> BoxStream<'static, News<Box<SyncObject>>> {
+        let namespaces = self.namespaces.clone();
+        // With one namespace the right to see it is enough; with more, one watch of all is still one watch.
+        let only = namespaces.iter().next().filter(|_| namespaces.len() == 1).cloned();
+        let events = self.cluster.watch_objects(&sync_kind(), only.as_deref(), None);
+        events.filter_map(move |event| future::ready(sync_news(&namespaces, event))).boxed()
+    }
+
+    async fn write_status(&self, sync: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError> {
+        let status = serde_json::to_value(status).map_err(|error| unwritable(&error))?;
+        let key = &sync.key;
+        Ok(self.cluster.replace_status(&sync_kind(), &key.namespace, &key.name, &sync.uid, &status).await?)
+    }
+
+    async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {
+        let key = &sync.key;
+        let ParentMetadata { labels, annotations } = parent;
+        let kind = sync_kind();
+        Ok(self.cluster.annotate(&kind, &key.namespace, &key.name, &sync.uid, labels, annotations).await?)
+    }
+}
+
+fn unwritable(error: &serde_json::Error) -> ClusterError {
+    let message = format!("write the status of a Sync: {error}");
+    ClusterError { class: Class::Invalid, code: None, message, retry_after: None }
+}
+
+fn news<T>(event: WatchEvent<T>) -> News<T> {
+    match event {
+        WatchEvent::Restarted => News::Restarted,
+        WatchEvent::Applied(object) => News::Applied(object),
+        WatchEvent::ListComplete => News::ListComplete,
+        WatchEvent::Deleted(object) => News::Deleted(object),
+        WatchEvent::Failed(error) => News::Failed(error.into()),
+    }
+}
+
+/// A Sync that cannot be read (made before its definition knew a rule) is left out, and the others go on.
+fn sync_news(namespaces: &BTreeSet<String>, event: WatchEvent<Value>) -> Option<News<Box<SyncObject>>> {
+    let sync = |object: Value| {
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (text("namespace"), text("name"));
+        if !namespaces.is_empty() && !namespaces.contains(&namespace) {
+            return None;
+        }
+        match serde_json::from_value(object) {
+            Ok(sync) => Some(Box::new(sync)),
+            Err(error) => {
+                tracing::error!(namespace, name, %error, "the Sync cannot be understood and is left alone; correct its spec");
+                None
+            }
+        }
+    };
+    Some(match event {
+        WatchEvent::Applied(object) => News::Applied(sync(object)?),
+        WatchEvent::Deleted(object) => News::Deleted(sync(object)?),
+        WatchEvent::Restarted => News::Restarted,
+        WatchEvent::ListComplete => News::ListComplete,
+        WatchEvent::Failed(error) => News::Failed(error.into()),
+    })
+}
+
+#[async_trait]
+impl Objects for ApiObjects {
+    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError> {
+        let Target { kind, namespace, name } = target;
+        let applied = self.0.apply(kind, namespace, name, body, precondition).await?;
+        Ok(Applied { live: applied.live, created: applied.created })
+    }
+
+    async fn dry_run(&self, target: &Target, body: &Value) -> Result<LiveMetadata, ClusterError> {
+        Ok(self.0.dry_run(&target.kind, &target.namespace, &target.name, body).await?.live)
+    }
+
+    async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError> {
+        match self.0.lookup(&target.kind, &target.namespace, &target.name).await {
+            Lookup::Absent => Ok(None),
+            Lookup::Present(live) => Ok(Some(*live)),
+            Lookup::Unknown(error) => Err(error.into()),
+        }
+    }
+
+    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError> {
+        Ok(self.0.list_metadata(kind, "").await?)
+    }
+
+    async fn drop_managed_fields(
+        &self,
+        target: &Target,
+        positions: &[usize],
+        resource_version: &str,
+    ) -> Result<LiveMetadata, ClusterError> {
+        let Target { kind, namespace, name } = target;
+        Ok(self.0.drop_managed_fields(kind, namespace, name, positions, resource_version).await?)
+    }
+
+    async fn delete(&self, kind: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError> {
+        Ok(self.0.delete(kind, seen).await?)
+    }
+
+    async fn read(&self, target: &Target) -> Result<Option<Value>, ClusterError> {
+        Ok(self.0.object(&target.kind, &target.namespace, &target.name).await?)
+    }
+}
