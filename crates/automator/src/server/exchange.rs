@@ -74,7 +74,7 @@ impl Connection {
                     Ok(None) => self.reports = None,
                     Err(status) => {
                         debug!(cluster = self.identity.name, %status, "disconnected");
-                        return None;
+                        return Some(Err(status));
                     }
                 },
                 changed = self.heads.changed() => changed.ok()?,

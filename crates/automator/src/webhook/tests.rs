@@ -1,1 +1,129 @@
+use std::net::SocketAddr;
 
+use camino::Utf8PathBuf;
+use lockstep_daemon::{HttpServer, Shutdown};
+use prometheus_client::registry::Registry;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::board::{BranchState, PlaceState};
+use crate::turn::Wake;
+
+const TYPE: &str = "application/vnd.docker.distribution.events.v1+json";
+
+/// A served webhook and the bells of two branches; only the first names an image.
+struct World {
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    bells: Arc<[(BranchKey, Bell)]>,
+    shutdown: Shutdown,
+    running: JoinSet<Result<(), lockstep_daemon::HttpError>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Utf8PathBuf::from_path_buf(folder.path().join("secret")).unwrap();
+        std::fs::write(&secret, "Bearer canary\n").unwrap();
+        let key =
+            |branch: &str| BranchKey { repository: "https://git.example/a".to_owned(), branch: branch.to_owned() };
+        let bells: Arc<[_]> = [(key("main"), Bell::default()), (key("dev"), Bell::default())].into();
+        let board = Board::default();
+        board.publish(
+            &key("main"),
+            BranchState {
+                head: "1".repeat(40).parse().unwrap(),
+                at: jiff::Timestamp::UNIX_EPOCH,
+                places: vec![PlaceState {
+                    file: "web.yaml".to_owned(),
+                    line: 1,
+                    object: "Deployment/web".to_owned(),
+                    container: "web".to_owned(),
+                    current: "registry.example/acme/web:1.4.2".to_owned(),
+                    policy: "semver:~1.4".to_owned(),
+                    automated: true,
+                    selected: None,
+                    held: None,
+                }],
+                problems: Vec::new(),
+            },
+        );
+        let metrics = Metrics::register(&mut Registry::default());
+        let webhook = Webhook { secret: SecretFile::new(secret), board, bells: Arc::clone(&bells), metrics };
+        let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (address, shutdown, mut running) = (server.address(), Shutdown::new(), JoinSet::new());
+        running.spawn(server.serve(webhook.router(), shutdown.clone()));
+        Self { folder, address, bells, shutdown, running }
+    }
+
+    /// The status of the answer, and what the first branch was asked for.
+    async fn post(&self, authorization: &str, content_type: &str, body: &str) -> (u16, Wake) {
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        let request = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {authorization}\r\n\
+             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        // The server may answer and close before it has read all.
+        let _ = connection.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = connection.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(self.bells[1].1.take().wake(), Wake::Git, "the other branch names no such image");
+        (answer.split(' ').nth(1).unwrap().parse().unwrap(), self.bells[0].1.take().wake())
+    }
+}
+
+fn pushed(host: &str, repository: &str) -> String {
+    let event = serde_json::json!({
+        "action": "push",
+        "target": {"repository": repository, "tag": "1.4.3"},
+        "request": {"host": host},
+    });
+    serde_json::json!({"events": [event]}).to_string()
+}
+
+#[tokio::test]
+async fn a_push_wakes_the_branches_that_name_the_image_by_whichever_host() {
+    let mut world = World::new().await;
+    let web = Repository { host: "registry.example".to_owned(), name: "acme/web".to_owned() };
+    let woken = Wake::Images([web].into());
+    for (host, repository, wanted) in [
+        ("registry.example", "acme/web", &woken),
+        ("10.0.0.7:5000", "acme/web", &woken),
+        ("registry.example", "acme/webs", &Wake::Git),
+        ("registry.example", "web", &Wake::Git),
+    ] {
+        let found = world.post("Bearer canary", TYPE, &pushed(host, repository)).await;
+        assert_eq!((found.0, &found.1), (202, wanted), "{host} {repository}");
+    }
+    world.shutdown.request();
+    world.running.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_read_from_who_cannot_show_the_secret() {
+    let world = World::new().await;
+    let body = pushed("registry.example", "acme/web");
+    let large = format!("{}{}", body, " ".repeat(2 * 1024 * 1024));
+    for (authorization, content_type, body, wanted) in [
+        ("Bearer wrong", TYPE, body.as_str(), 401),
+        ("", TYPE, body.as_str(), 401),
+        ("Bearer wrong", TYPE, "{", 401),
+        ("Bearer canary", "application/json", body.as_str(), 415),
+        ("Bearer canary", TYPE, "{", 400),
+        ("Bearer canary", TYPE, "{\"events\": 1}", 400),
+        ("Bearer canary", TYPE, large.as_str(), 413),
+        ("Bearer canary", TYPE, "{\"events\": [1, {\"action\": \"push\"}]}", 202),
+    ] {
+        let found = world.post(authorization, content_type, body).await;
+        assert_eq!(found, (wanted, Wake::Git), "{authorization} {content_type} {:.80}", body);
+    }
+    std::fs::write(world.folder.path().join("secret"), "rotated").unwrap();
+    assert_eq!(world.post("Bearer canary", TYPE, &body).await.0, 401);
+    assert_eq!(world.post("rotated", TYPE, &body).await.0, 202);
+    std::fs::remove_file(world.folder.path().join("secret")).unwrap();
+    assert_eq!(world.post("rotated", TYPE, &body).await.0, 503);
+}

@@ -1,1 +1,185 @@
+use lockstep_api::v1;
+use lockstep_daemon::Readiness;
+use lockstep_repository::CommitId;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::task::JoinSet;
 
+use super::*;
+use crate::allow::AllowedRepositories;
+use crate::board::BranchKey;
+use crate::clusters::Report;
+use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
+
+const FILE: &str = "web.yaml";
+
+fn manifest(tag: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  namespace: shop
+  annotations:
+    lockstep.dev/automated: \"true\"
+    lockstep.dev/policy: semver:~1.4
+    lockstep.dev/on-failure: revert
+spec:
+  containers:
+    - name: web
+      image: ghcr.io/acme/web:{tag}
+"
+    )
+}
+
+/// A running loop and the world that it looks at. Its intervals are long: only what happens wakes it.
+struct World {
+    branch: Arc<FakeBranch>,
+    tags: Arc<FakeTags>,
+    bell: Bell,
+    board: Board,
+    clusters: Clusters,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    registry: Registry,
+    running: JoinSet<Result<(), Infallible>>,
+}
+
+impl World {
+    fn start() -> Self {
+        let key = BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() };
+        let mut registry = Registry::default();
+        let day = Duration::from_secs(24 * 60 * 60);
+        let branch = Arc::new(FakeBranch::with(&[(FILE, &manifest("1.4.2"))]));
+        let tags = Arc::new(FakeTags::with("acme/web", &["1.4.2"]));
+        let (bell, board, clusters) = (Bell::default(), Board::default(), Clusters::default());
+        let (readiness, shutdown) = (Readiness::new(), Shutdown::new());
+        let looking = BranchLoop {
+            target: Target { branch: key, allowed: AllowedRepositories::new([], []), batch: Duration::ZERO },
+            branch: Arc::clone(&branch) as Arc<dyn Branch>,
+            tags: Arc::clone(&tags) as Arc<dyn Tags>,
+            clock: Arc::new(FakeClock::at("2026-11-23T12:00:00Z")),
+            bell: bell.clone(),
+            board: board.clone(),
+            notes: Notes::default(),
+            clusters: clusters.clone(),
+            metrics: Metrics::register(&mut registry),
+            git_interval: day,
+            registry_interval: day,
+            grace: Duration::from_secs(20),
+        };
+        let mut running = JoinSet::new();
+        running.spawn(looking.keep(readiness.wait_for("branch"), shutdown.clone()));
+        Self { branch, tags, bell, board, clusters, readiness, shutdown, registry, running }
+    }
+
+    /// Asks for a look at one image and waits for the turn.
+    async fn scan(&self) -> Answer {
+        self.bell.scan(Some(repository("acme/web"))).await.unwrap()
+    }
+
+    async fn head(&self) -> CommitId {
+        self.branch.head().await.unwrap()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    async fn stop(mut self) {
+        self.shutdown.request();
+        self.running.join_next().await.unwrap().unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_looks_at_the_start_and_at_every_hint_and_ends_when_asked() {
+    let world = World::start();
+    assert_eq!(world.readiness.waiting(), ["branch"]);
+    assert_eq!(world.scan().await.as_ref().as_ref().unwrap().pushed, None);
+    assert!(world.readiness.waiting().is_empty());
+
+    world.tags.push("acme/web", "1.4.3", None);
+    let mut heads = world.board.heads();
+    heads.mark_unchanged();
+    world.bell.images([repository("acme/web")]);
+    heads.changed().await.unwrap();
+    assert_eq!(world.branch.text(FILE), manifest("1.4.3"));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_at_is_looked_at_again_by_itself() {
+    let world = World::start();
+    world.scan().await.as_ref().as_ref().unwrap();
+    world.tags.push("acme/web", "1.4.3", None);
+    world.branch.reject(true);
+    assert!(matches!(world.scan().await.as_ref(), Err(TurnError::Rejected { .. })));
+    world.branch.reject(false);
+    let mut heads = world.board.heads();
+    heads.mark_unchanged();
+    heads.changed().await.unwrap();
+    assert_eq!(world.branch.text(FILE), manifest("1.4.3"));
+    assert!(
+        world.metrics().contains("lockstep_automator_errors_total{category=\"rejected\"} 1"),
+        "{}",
+        world.metrics()
+    );
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proven_failure_is_taken_back_at_once_and_counted_once() {
+    let world = World::start();
+    world.scan().await.as_ref().as_ref().unwrap();
+    let before = world.head().await;
+    world.tags.push("acme/web", "1.4.3", None);
+    let update = world.scan().await.as_ref().as_ref().unwrap().pushed.unwrap();
+    let report = |message: &str| {
+        let workload = v1::Workload {
+            kind: "Pod".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            container: "web".to_owned(),
+            reference: "ghcr.io/acme/web:1.4.3".to_owned(),
+            verdict: v1::Verdict::Failed.into(),
+            message: message.to_owned(),
+            ..v1::Workload::default()
+        };
+        Report::read(v1::ClusterEvent {
+            sync: "lockstep/shop".to_owned(),
+            repository: "git@git.example:config.git".to_owned(),
+            branch: "main".to_owned(),
+            applied_commit: update.to_string(),
+            previous_commit: before.to_string(),
+            workloads: vec![workload],
+            ..v1::ClusterEvent::default()
+        })
+        .unwrap()
+    };
+    let mut heads = world.board.heads();
+    heads.mark_unchanged();
+    world.clusters.apply("prod-eu", report("cannot pull"));
+    heads.changed().await.unwrap();
+    assert_eq!(world.branch.text(FILE), manifest("1.4.2"));
+
+    world.clusters.apply("prod-eu", report("still cannot pull"));
+    assert_eq!(world.scan().await.as_ref().as_ref().unwrap().pushed, None);
+    assert_eq!(world.branch.length(), 3);
+    let counted = world.metrics();
+    for line in ["decision=\"revert\"} 1", "kind=\"revert\"} 1", "kind=\"update\"} 1"] {
+        assert!(counted.contains(line), "{line}\n{counted}");
+    }
+    world.stop().await;
+}
+
+#[test]
+fn pauses_grow_to_five_minutes_and_are_never_shorter_than_the_interval() {
+    for (interval, failed, wanted) in
+        [(30, 1, 30), (30, 2, 60), (30, 4, 240), (30, 5, 300), (30, 1000, 300), (900, 3, 900)]
+    {
+        assert_eq!(backoff(Duration::from_secs(interval), failed), Duration::from_secs(wanted), "{interval} {failed}");
+    }
+}
