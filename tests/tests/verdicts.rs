@@ -1,0 +1,238 @@
+//! The automator with everything on TLS, and a cluster played by the test: an update, its proven failure, the revert.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use futures::stream;
+use lockstep_api::v1::updates_client::UpdatesClient;
+use lockstep_api::v1::{ClusterEvent, ListImagesRequest, RepositoryEvent, ScanRequest, Verdict, Workload};
+use lockstep_automator::{Settings, start};
+use lockstep_daemon::{
+    AuthenticatedChannel, Endpoint, ListenAddress, SecretFile, Shutdown, Sources, Tasks, TokenFile, connect,
+};
+use lockstep_testkit::{Authority, GitServer, GitServerOptions, Human, Notify, Registry, RegistryOptions, eventually};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+const SOON: Duration = Duration::from_secs(60);
+const FILE: &str = "clusters/prod/web.yaml";
+
+struct Bed {
+    registry: Registry,
+    git: GitServer,
+    human: Human,
+    folder: TempDir,
+    webhook_port: u16,
+    daemon: JoinSet<()>,
+    shutdown: Shutdown,
+    grpc: String,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let login = |name: &str| Some((name.to_owned(), SecretString::from(format!("password-of-{name}"))));
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new().unwrap();
+        let certificate = authority.server_certificate().unwrap();
+        for (name, text) in
+            [("ca.crt", authority.pem()), ("tls.crt", &certificate.certificate_pem), ("tls.key", &certificate.key_pem)]
+        {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let webhook_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let notify = Notify {
+            url: format!("https://127.0.0.1:{webhook_port}/webhooks/distribution"),
+            authorization: Some("Bearer hook".into()),
+        };
+        let options = RegistryOptions { htpasswd: login("puller"), tls: true, notify: Some(notify) };
+        let registry = Registry::start_trusting(options, &authority).await.unwrap();
+        let options = GitServerOptions { basic: login("lockstep"), tls: true, ..GitServerOptions::default() };
+        let git = GitServer::start(options).unwrap();
+        let human = git.human().unwrap();
+        let (daemon, shutdown) = (JoinSet::new(), Shutdown::new());
+        Self { registry, git, human, folder, webhook_port, daemon, shutdown, grpc: String::new() }
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> Utf8PathBuf {
+        Utf8PathBuf::from_path_buf(self.folder.path().join(name)).unwrap()
+    }
+
+    fn image(&self, tag: &str) -> String {
+        format!("{}/shop/web:{tag}", self.registry.address())
+    }
+
+    fn deployment(&self, tag: &str) -> String {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\n  annotations:\n    \
+             lockstep.dev/automated: \"true\"\n    lockstep.dev/policy: semver:~1.4\n    \
+             lockstep.dev/on-failure: revert\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          \
+             image: {}\n",
+            self.image(tag)
+        )
+    }
+
+    /// Starts the daemon. It looks at registries once an hour, so only hints explain that it is quick.
+    async fn start(&mut self) {
+        let mut tokens = String::new();
+        for (name, roles) in [("prod-eu", "vote"), ("alice", "read, scan")] {
+            self.file(name, &format!("token-of-{name}\n"));
+            let hash = TokenFile::hash(&format!("token-of-{name}").into());
+            tokens.push_str(&format!("- {{name: {name}, sha256: {hash}, roles: [{roles}]}}\n"));
+        }
+        let text = format!(
+            "repositories:\n- url: {}\n  paths: [clusters/prod]\n  ca-file: {}\n  \
+             credentials: {{username: lockstep, password-file: {}}}\n\
+             registries:\n- {{host: '{}', username: puller, password-file: {}, ca-file: {}}}\n\
+             intervals: {{registries: 1h, git: 1h, batch: 0s}}\ndata: {}\n\
+             listen: {{grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\n\
+             tls: {{certificate-file: {}, key-file: {}}}\ntokens-file: {}\nwebhook: {{secret-file: {}}}\n",
+            self.git.http_url(),
+            self.file("git-ca.crt", self.git.ca_pem().unwrap()),
+            self.file("git-password", "password-of-lockstep"),
+            self.registry.address(),
+            self.file("registry-password", "password-of-puller"),
+            self.file("registry-ca.crt", self.registry.ca_pem().unwrap()),
+            self.path("data"),
+            self.webhook_port,
+            self.path("tls.crt"),
+            self.path("tls.key"),
+            self.file("tokens.yaml", &tokens),
+            self.file("hook", "Bearer hook"),
+        );
+        let file = Path::new(&self.file("settings.yaml", &text)).to_owned();
+        let file = Utf8PathBuf::from_path_buf(file).unwrap();
+        let settings = Settings::load(&Sources::new().file(Some(file))).unwrap();
+        let mut tasks = Tasks::new();
+        self.shutdown = tasks.shutdown();
+        let addresses = start(settings, &mut tasks).await.unwrap();
+        let Some(ListenAddress::Tcp(grpc)) = addresses.grpc else { panic!("no gRPC port") };
+        self.grpc = format!("https://localhost:{}", grpc.port());
+        self.daemon.spawn(async move {
+            tasks.run_until(stream::pending(), Duration::from_secs(10)).await.unwrap();
+        });
+    }
+
+    async fn stop_and_forget(&mut self) {
+        self.shutdown.request();
+        self.daemon.join_next().await.unwrap().unwrap();
+        fs::remove_dir_all(self.path("data")).unwrap();
+    }
+
+    fn client(&self, name: &str) -> UpdatesClient<AuthenticatedChannel> {
+        let endpoint = Endpoint {
+            address: self.grpc.clone(),
+            token_file: Some(SecretFile::new(self.path(name))),
+            ca_file: Some(self.path("ca.crt")),
+        };
+        UpdatesClient::new(connect(&endpoint).unwrap())
+    }
+
+    async fn exchange(&self) -> Cluster {
+        let (reports, receiver) = mpsc::channel(8);
+        let events = self.client("prod-eu").exchange(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+        Cluster { reports, events }
+    }
+
+    /// Looks now, and says which commits that led to.
+    async fn scan(&self) -> Vec<String> {
+        let response = self.client("alice").scan(ScanRequest::default()).await.unwrap().into_inner();
+        assert_eq!((response.places, response.errors), (1, Vec::new()));
+        response.commits
+    }
+
+    fn report(&self, previous: &str, applied: &str, tag: &str, verdict: Verdict) -> ClusterEvent {
+        ClusterEvent {
+            sync: "lockstep/shop".to_owned(),
+            repository: self.git.http_url(),
+            branch: "main".to_owned(),
+            path: "clusters/prod".to_owned(),
+            applied_commit: applied.to_owned(),
+            previous_commit: previous.to_owned(),
+            workloads: vec![Workload {
+                group: "apps".to_owned(),
+                kind: "Deployment".to_owned(),
+                namespace: "shop".to_owned(),
+                name: "web".to_owned(),
+                container: "web".to_owned(),
+                reference: self.image(tag),
+                verdict: verdict.into(),
+                message: "pod web-1: ImagePullBackOff".to_owned(),
+                ..Workload::default()
+            }],
+            observed_at: None,
+        }
+    }
+}
+
+struct Cluster {
+    reports: mpsc::Sender<ClusterEvent>,
+    events: Streaming<RepositoryEvent>,
+}
+
+impl Cluster {
+    /// The next head that it is told of.
+    async fn head(&mut self) -> String {
+        let event = timeout(SOON, self.events.message()).await.expect("a head in time").unwrap().unwrap();
+        assert_eq!(event.branch, "main");
+        event.commit
+    }
+}
+
+#[tokio::test]
+async fn a_proven_failure_is_reverted_once_and_the_tag_does_not_come_back() {
+    let mut bed = Bed::new().await;
+    bed.registry.push_image("shop/web", "1.4.2", None).await.unwrap();
+    bed.human.write(FILE, &bed.deployment("1.4.2")).unwrap();
+    let begin = bed.human.commit("Deploy the shop").unwrap();
+    bed.start().await;
+    let mut cluster = bed.exchange().await;
+    cluster.reports.send(bed.report("", &begin, "1.4.2", Verdict::Live)).await.unwrap();
+    assert_eq!(cluster.head().await, begin);
+    assert_eq!(bed.scan().await, Vec::<String>::new());
+
+    bed.registry.push_image("shop/web", "1.4.3", None).await.unwrap();
+    let update = cluster.head().await;
+    assert_eq!(bed.human.head().unwrap(), update, "the registry's notification led to it");
+    assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.3").trim());
+
+    cluster.reports.send(bed.report(&begin, &update, "1.4.3", Verdict::Progressing)).await.unwrap();
+    cluster.reports.send(bed.report(&begin, &update, "1.4.3", Verdict::Failed)).await.unwrap();
+    let revert = cluster.head().await;
+    assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.2").trim());
+    let message = bed.human.message(&revert).unwrap();
+    for part in ["Revert shop/web to 1.4.2", "Lockstep-Change: revert", "prod-eu", "ImagePullBackOff", &update] {
+        assert!(message.contains(part), "{part} is not in\n{message}");
+    }
+
+    // The same word again, and a look at the registry, change nothing.
+    cluster.reports.send(bed.report(&begin, &update, "1.4.3", Verdict::Failed)).await.unwrap();
+    assert_eq!(bed.scan().await, Vec::<String>::new());
+    bed.stop_and_forget().await;
+    bed.start().await;
+    let mut cluster = bed.exchange().await;
+    cluster.reports.send(bed.report(&begin, &update, "1.4.3", Verdict::Failed)).await.unwrap();
+    assert_eq!(cluster.head().await, revert);
+    assert_eq!(bed.scan().await, Vec::<String>::new());
+    let images = bed.client("alice").list_images(ListImagesRequest {}).await.unwrap().into_inner().images;
+    assert_eq!((images.len(), images[0].current.clone(), images[0].line), (1, bed.image("1.4.2"), 15));
+
+    bed.registry.push_image("shop/web", "1.4.4", None).await.unwrap();
+    assert_eq!(bed.human.message(&cluster.head().await).unwrap().lines().next(), Some("Update shop/web to 1.4.4"));
+    bed.shutdown.request();
+    eventually(SOON, "the stream ends", async || cluster.events.message().await.is_err()).await.unwrap();
+    bed.daemon.join_next().await.unwrap().unwrap();
+}
