@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use lockstep_image::{Candidate, Outcome, Question, Selection, select};
+use lockstep_image::{Candidate, Outcome, Question, select};
 
 use crate::scan::Facts;
 use crate::stopped::StoppedTags;
@@ -61,18 +61,19 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, stopped: &Stopp
         facts.candidates.iter().filter(kept).cloned().collect()
     };
     let undone = place.history.undone(&place.repository);
-    let selection = select(
-        &place.policy.rule,
-        &Question {
-            current,
-            candidates: &candidates,
-            undone: &undone,
-            now,
-            current_time: place.history.since.map(|(_, time)| time),
-            first_scan: facts.first_scan,
-        },
-    );
-    let wants_created = wants_created(place, facts, &selection);
+    let question = Question {
+        current,
+        candidates: &candidates,
+        undone: &undone,
+        now,
+        current_time: place.history.since.map(|(_, time)| time),
+        first_scan: facts.first_scan,
+    };
+    let selection = select(&place.policy.rule, &question);
+    let wants_created = match selection.outcome {
+        Outcome::Held(_) => wants_created(place, facts, &question),
+        _ => Vec::new(),
+    };
     let (selected, held) = match selection.outcome {
         Outcome::Selected(tag) => (Some(tag), None),
         Outcome::UpToDate => (None, None),
@@ -100,12 +101,13 @@ fn standing_in_the_way(place: &Place, now: Timestamp) -> Option<String> {
 }
 
 /// A policy by time that is held may lack the build times of the tags that were there from the first scan on.
-fn wants_created(place: &Place, facts: &Facts, selection: &Selection) -> Vec<String> {
+fn wants_created(place: &Place, facts: &Facts, question: &Question<'_>) -> Vec<String> {
     let policy = place.policy.rule.policy.to_string();
-    let by_time = policy.starts_with("glob:") || policy.starts_with("regexp:");
-    if !by_time || !matches!(selection.outcome, Outcome::Held(_)) {
+    if !policy.starts_with("glob:") && !policy.starts_with("regexp:") {
         return Vec::new();
     }
+    // Without a current tag nothing is dropped for being older than it.
+    let selection = select(&place.policy.rule, &Question { current: None, ..*question });
     let eligible = selection.candidates.iter().filter(|judged| !judged.verdict.starts_with("dropped"));
     let wanted: BTreeSet<&str> = eligible
         .map(|judged| judged.tag.as_str())

@@ -27,6 +27,8 @@ mod message;
 mod publish;
 
 mod board;
+#[cfg(test)]
+mod fakes;
 mod memory;
 mod turn;
 mod update;

@@ -1,5 +1,7 @@
 //! What a commit holds for us: every place with its policy and its history.
 
+use std::collections::BTreeMap;
+
 use lockstep_image::Reference;
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
@@ -45,14 +47,20 @@ pub(crate) async fn survey(
         govern(object, &mut survey);
     }
     history.advance(branch, head).await?;
-    let mut followed: Option<&str> = None;
+    let mut followed: BTreeMap<String, bool> = BTreeMap::new();
     for place in &mut survey.places {
-        if followed != Some(place.id.file.as_str()) {
-            history.follow(branch, &place.id.file).await?;
+        let file = &place.id.file;
+        if !followed.contains_key(file) {
+            let result = history.follow(branch, file).await;
+            followed.insert(file.clone(), result.is_ok());
+            if let Err(error) = result {
+                let message = format!("cannot read what was undone in {file}, so nothing is decided there: {error}");
+                survey.problems.push(Problem { category: "history", message });
+            }
         }
         place.history = history.place(&place.id);
-        followed = Some(&place.id.file);
     }
+    survey.places.retain(|place| followed.get(&place.id.file) == Some(&true));
     Ok(survey)
 }
 

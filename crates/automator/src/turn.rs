@@ -131,3 +131,6 @@ impl TurnError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,132 @@
+use std::collections::BTreeMap;
 
+use lockstep_manifest::ObjectId;
+use lockstep_registry::Repository;
+
+use crate::places::PlaceId;
+use crate::policy;
+use crate::undone::{PlaceHistory, Update};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// A place with annotations as `key=value; …`.
+fn place(annotations: &str, image: &str) -> Place {
+    let object = ObjectId {
+        group: "apps".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+    };
+    let pairs = annotations.split("; ").filter_map(|pair| pair.split_once('='));
+    let annotations: BTreeMap<String, String> =
+        pairs.map(|(key, value)| (format!("lockstep.dev/{key}"), value.to_owned())).collect();
+    let reference: lockstep_image::Reference = image.parse().unwrap();
+    let policies = policy::read(&object, &annotations, &[("web", reference.tag())]).unwrap();
+    Place {
+        id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },
+        document: 0,
+        pointer: String::new(),
+        line: 1,
+        text: image.to_owned(),
+        repository: Repository::from(&reference),
+        reference,
+        policy: policies.into_iter().flatten().next().unwrap(),
+        history: PlaceHistory::default(),
+    }
+}
+
+/// Tags, all there from the first scan on, or first seen `@N` minutes ago.
+fn facts(tags: &str) -> Facts {
+    let first_scan = now() - SignedDuration::from_hours(240);
+    let mut facts = Facts { first_scan: Some(first_scan), ..Facts::default() };
+    for text in tags.split_whitespace() {
+        let (tag, ago) = text.split_once('@').map_or((text, None), |(tag, ago)| (tag, Some(ago)));
+        let seen = ago.map(|minutes| now() - SignedDuration::from_mins(minutes.parse().unwrap()));
+        if seen.is_none() {
+            facts.from_before.insert(tag.to_owned());
+        }
+        facts.candidates.push(Candidate { first_seen: Some(seen.unwrap_or(first_scan)), ..Candidate::new(tag) });
+    }
+    facts
+}
+
+fn shown(decided: &Decided) -> String {
+    let selected = decided.selected.as_deref().unwrap_or("-");
+    match &decided.decision {
+        Decision::Leave => format!("leave {selected}"),
+        Decision::Held(reason) => format!("held {selected}: {reason}"),
+        Decision::Move(tag) => format!("move {tag}"),
+    }
+}
+
+#[test]
+fn decisions() {
+    for (annotations, image, tags, expected) in [
+        ("automated=true", "a/web:1.0.0", "1.0.0 1.0.1", "move 1.0.1"),
+        ("automated=true", "a/web:1.0.1", "1.0.0 1.0.1", "leave -"),
+        ("policy=semver:~1.0", "a/web:1.0.0", "1.0.0 1.0.1", "leave 1.0.1"),
+        ("automated=true; locked=audit", "a/web:1.0.0", "1.0.0 1.0.1", "held 1.0.1: locked: audit"),
+        ("automated=true; locked=audit", "a/web:1.0.1", "1.0.0 1.0.1", "leave -"),
+        ("automated=true; min-age=1h", "a/web:1.0.0", "1.0.0 1.0.1@90 1.0.2@30", "move 1.0.1"),
+        ("automated=true", "a/web:latest", "1.0.0 latest", "move 1.0.0"),
+        ("automated=true; policy=glob:m-*", "a/web:m-a", "m-a m-b@5 m-c@9", "move m-b"),
+        ("automated=true; policy=glob:m-*", "a/web:m-a", "m-a m-b@5 m-c@5", "held -: 2 tags tie"),
+        ("automated=true; policy=semver:>=3", "a/web:1.0.0", "1.0.0", "held -: nothing eligible"),
+    ] {
+        let decided = decide(&place(annotations, image), Ok(&facts(tags)), &StoppedTags::default(), now());
+        assert!(shown(&decided).starts_with(expected), "{annotations} {image} {tags}: {}", shown(&decided));
+    }
+}
+
+#[test]
+fn without_facts_nothing_is_decided() {
+    let decided = decide(&place("automated=true", "a/web:1.0.0"), Err("no answer"), &StoppedTags::default(), now());
+    assert_eq!(shown(&decided), "held -: no answer");
+}
+
+#[test]
+fn a_stopped_tag_stays_where_it_is_and_goes_nowhere_else() {
+    let mut stopped = StoppedTags::default();
+    let repository = Repository { host: "docker.io".to_owned(), name: "a/web".to_owned() };
+    stopped.stop(repository, "1.0.2".to_owned(), "fails".to_owned());
+    for (image, expected) in [("a/web:1.0.0", "move 1.0.1"), ("a/web:1.0.2", "leave -"), ("b/web:1.0.0", "move 1.0.2")]
+    {
+        let decided = decide(&place("automated=true", image), Ok(&facts("1.0.0 1.0.1 1.0.2")), &stopped, now());
+        assert_eq!(shown(&decided), expected, "{image}");
+    }
+}
+
+#[test]
+fn twelve_moves_an_hour_are_enough() {
+    let mut place = place("automated=true", "a/web:1.0.0");
+    let update = |minutes: i64| Update {
+        commit: "1".repeat(40).parse().unwrap(),
+        time: now() - SignedDuration::from_mins(minutes),
+        from: String::new(),
+        to: String::new(),
+    };
+    for (minutes, expected) in [(59, "held 1.0.1: too often: moved 12"), (61, "move 1.0.1")] {
+        place.history.updates = (0..11).map(|_| update(3)).chain([update(minutes)]).collect();
+        let decided = decide(&place, Ok(&facts("1.0.0 1.0.1")), &StoppedTags::default(), now());
+        assert!(shown(&decided).starts_with(expected), "{minutes}: {}", shown(&decided));
+    }
+}
+
+#[test]
+fn build_times_are_asked_for_only_where_they_help() {
+    let many: String = (0..300).map(|number| format!("m-{number} ")).collect();
+    for (annotations, tags, expected) in [
+        ("policy=glob:m-*", "m-a m-b other", 2),
+        ("policy=glob:m-*", "m-a m-b m-c@5", 0),
+        ("policy=semver:*", "m-a m-b", 0),
+        ("policy=glob:m-*; skip-tags=b", "m-a m-b m-c", 2),
+        ("policy=glob:m-*", many.as_str(), 0),
+    ] {
+        let decided = decide(&place(annotations, "a/web:m-a"), Ok(&facts(tags)), &StoppedTags::default(), now());
+        assert_eq!(decided.wants_created.len(), expected, "{annotations} {}", decided.wants_created.len());
+    }
+}

@@ -1,1 +1,41 @@
+use lockstep_manifest::ObjectId;
 
+use crate::places::PlaceId;
+
+use super::*;
+
+fn change(pointer: &str, to: &str) -> Move {
+    let object =
+        ObjectId { group: String::new(), kind: "Pod".to_owned(), namespace: String::new(), name: "a".to_owned() };
+    Move {
+        place: PlaceId { file: "pod.yaml".to_owned(), object, container: "web".to_owned() },
+        document: 0,
+        pointer: pointer.to_owned(),
+        line: 1,
+        from: String::new(),
+        to: to.to_owned(),
+        tag: String::new(),
+        digest: None,
+        evidence: Vec::new(),
+    }
+}
+
+#[test]
+fn a_refused_move_keeps_no_other_from_being_made() {
+    let head = "apiVersion: v1\r\nkind: Pod\r\nmetadata: {name: a}\r\nx: &a web:1 # shared\r\nshared: *a\r\n";
+    let text = format!("{head}quoted: 'web:1'   # quoted\r\nw: web:1\r\n");
+    let moves = vec![change("/shared", "web:2"), change("/quoted", "web:2"), change("/w", "web:3")];
+    let edited = edit("pod.yaml", text.as_bytes(), moves);
+    let expected = format!("{head}quoted: 'web:2'   # quoted\r\nw: web:3\r\n");
+    assert_eq!(String::from_utf8(edited.bytes).unwrap(), expected);
+    assert_eq!((edited.made.len(), edited.refused.len()), (2, 1));
+    let refusal = &edited.refused[0].1.message;
+    assert!(refusal.starts_with("pod.yaml:5: the value comes from an alias"), "{refusal}");
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_whole() {
+    let bytes = [0xff, 0xfe, b'a', 0];
+    let edited = edit("pod.yaml", &bytes, vec![change("/shared", "web:2")]);
+    assert_eq!((edited.made.len(), edited.refused.len(), edited.bytes.as_slice()), (0, 1, bytes.as_slice()));
+}

@@ -1,1 +1,119 @@
+use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
+use crate::ports::Clock as _;
 
+use super::*;
+
+struct World {
+    branch: FakeBranch,
+    tags: FakeTags,
+    clock: FakeClock,
+    listings: Listings,
+}
+
+impl World {
+    fn new(tags: &[&str]) -> Self {
+        Self {
+            branch: FakeBranch::default(),
+            tags: FakeTags::with("a", tags),
+            clock: FakeClock::at("2026-11-23T12:00:00Z"),
+            listings: Listings::default(),
+        }
+    }
+
+    /// Scans for a place that has `current`, and says what is known: a count of tags, or why nothing.
+    async fn scan(&mut self, current: &str, wake: Wake) -> String {
+        let wanted = Wanted::from([(repository("a"), BTreeSet::from([current.to_owned()]))]);
+        let allowed = AllowedRepositories::new([], []);
+        let ports = Ports { branch: &self.branch, tags: &self.tags, clock: &self.clock };
+        let due = self.listings.due(&wanted, &wake, &allowed, self.clock.now());
+        self.listings.scan(due, &wanted, &ports).await;
+        match self.listings.facts(&repository("a"), &allowed) {
+            Ok(facts) => facts.candidates.len().to_string(),
+            Err(reason) if reason.contains("in doubt") => "doubt".to_owned(),
+            Err(reason) => reason,
+        }
+    }
+}
+
+fn many(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("1.0.{number}")).collect()
+}
+
+#[tokio::test]
+async fn a_listing_that_lost_the_current_tag_is_believed_at_the_second_reading() {
+    let mut world = World::new(&["1.0.0", "1.0.1"]);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "2");
+    world.tags.delete("a", "1.0.0");
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt");
+    assert_eq!(world.listings.next_look(), Some(world.clock.now() + SECOND_LOOK));
+    world.clock.pass(10);
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt", "a hint is no second look");
+    world.tags.asked();
+    world.clock.pass(10);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "doubt");
+    assert_eq!(world.tags.asked(), [""; 0]);
+    world.clock.pass(10);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "1", "what was believed stays believed");
+    assert_eq!(world.listings.next_look(), None);
+}
+
+#[tokio::test]
+async fn two_readings_that_differ_are_no_truth() {
+    let mut world = World::new(&["1.0.0", "1.0.1", "1.0.2"]);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "3");
+    world.tags.delete("a", "1.0.0");
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt");
+    world.clock.pass(40);
+    world.tags.delete("a", "1.0.1");
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "doubt");
+    world.tags.push("a", "1.0.0", None);
+    world.tags.push("a", "1.0.1", None);
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "3", "all is back: no doubt is left");
+}
+
+#[tokio::test]
+async fn a_listing_may_shrink_by_a_twentieth() {
+    for (gone, expected) in [(5, "95"), (6, "doubt")] {
+        let tags = many(100);
+        let mut world = World::new(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(world.scan("1.0.0", Wake::Git).await, "100");
+        for tag in &tags[100 - gone..] {
+            world.tags.delete("a", tag);
+        }
+        assert_eq!(world.scan("1.0.0", Wake::Registries).await, expected, "{gone} gone");
+    }
+}
+
+#[tokio::test]
+async fn after_a_start_a_current_tag_that_is_not_listed_is_doubted_too() {
+    let mut world = World::new(&["1.0.1"]);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "doubt");
+    world.clock.pass(30);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
+    // A person moves on to a tag that nobody pushed yet: nothing was lost.
+    assert_eq!(world.scan("9.9.9", Wake::Registries).await, "1");
+}
+
+#[tokio::test]
+async fn a_failure_is_kept_until_the_next_scan() {
+    let mut world = World::new(&["1.0.0"]);
+    world.tags.fail(Some("down"));
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "down");
+    world.tags.fail(None);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "down");
+    assert_eq!(world.listings.problems().count(), 1);
+    assert_eq!(world.scan("1.0.0", Wake::Images([repository("b")].into())).await, "down");
+    assert_eq!(world.scan("1.0.0", Wake::Images([repository("a")].into())).await, "1");
+    assert_eq!(world.listings.problems().count(), 0);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_allowed_is_never_contacted() {
+    let mut world = World::new(&["1.0.0"]);
+    let wanted = Wanted::from([(repository("a"), BTreeSet::new())]);
+    let nobody = AllowedRepositories::new(["nobody/*".to_owned()], []);
+    let due = world.listings.due(&wanted, &Wake::Registries, &nobody, world.clock.now());
+    assert_eq!(due, []);
+    assert!(world.listings.facts(&repository("a"), &nobody).unwrap_err().contains("may not be contacted"));
+}

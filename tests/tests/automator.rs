@@ -1,0 +1,7 @@
+//! The automator as a whole, with a real registry and a real Git server: an image is pushed, a commit appears.
+
+#[cfg(test)]
+mod automator {
+    mod bed;
+    mod stories;
+}
