@@ -88,7 +88,8 @@ pub(crate) async fn read(
     Ok((objects, problems))
 }
 
-fn is_manifest(path: &str) -> bool {
+/// Whether a file of this name is looked at.
+pub(crate) fn is_manifest(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml")
 }
 

@@ -16,6 +16,8 @@ use crate::turn::Wake;
 const AT_A_TIME: usize = 8;
 /// How long a listing that lacks too much waits for a second reading.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
+/// How long a listing that failed waits for another try, where the registries' interval is longer.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is known of an image repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +35,13 @@ pub(crate) struct Facts {
 pub(crate) struct Listings {
     known: BTreeMap<Repository, Facts>,
     doubts: BTreeMap<Repository, Doubt>,
-    failed: BTreeMap<Repository, PortError>,
+    failed: BTreeMap<Repository, Failed>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    error: PortError,
+    at: Timestamp,
 }
 
 /// A listing that lacks too much to be believed at once.
@@ -80,8 +88,8 @@ impl Listings {
             match taken {
                 Ok(()) => drop(self.failed.remove(&repository)),
                 Err(error) => {
-                    tracing::warn!(image = %repository, %error, "not listed; the next scan tries again");
-                    self.failed.insert(repository, error);
+                    tracing::warn!(image = %repository, %error, "not listed; it is tried again");
+                    self.failed.insert(repository, Failed { error, at: ports.clock.now() });
                 }
             }
         }
@@ -96,7 +104,9 @@ impl Listings {
         let never = !self.known.contains_key(repository)
             && !self.doubts.contains_key(repository)
             && !self.failed.contains_key(repository);
-        asked || never || self.doubts.get(repository).is_some_and(|doubt| now >= doubt.since + SECOND_LOOK)
+        let doubted = self.doubts.get(repository).is_some_and(|doubt| now >= doubt.since + SECOND_LOOK);
+        let failed = self.failed.get(repository).is_some_and(|failed| now >= failed.at + AFTER_FAILURE);
+        asked || never || doubted || failed
     }
 
     /// Takes in a complete listing, unless it is in doubt.
@@ -153,8 +163,8 @@ impl Listings {
                 "{repository} may not be contacted: add its registry to registries, or it to allow-repositories"
             ));
         }
-        if let Some(error) = self.failed.get(repository) {
-            return Err(error.message.clone());
+        if let Some(failed) = self.failed.get(repository) {
+            return Err(failed.error.message.clone());
         }
         if let Some(doubt) = self.doubts.get(repository) {
             return Err(format!("the listing of {repository} is in doubt and is read once more: {}", doubt.reason));
@@ -164,12 +174,14 @@ impl Listings {
 
     /// The repositories that could not be listed.
     pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> + '_ {
-        self.failed.values().map(|error| Problem { category: error.category, message: error.message.clone() })
+        let problem = |error: &PortError| Problem { category: error.category, message: error.message.clone() };
+        self.failed.values().map(move |failed| problem(&failed.error))
     }
 
-    /// When the next second look is due.
+    /// When the next second look, or the next try, is due.
     pub(crate) fn next_look(&self) -> Option<Timestamp> {
-        self.doubts.values().map(|doubt| doubt.since + SECOND_LOOK).min()
+        let doubted = self.doubts.values().map(|doubt| doubt.since + SECOND_LOOK);
+        doubted.chain(self.failed.values().map(|failed| failed.at + AFTER_FAILURE)).min()
     }
 
     /// Looks up when tags were built. What cannot be read is left out, and asked for again by the next turn.

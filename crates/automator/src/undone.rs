@@ -103,7 +103,7 @@ impl History {
 
     fn push(&mut self, step: Step) {
         let commit = self.commits.len();
-        for change in step.changes {
+        for change in step.changes.into_iter().filter(|change| places::is_manifest(&change.path)) {
             let version = Version { commit, before: change.before, after: change.after };
             self.versions.entry(change.path).or_default().push(version);
         }

@@ -96,7 +96,7 @@ async fn after_a_start_a_current_tag_that_is_not_listed_is_doubted_too() {
 }
 
 #[tokio::test]
-async fn a_failure_is_kept_until_the_next_scan() {
+async fn a_failure_is_tried_again_after_a_minute_or_at_a_hint() {
     let mut world = World::new(&["1.0.0"]);
     world.tags.fail(Some("down"));
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "down");
@@ -106,6 +106,12 @@ async fn a_failure_is_kept_until_the_next_scan() {
     assert_eq!(world.scan("1.0.0", Wake::Images([repository("b")].into())).await, "down");
     assert_eq!(world.scan("1.0.0", Wake::Images([repository("a")].into())).await, "1");
     assert_eq!(world.listings.problems().count(), 0);
+
+    world.tags.fail(Some("down"));
+    assert_eq!(world.scan("1.0.0", Wake::Registries).await, "down");
+    world.tags.fail(None);
+    world.clock.pass(60);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
 }
 
 #[tokio::test]
