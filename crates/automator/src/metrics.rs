@@ -73,7 +73,7 @@ impl Metrics {
         let help = "Places looked at in turns, by decision (moved, held, left)";
         registry.register("decisions", help, metrics.decisions.clone());
         registry.register("commits", "Commits pushed, by branch and kind (update, revert)", metrics.commits.clone());
-        let help = "Failures that clusters proved, by decision (revert, hold, ignore, person, none)";
+        let help = "Failures that clusters proved, by decision (revert, hold, ignore, person, wait, none)";
         registry.register("failures", help, metrics.failures.clone());
         let help = "What could not be read or done, by category; once in each turn that meets it";
         registry.register("errors", help, metrics.errors.clone());

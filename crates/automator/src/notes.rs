@@ -23,7 +23,7 @@ struct Note {
 impl Notes {
     /// Replaces the notes of a branch.
     pub(crate) fn put(&self, branch: &BranchKey, judged: &[Judged]) {
-        let notes: Vec<Note> = judged.iter().filter_map(note).collect();
+        let notes: Vec<Note> = judged.iter().map(note).collect();
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(branch.clone(), notes);
     }
@@ -48,10 +48,10 @@ impl Notes {
     }
 }
 
-fn note(judged: &Judged) -> Option<Note> {
+fn note(judged: &Judged) -> Note {
     let Judged { failure, judgement } = judged;
     let what_now = match judgement {
-        Judgement::Nothing(_) => return None,
+        Judgement::Nothing(reason) => format!("left as it is: {reason}"),
         Judgement::Ignore => "ignored, as its on-failure says".to_owned(),
         Judgement::Hold => "it goes to no further place; revert it by hand, or wait for a newer tag".to_owned(),
         Judgement::Revert(_) => "it is being taken back".to_owned(),
@@ -61,11 +61,11 @@ fn note(judged: &Judged) -> Option<Note> {
     let workload = &failure.workload;
     let short = format!("{}/{}", workload.kind, workload.name);
     let full = format!("{}/{}/{}", workload.kind, workload.namespace, workload.name);
-    Some(Note {
+    Note {
         path: failure.path.clone(),
         objects: [if workload.namespace == "default" { short } else { full.clone() }, full],
         container: workload.container.clone(),
         reference: failure.reference.clone(),
         text: format!("failed in {}: {}; {what_now}", failure.cluster, failure.message),
-    })
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lockstep_daemon::{ReadinessHandle, Shutdown};
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::bell::{Answer, Asked, Bell};
 use crate::board::Board;
@@ -159,7 +159,7 @@ fn tell(Judged { failure, judgement }: &Judged) {
         Judgement::Ignore => info!(cluster, sync, %workload, image, "does not run; ignored, as its on-failure says"),
         Judgement::Person(reason) => error!(cluster, sync, %workload, image, reason, "does not run; needs a person"),
         Judgement::Wait(reason) => warn!(cluster, sync, %workload, image, reason, "does not run; not taken back yet"),
-        Judgement::Nothing(reason) => debug!(cluster, sync, %workload, image, reason, "does not run; not ours"),
+        Judgement::Nothing(reason) => info!(cluster, sync, %workload, image, reason, "does not run; left as it is"),
     }
 }
 
