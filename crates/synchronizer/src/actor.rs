@@ -189,6 +189,3 @@ impl Actor {
         self.common.ports.witness.happened(&self.setting.sync, happening);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -245,6 +245,3 @@ impl Applies {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

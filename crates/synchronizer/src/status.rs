@@ -41,7 +41,7 @@ pub(crate) struct Picture<'a> {
     /// The commit has nothing at the Sync's path.
     pub(crate) path_missing: Option<&'a str>,
     /// A turn is going on, and this is how many objects it applies.
-    pub(crate) applying: Option<usize>,
+    pub(crate) applying: Option<(&'a str, usize)>,
     pub(crate) fetch_error: Option<&'a SourceError>,
     pub(crate) cluster_error: Option<&'a ClusterError>,
     /// A commit that cannot be used, and why.

@@ -10,8 +10,7 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Cause, Fact, FieldLoss, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy,
-    Withheld,
+    Action, Block, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 
@@ -61,8 +60,6 @@ pub(crate) struct Done {
     pub(crate) applies: Applies,
     /// Wanted objects that are applied as soon as something else has happened.
     pub(crate) waiting: BTreeMap<ObjectId, String>,
-    /// What others changed and the Sync's policy leaves.
-    pub(crate) drifted: BTreeMap<ObjectId, Vec<FieldLoss>>,
     pub(crate) deleted: Deleted,
     /// Why deletions wait.
     pub(crate) withheld: Option<Withheld>,
@@ -118,7 +115,6 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
     let mut done = Done {
         unwatched: unwatched(desk, &kinds),
         waiting: BTreeMap::new(),
-        drifted: BTreeMap::new(),
         manifests,
         kinds,
         applies,
@@ -261,9 +257,6 @@ impl Done {
                 Action::Blocked(block) => {
                     self.applies.failed.insert(step.id.clone(), ObjectFailure::Blocked(block.to_string()));
                 }
-                Action::Drifted(cause) => {
-                    self.drifted.insert(step.id.clone(), losses(cause));
-                }
                 _ => {}
             }
         }
@@ -294,13 +287,3 @@ impl Done {
         self.waiting.keys().any(wanted)
     }
 }
-
-fn losses(cause: &Cause) -> Vec<FieldLoss> {
-    match cause {
-        Cause::Drift(fields) | Cause::Doubtful(fields) => fields.clone(),
-        _ => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -29,6 +29,7 @@ impl Actor {
     /// Looks at the branch, and makes a turn if there is anything that the last one has not answered.
     pub(super) async fn look(&mut self) {
         let now = Instant::now();
+        let retry = self.times.retry.take_if(|at| now >= *at).is_some();
         let source = self.common.ports.source.clone();
         let fetched = fetch(source.as_ref(), &self.setting.branch, self.memory.last_good()).await;
         self.note_fetch(fetched.error.clone(), fetched.commit);
@@ -38,11 +39,9 @@ impl Actor {
         let Some(commit) = fetched.commit else { return };
         let question =
             Question { commit, spec: self.setting.spec.clone(), acknowledged: self.setting.acknowledged.clone() };
-        let retry = self.times.retry.is_some_and(|at| now >= at);
         if self.memory.answered.as_ref() == Some(&question) && !retry {
             return;
         }
-        self.times.retry = None;
         let started = Instant::now();
         let done = self.bring(commit).await;
         self.memory.applying = None;
@@ -85,15 +84,12 @@ impl Actor {
                 Some(done)
             }
             Err(failure) => {
+                let is_invalid = matches!(failure, RenderFailure::Invalid(_));
                 self.note_failure(commit, failure);
-                let fallback = self.memory.last_good().filter(|good| *good != commit)?;
-                if self.memory.manifests.is_some() || self.memory.invalid.is_none() {
-                    return None;
-                }
-                self.enforce(fallback)
-                    .await
-                    .inspect_err(|failure| tracing::warn!(?failure, "the last good commit cannot be enforced either"))
-                    .ok()
+                // While nobody mends the commit, the last good one is kept, whatever is left to do for it.
+                let fallback = self.memory.last_good().filter(|good| is_invalid && *good != commit)?;
+                let kept = self.enforce(fallback).await;
+                kept.inspect_err(|failure| tracing::warn!(?failure, "the last good commit cannot be enforced")).ok()
             }
         }
     }
@@ -157,7 +153,7 @@ impl Actor {
         let counts = prepared.plan.counts();
         let applies = counts.create + counts.update + counts.adopt;
         if applies > 0 {
-            self.memory.applying = Some(applies);
+            self.memory.applying = Some((prepared.manifests.commit.to_string(), applies));
             self.report().await;
         }
     }
@@ -252,7 +248,9 @@ impl Actor {
             let objects = done.deleted.objects.iter().map(ObjectId::short).collect();
             self.tell(&Happening::Pruned { commit: commit.to_owned(), objects });
         }
-        if let Some(held) = done.held.as_ref().filter(|held| self.memory.held.as_ref() != Some(held)) {
+        let known = self.memory.held.as_ref().filter(|_| self.memory.commit.as_deref() == Some(commit));
+        let known = known.map(|held| held.would_prune);
+        if let Some(held) = done.held.as_ref().filter(|held| Some(held.would_prune) != known) {
             self.tell(&Happening::Held {
                 commit: commit.to_owned(),
                 would_prune: held.would_prune,

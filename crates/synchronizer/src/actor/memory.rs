@@ -59,7 +59,8 @@ pub(super) struct Memory {
     pub(super) withheld: Option<Withheld>,
     /// Objects that others changed and that are left so, and what is known of it.
     pub(super) reported: BTreeMap<ObjectId, Vec<String>>,
-    pub(super) applying: Option<usize>,
+    /// The commit that a turn is applying, and how many of its objects.
+    pub(super) applying: Option<(String, usize)>,
     pub(super) late: bool,
     pub(super) drift: Vec<DriftSeen>,
     pub(super) fights: Fights,

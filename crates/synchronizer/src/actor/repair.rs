@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Actor, desk};
 use crate::{
-    drift::{Drifted, FightVerdict},
+    drift::{Drifted, FightVerdict, Fights},
     ports::{Happening, ObjectFailure},
     turn::repair,
 };
@@ -21,6 +21,7 @@ impl Actor {
         let now = Instant::now();
         self.memory.fights.rest_all_but(|id| drifted.contains_key(id), now);
         if self.setting.policy.drift == DriftMode::Report {
+            self.memory.fights = Fights::default();
             self.report_drift(&drifted);
             return;
         }

@@ -31,6 +31,7 @@ impl Actor {
         self.memory.unhealthy = self.common.ports.observer.unhealthy(&self.key);
         if self.memory.unhealthy.values().all(|health| health.status == Status::Suspended) {
             self.memory.late = false;
+            self.times.healthy = None;
         } else if self.times.healthy.is_some_and(|at| now >= at) {
             self.memory.late = true;
             self.times.healthy = None;
@@ -103,7 +104,7 @@ impl Actor {
             commit: memory.commit.as_deref(),
             wanted,
             path_missing: (is_missing && !acknowledged).then_some(path.as_str()),
-            applying: memory.applying,
+            applying: memory.applying.as_ref().map(|(commit, objects)| (commit.as_str(), *objects)),
             fetch_error: memory.fetch_error.as_ref(),
             cluster_error: memory.cluster_error.as_ref(),
             invalid: memory.invalid.as_ref().map(|(commit, failures)| (commit.as_str(), failures.as_slice())),

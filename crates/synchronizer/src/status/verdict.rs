@@ -56,7 +56,8 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
             "the Sync is suspended; nothing is fetched, applied or pruned".into(),
         );
     }
-    if let Some(objects) = picture.applying {
+    if let Some((commit, objects)) = picture.applying {
+        let commit = short(commit);
         return say(Progress::Moving, "Applying", format!("commit {commit}: {objects} objects are being applied"));
     }
     if let Some((bad, _)) = picture.invalid {
@@ -113,6 +114,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     }
     if picture.drifted > 0 {
         return say(Progress::Stuck, "Drifted", drift_in_words(picture));
+    }
+    if let Some(fetched) = picture.fetched.filter(|fetched| Some(fetched.commit.as_str()) != picture.commit) {
+        return say(Progress::Moving, "Pending", format!("commit {} is not applied yet{kept}", short(&fetched.commit)));
     }
     match picture.applied {
         Some(applied) if Some(applied.commit.as_str()) == picture.commit => {

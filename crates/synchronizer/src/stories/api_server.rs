@@ -1,0 +1,249 @@
+//! An API server in memory: server-side apply with managed fields (every list is atomic), watches, refusals, a call log.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
+use kube::core::ApiResource;
+use lockstep_cluster::Kind;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Class, GroupKind, LiveMetadata, SYNC_LABEL, Scope};
+use serde_json::{Value, json};
+
+use crate::{
+    ports::{ClusterError, KindName, News},
+    resource::SyncObject,
+};
+
+mod calls;
+mod fields;
+
+pub(super) use calls::Account;
+
+#[derive(Default)]
+pub(super) struct ApiServer {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) objects: BTreeMap<ObjectId, Stored>,
+    version: u64,
+    pub(super) calls: Vec<String>,
+    refusals: Vec<(String, ClusterError)>,
+    watches: Vec<(GroupKind, mpsc::UnboundedSender<News<LiveMetadata>>)>,
+    pub(super) sync: Option<SyncObject>,
+    sync_watch: Option<mpsc::UnboundedSender<News<Box<SyncObject>>>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Stored {
+    uid: u64,
+    version: u64,
+    pub(super) body: Value,
+    /// Fields by manager.
+    entries: Vec<(String, Value)>,
+    deleting: bool,
+}
+
+const KINDS: [(&str, &str, &str, &str, Scope); 6] = [
+    ("", "v1", "ConfigMap", "configmaps", Scope::Namespaced),
+    ("", "v1", "Secret", "secrets", Scope::Namespaced),
+    ("", "v1", "Namespace", "namespaces", Scope::Cluster),
+    ("apps", "v1", "Deployment", "deployments", Scope::Namespaced),
+    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", Scope::Cluster),
+    ("example.com", "v1", "Widget", "widgets", Scope::Namespaced),
+];
+
+pub(super) fn refusal(code: u16, class: Class, message: &str) -> ClusterError {
+    ClusterError { class, code: Some(code), message: message.to_owned(), retry_after: None }
+}
+
+impl ApiServer {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Takes the calls made so far.
+    pub(super) fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    /// Refuses every call whose line in the log begins so.
+    pub(super) fn refuse(&self, call: &str, error: ClusterError) {
+        self.state().refusals.push((call.to_owned(), error));
+    }
+
+    pub(super) fn refuse_nothing(&self) {
+        self.state().refusals.clear();
+    }
+
+    /// Somebody else makes an object.
+    pub(super) fn create(&self, manager: &str, body: Value) {
+        let mut state = self.state();
+        let id = fields::id_of(&body);
+        let entries = vec![(manager.to_owned(), fields::of(&body))];
+        let (uid, version) = (state.next(), state.next());
+        state.objects.insert(id.clone(), Stored { uid, version, body, entries, deleting: false });
+        state.announce(&id, None);
+    }
+
+    /// Somebody else sets or removes a field.
+    pub(super) fn edit(&self, id: &str, manager: &str, path: &[&str], value: Option<Value>) {
+        let mut state = self.state();
+        let id: ObjectId = id.parse().unwrap();
+        let before = state.objects[&id].clone();
+        let version = state.next();
+        let stored = state.objects.get_mut(&id).unwrap();
+        stored.version = version;
+        fields::set(&mut stored.body, path, value.clone());
+        let in_fields: Vec<String> = path.iter().map(|name| format!("f:{name}")).collect();
+        let in_fields: Vec<&str> = in_fields.iter().map(String::as_str).collect();
+        let mut taken = json!({});
+        fields::set(&mut taken, &in_fields, Some(json!({})));
+        for (_, owned) in &mut stored.entries {
+            *owned = fields::without(owned, &taken);
+        }
+        if value.is_some() {
+            stored.entries.push((manager.to_owned(), taken));
+        }
+        state.announce(&id, Some(before));
+    }
+
+    /// Somebody else deletes an object.
+    pub(super) fn remove(&self, id: &str) {
+        self.state().delete(&id.parse().unwrap());
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.state().objects.contains_key(&id.parse().unwrap())
+    }
+
+    pub(super) fn value(&self, id: &str, pointer: &str) -> Option<Value> {
+        self.state().objects.get(&id.parse().unwrap())?.body.pointer(pointer).cloned()
+    }
+
+    /// Changes the Sync, as a person would.
+    pub(super) fn change_sync(&self, change: impl FnOnce(&mut SyncObject)) {
+        let mut state = self.state();
+        let sync = state.sync.as_mut().unwrap();
+        change(sync);
+        sync.metadata.generation = sync.metadata.generation.map(|generation| generation + 1);
+        state.announce_sync();
+    }
+
+    pub(super) fn delete_sync(&self) {
+        let mut state = self.state();
+        let sync = state.sync.take().unwrap();
+        let watch = state.sync_watch.as_ref().unwrap();
+        watch.unbounded_send(News::Deleted(Box::new(sync))).unwrap();
+    }
+}
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Logs a call, and refuses it if it is to be refused.
+    fn call(&mut self, line: String) -> Result<(), ClusterError> {
+        let refused = self.refusals.iter().find(|(call, _)| line.starts_with(call)).map(|(_, error)| error.clone());
+        self.calls.push(line);
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn kind(&self, name: &KindName) -> Option<Kind> {
+        let defined = "apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com";
+        if name.group == "example.com" && !self.objects.contains_key(&defined.parse().unwrap()) {
+            return None;
+        }
+        let (group, version, kind, plural, scope) =
+            *KINDS.iter().find(|(group, _, kind, ..)| *group == name.group && *kind == name.kind)?;
+        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let resource = ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version,
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        Some(Kind { resource, scope })
+    }
+
+    pub(super) fn live(&self, id: &ObjectId) -> Option<LiveMetadata> {
+        Some(self.objects.get(id)?.live(id))
+    }
+
+    fn delete(&mut self, id: &ObjectId) {
+        let mut gone = self.objects.remove(id).unwrap();
+        gone.version = self.next();
+        for (_, watch) in self.watches.iter().filter(|(kind, _)| *kind == GroupKind::of(id)) {
+            if gone.is_labelled() {
+                drop(watch.unbounded_send(News::Deleted(gone.live(id))));
+            }
+        }
+    }
+
+    /// Tells the watches how an object stands, given how it stood before.
+    fn announce(&self, id: &ObjectId, before: Option<Stored>) {
+        let stored = &self.objects[id];
+        let was_labelled = before.is_some_and(|before| before.is_labelled());
+        for (_, watch) in self.watches.iter().filter(|(kind, _)| *kind == GroupKind::of(id)) {
+            let news = match (was_labelled, stored.is_labelled()) {
+                (_, true) => News::Applied(stored.live(id)),
+                (true, false) => News::Deleted(stored.live(id)),
+                (false, false) => continue,
+            };
+            drop(watch.unbounded_send(news));
+        }
+    }
+
+    fn announce_sync(&self) {
+        let (Some(watch), Some(sync)) = (&self.sync_watch, &self.sync) else { return };
+        drop(watch.unbounded_send(News::Applied(Box::new(sync.clone()))));
+    }
+
+    fn watch(&mut self, kind: &Kind) -> BoxStream<'static, News<LiveMetadata>> {
+        let name = GroupKind { group: kind.resource.group.clone(), kind: kind.resource.kind.clone() };
+        let (sender, receiver) = mpsc::unbounded();
+        match self.call(format!("watch {name}")) {
+            Ok(()) => {
+                sender.unbounded_send(News::Restarted).unwrap();
+                let ours = self.objects.iter().filter(|(id, stored)| GroupKind::of(id) == name && stored.is_labelled());
+                for (id, stored) in ours {
+                    sender.unbounded_send(News::Applied(stored.live(id))).unwrap();
+                }
+                sender.unbounded_send(News::ListComplete).unwrap();
+            }
+            Err(error) => sender.unbounded_send(News::Failed(error)).unwrap(),
+        }
+        self.watches.push((name, sender));
+        receiver.boxed()
+    }
+}
+
+impl Stored {
+    fn is_labelled(&self) -> bool {
+        self.body["metadata"]["labels"].get(SYNC_LABEL).is_some()
+    }
+
+    fn live(&self, id: &ObjectId) -> LiveMetadata {
+        let mut object = self.body.clone();
+        let api_version = self.body["apiVersion"].clone();
+        let entry = |(manager, fields): &(String, Value)| {
+            let operation = if manager == "lockstep" { "Apply" } else { "Update" };
+            json!({"manager": manager, "operation": operation, "apiVersion": api_version, "fieldsV1": fields})
+        };
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.insert("uid".into(), json!(self.uid.to_string()));
+        metadata.insert("resourceVersion".into(), json!(self.version.to_string()));
+        metadata.insert("managedFields".into(), self.entries.iter().map(entry).collect());
+        if self.deleting {
+            metadata.insert("deletionTimestamp".into(), json!("2026-01-01T00:00:00Z"));
+        }
+        LiveMetadata::from_object(id.clone(), &object)
+    }
+}

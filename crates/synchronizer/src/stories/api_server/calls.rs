@@ -1,0 +1,186 @@
+//! The ports of the API server.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
+use lockstep_cluster::{Deletion, Kind, Precondition, Resolution};
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{Class, LiveMetadata, ParentMetadata};
+use serde_json::{Value, json};
+
+use super::{ApiServer, Stored, fields, refusal};
+use crate::{
+    ports::{Applied, Cluster, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target},
+    resource::{SyncObject, SyncStatus},
+};
+
+/// The API server as one identity.
+pub(in crate::stories) struct Account {
+    server: Arc<ApiServer>,
+    name: String,
+}
+
+fn id(target: &Target) -> ObjectId {
+    ObjectId {
+        group: target.kind.resource.group.clone(),
+        kind: target.kind.resource.kind.clone(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+    }
+}
+
+impl Account {
+    pub(in crate::stories) fn daemon(server: &Arc<ApiServer>) -> Self {
+        Self { server: server.clone(), name: String::new() }
+    }
+
+    fn line(&self, verb: &str, what: &str) -> String {
+        match self.name.as_str() {
+            "" => format!("{verb} {what}"),
+            name => format!("{verb} {what} as {name}"),
+        }
+    }
+}
+
+#[async_trait]
+impl Cluster for Account {
+    async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError> {
+        let mut state = self.server.state();
+        if freshness == Freshness::Fresh {
+            state.call("discover".to_owned())?;
+        }
+        Ok(kinds.iter().map(|name| state.kind(name).map_or(Resolution::Unknown, Resolution::Resolved)).collect())
+    }
+
+    fn objects(&self, namespace: &str, account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
+        let name = account.map(|account| format!("{namespace}/{account}")).unwrap_or_default();
+        Ok(Arc::new(Self { server: self.server.clone(), name }))
+    }
+
+    fn watch(&self, kind: &Kind, _: &str) -> BoxStream<'static, News<LiveMetadata>> {
+        self.server.state().watch(kind)
+    }
+
+    fn watch_syncs(&self) -> BoxStream<'static, News<Box<SyncObject>>> {
+        let (sender, receiver) = mpsc::unbounded();
+        let mut state = self.server.state();
+        sender.unbounded_send(News::Restarted).unwrap();
+        state.sync_watch = Some(sender.clone());
+        state.announce_sync();
+        sender.unbounded_send(News::ListComplete).unwrap();
+        receiver.boxed()
+    }
+
+    async fn write_status(&self, _: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError> {
+        let mut state = self.server.state();
+        state.call("status".to_owned())?;
+        if let Some(sync) = &mut state.sync {
+            sync.status = Some(status.clone());
+        }
+        state.announce_sync();
+        Ok(())
+    }
+
+    async fn record_parent(&self, _: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {
+        let mut state = self.server.state();
+        state.call(format!("record {}", parent.annotations[lockstep_plan::GROUP_KINDS_ANNOTATION]))?;
+        if let Some(sync) = &mut state.sync {
+            sync.metadata.annotations.get_or_insert_default().extend(parent.annotations.clone());
+        }
+        state.announce_sync();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Objects for Account {
+    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line("apply", &id.short()))?;
+        let before = state.objects.get(&id).cloned();
+        if let (Precondition::ResourceVersion(wanted), Some(before)) = (precondition, &before)
+            && *wanted != before.version.to_string()
+        {
+            return Err(refusal(409, Class::Conflict, "the object has been modified"));
+        }
+        let Some(mut stored) = before.clone() else {
+            let (uid, version) = (state.next(), state.next());
+            let entries = vec![("lockstep".to_owned(), fields::of(body))];
+            state.objects.insert(id.clone(), Stored { uid, version, body: body.clone(), entries, deleting: false });
+            state.announce(&id, None);
+            return Ok(Applied { live: state.objects[&id].live(&id), created: true });
+        };
+        let owned = fields::of(body);
+        let known = stored.entries.iter().find(|(manager, _)| manager == "lockstep").cloned();
+        let dropped = known.as_ref().map_or(json!({}), |(_, known)| fields::without(known, &owned));
+        stored.body = fields::merged(&stored.body, body, &dropped);
+        stored.entries.retain(|(manager, _)| manager != "lockstep");
+        for (_, others) in &mut stored.entries {
+            *others = fields::without(others, &owned);
+        }
+        stored.entries.insert(0, ("lockstep".to_owned(), owned.clone()));
+        let is_same = before.as_ref().is_some_and(|before| before.body == stored.body);
+        if !is_same || known.is_none_or(|(_, known)| known != owned) {
+            stored.version = state.next();
+            state.objects.insert(id.clone(), stored);
+            state.announce(&id, before);
+        }
+        Ok(Applied { live: state.objects[&id].live(&id), created: false })
+    }
+
+    async fn dry_run(&self, target: &Target, _: &Value) -> Result<LiveMetadata, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line("dry-run", &id.short()))?;
+        Ok(state.objects[&id].live(&id))
+    }
+
+    async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line("lookup", &id.short()))?;
+        Ok(state.live(&id))
+    }
+
+    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError> {
+        let mut state = self.server.state();
+        state.call(self.line("list", &kind.resource.kind))?;
+        let of_kind = state.objects.iter().filter(|(id, _)| id.kind == kind.resource.kind);
+        Ok(of_kind.map(|(id, stored)| stored.live(id)).collect())
+    }
+
+    async fn drop_managed_fields(&self, target: &Target, _: &[usize], _: &str) -> Result<LiveMetadata, ClusterError> {
+        let id = id(target);
+        Ok(self.server.state().objects[&id].live(&id))
+    }
+
+    async fn delete(&self, _: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError> {
+        let mut state = self.server.state();
+        state.call(self.line("delete", &seen.id.short()))?;
+        match state.live(&seen.id) {
+            None => Ok(Deletion::Gone),
+            Some(live) if live.uid != seen.uid || live.resource_version != seen.resource_version => {
+                Ok(Deletion::Changed)
+            }
+            Some(_) => {
+                state.delete(&seen.id);
+                Ok(Deletion::Deleted)
+            }
+        }
+    }
+
+    async fn read(&self, target: &Target) -> Result<Option<Value>, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line("read", &id.short()))?;
+        Ok(state.objects.get(&id).map(|stored| {
+            let mut body = stored.body.clone();
+            if id.kind == "CustomResourceDefinition" {
+                body["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
+            }
+            body
+        }))
+    }
+}

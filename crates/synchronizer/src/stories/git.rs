@@ -1,0 +1,108 @@
+//! A repository in memory.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hasher as _},
+    sync::Mutex,
+};
+
+use async_trait::async_trait;
+use lockstep_repository::{BlobId, CommitId, FileMode, TreeFile, TreeId};
+
+use crate::ports::{Branch, Source, SourceError};
+
+type Files = BTreeMap<String, String>;
+
+#[derive(Default)]
+pub(super) struct Git {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    commits: BTreeMap<CommitId, Files>,
+    head: Option<CommitId>,
+    blobs: BTreeMap<BlobId, String>,
+    down: bool,
+    fetches: usize,
+    blobs_read: usize,
+}
+
+fn id(content: impl std::hash::Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("{:040x}", hasher.finish())
+}
+
+impl Git {
+    /// Makes a commit of these files the head.
+    pub(super) fn commit(&self, files: &[(&str, &str)]) -> CommitId {
+        let mut state = self.state.lock().unwrap();
+        let files: Files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let commit: CommitId = id((&files, state.commits.len())).parse().unwrap();
+        for text in files.values() {
+            state.blobs.insert(id(text).parse().unwrap(), text.clone());
+        }
+        state.commits.insert(commit, files);
+        state.head = Some(commit);
+        commit
+    }
+
+    pub(super) fn set_down(&self, down: bool) {
+        self.state.lock().unwrap().down = down;
+    }
+
+    pub(super) fn fetches(&self) -> usize {
+        self.state.lock().unwrap().fetches
+    }
+
+    pub(super) fn blobs_read(&self) -> usize {
+        self.state.lock().unwrap().blobs_read
+    }
+}
+
+fn under<'a>(branch: &Branch, files: &'a Files) -> Vec<(&'a String, &'a String)> {
+    let path = branch.source.path.trim_matches(['.', '/']);
+    files.iter().filter(|(name, _)| path.is_empty() || name.starts_with(&format!("{path}/"))).collect()
+}
+
+#[async_trait]
+impl Source for Git {
+    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError> {
+        let mut state = self.state.lock().unwrap();
+        state.fetches += 1;
+        let (category, message) = match (state.down, state.head) {
+            (true, _) => ("network", "the server is down"),
+            (false, Some(head)) => return Ok(head),
+            (false, None) => ("branch-missing", branch.source.branch.as_str()),
+        };
+        Err(SourceError { category, message: message.to_owned(), transient: state.down })
+    }
+
+    async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError> {
+        let state = self.state.lock().unwrap();
+        let Some(files) = state.commits.get(&commit) else {
+            let message = format!("commit {commit} is not in the clone");
+            return Err(SourceError { category: "object", message, transient: false });
+        };
+        let files = under(branch, files);
+        Ok((!files.is_empty()).then(|| id(files).parse().unwrap()))
+    }
+
+    async fn files(&self, branch: &Branch, commit: CommitId) -> Result<Vec<TreeFile>, SourceError> {
+        let state = self.state.lock().unwrap();
+        let file = |(path, text): (&String, &String)| TreeFile {
+            path: path.clone(),
+            blob: id(text).parse().unwrap(),
+            mode: FileMode::Plain,
+            linked: false,
+        };
+        Ok(under(branch, &state.commits[&commit]).into_iter().map(file).collect())
+    }
+
+    async fn blobs(&self, _: &Branch, blobs: &[BlobId], _: u64) -> Vec<Result<Vec<u8>, SourceError>> {
+        let mut state = self.state.lock().unwrap();
+        state.blobs_read += blobs.len();
+        blobs.iter().map(|blob| Ok(state.blobs[blob].clone().into_bytes())).collect()
+    }
+}
