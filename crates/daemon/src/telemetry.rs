@@ -54,9 +54,10 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// These print bytes and headers of connections below `info`, which nobody means with `debug`.
-/// A filter that names one of them still gets it.
-const QUIET: &str = "h2=info,hyper=info,hyper_util=info,rustls=info,tonic=info,tower=info";
+/// These print bytes and headers of connections below `info`, which nobody means with `debug`; kube's client calls each
+/// failed call an error, which our own words about it then repeat. A filter that names one of them still gets it.
+const QUIET: &str =
+    "kube_client::client::builder=off,h2=info,hyper=info,hyper_util=info,rustls=info,tonic=info,tower=info";
 
 /// Starts logging for the whole process; once, at its start.
 ///

@@ -103,6 +103,8 @@ impl Synchronizer {
         let admin = Admin::bind(settings.listen.admin).await?;
         let (grpc_address, admin_address) = (grpc.address().clone(), admin.address());
 
+        tracing::info!(grpc = %grpc_address, admin = %admin_address, "listening");
+
         let mut tasks = Tasks::new();
         let shutdown = tasks.shutdown();
         let (board, mailboxes, readiness) = (Board::default(), Arc::new(Mailboxes::default()), Readiness::new());
@@ -136,7 +138,6 @@ impl Synchronizer {
         if let Some(wanted) = settings.bootstrap.clone() {
             tasks.spawn("bootstrap", Policy::Optional, bootstrap::create(wanted, cluster, shutdown));
         }
-        tracing::info!(grpc = %grpc_address, admin = %admin_address, "started");
         Ok(Self { tasks, grpc: grpc_address, admin: admin_address, settings })
     }
 

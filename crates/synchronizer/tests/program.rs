@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep-synchronizer"));
@@ -76,29 +76,41 @@ fn without_credentials_it_says_what_to_give_it() {
     assert!(err.contains("cannot connect to Kubernetes: read the kubeconfig"), "{err}");
 }
 
+/// A process that does not outlive a failed test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// It starts although the API server is away, says that it tries again, and stops when asked.
 #[test]
 fn an_api_server_that_is_away_is_waited_for_and_a_signal_ends_it_well() {
     let folder = tempfile::tempdir().unwrap();
-    let mut running = program()
+    let running = program()
         .args(["--listen-grpc", "127.0.0.1:0", "--listen-admin", "127.0.0.1:0", "--kubeconfig"])
         .arg(kubeconfig(folder.path()))
         .arg("--data")
         .arg(folder.path())
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(running.stderr.take().unwrap());
+    let mut running = Ended(running);
+    let mut log = BufReader::new(running.0.stderr.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("cannot watch the Syncs; will retry") {
         assert!(log.read_line(&mut seen).unwrap() > 0, "it ended by itself:\n{seen}");
     }
-    assert!(seen.contains("\"message\":\"started\""), "{seen}");
+    assert!(seen.contains("\"message\":\"listening\""), "{seen}");
 
-    let asked = Command::new("kill").arg(running.id().to_string()).status().unwrap();
+    let asked = Command::new("kill").arg(running.0.id().to_string()).status().unwrap();
     assert!(asked.success());
     log.read_to_string(&mut seen).unwrap();
-    assert_eq!(running.wait().unwrap().code(), Some(0), "{seen}");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0), "{seen}");
     assert!(seen.contains("asked to stop"), "{seen}");
 }
