@@ -119,7 +119,8 @@ impl Installation {
             git_password: random(),
             registry_password: random(),
             webhook_secret: format!("Bearer {}", random().expose_secret()).into(),
-            client: reqwest::Client::builder().no_proxy().build()?,
+            // A kept connection would be answered by a daemon that no longer listens.
+            client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?,
             folder,
         })
     }
