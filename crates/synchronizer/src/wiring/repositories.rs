@@ -1,7 +1,7 @@
 //! Git for the Syncs: one clone per URL, shared, one talk with the server at a time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
@@ -19,6 +19,15 @@ pub(super) struct Repositories {
     folder: Utf8PathBuf,
     cluster: Cluster,
     clones: Mutex<HashMap<RemoteUrl, Arc<SharedClone>>>,
+    kept: Mutex<HashMap<(String, String), Kept>>,
+}
+
+/// What a Secret held when it was last read. It is read again when it no longer opens the door: a daemon at rest asks the
+/// API server nothing, and a rotated credential works as soon as the old one does not.
+#[derive(Clone)]
+struct Kept {
+    version: String,
+    credentials: Credentials,
 }
 
 /// One clone; opened by the first who needs it, taken away when it proves damaged.
@@ -31,7 +40,7 @@ struct SharedClone {
 
 impl Repositories {
     pub(super) fn new(data: Utf8PathBuf, cluster: Cluster) -> Self {
-        Self { folder: data.join("clones"), cluster, clones: Mutex::default() }
+        Self { folder: data.join("clones"), cluster, clones: Mutex::default(), kept: Mutex::default() }
     }
 
     fn clone_of(&self, branch: &Branch) -> Result<Arc<SharedClone>, SourceError> {
@@ -53,10 +62,9 @@ impl Repositories {
     }
 
     /// What the Sync's Secret holds at this moment.
-    async fn credentials(&self, branch: &Branch) -> Result<Credentials, SourceError> {
-        let Some(reference) = &branch.source.secret_ref else { return Ok(Credentials::none()) };
-        let place = format!("{}/{}", branch.namespace, reference.name);
-        let read = self.cluster.secret(&branch.namespace, &reference.name).await.map_err(|error| SourceError {
+    async fn read(&self, namespace: &str, name: &str) -> Result<Kept, SourceError> {
+        let place = format!("{namespace}/{name}");
+        let read = self.cluster.secret(namespace, name).await.map_err(|error| SourceError {
             category: "credentials",
             transient: error.class.is_transient(),
             message: format!("the credentials of the repository cannot be read: {error}"),
@@ -66,8 +74,13 @@ impl Repositories {
         let values = read.ok_or_else(missing)?;
         let bytes = |key: &str| values.bytes(key).map(|bytes| (key.to_owned(), bytes.expose_secret().to_vec()));
         let data: BTreeMap<String, Vec<u8>> = values.keys().filter_map(bytes).collect();
-        Credentials::from_secret_data(&data)
-            .map_err(|error| wrong("credentials", format!("the Secret {place} cannot be used: {error}")))
+        let credentials = Credentials::from_secret_data(&data)
+            .map_err(|error| wrong("credentials", format!("the Secret {place} cannot be used: {error}")))?;
+        Ok(Kept { version: values.resource_version, credentials })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<(String, String), Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,18 +141,41 @@ async fn reading<T: Send + 'static>(
     }
 }
 
+/// The head of the branch, which is in the clone then.
+async fn fetched(clone: &Arc<SharedClone>, branch: &Branch, with: Credentials) -> Result<CommitId, SourceError> {
+    let name = branch.source.branch.clone();
+    let _alone = clone.talking.lock().await;
+    let ask = move |repository: &Repository| {
+        let head = repository.remote_head(&name, &with)?;
+        if repository.tree_id(head, "").is_ok() { Ok(head) } else { repository.fetch(&name, &with) }
+    };
+    reading(clone.clone(), |_| true, ask).await
+}
+
 #[async_trait]
 impl Source for Repositories {
     async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError> {
         let clone = self.clone_of(branch)?;
-        let credentials = self.credentials(branch).await?;
-        let name = branch.source.branch.clone();
-        let _alone = clone.talking.lock().await;
-        let ask = move |repository: &Repository| {
-            let head = repository.remote_head(&name, &credentials)?;
-            if repository.tree_id(head, "").is_ok() { Ok(head) } else { repository.fetch(&name, &credentials) }
+        let Some(reference) = &branch.source.secret_ref else {
+            return fetched(&clone, branch, Credentials::none()).await;
         };
-        reading(clone.clone(), |_| true, ask).await
+        let key = (branch.namespace.clone(), reference.name.clone());
+        let kept = self.kept().get(&key).cloned();
+        let failed = match &kept {
+            Some(kept) => match fetched(&clone, branch, kept.credentials.clone()).await {
+                Ok(head) => return Ok(head),
+                Err(error) => Some((kept.version.clone(), error)),
+            },
+            None => None,
+        };
+        // Forgotten first: a Secret that cannot be read opens no door.
+        self.kept().remove(&key);
+        let read = self.read(&key.0, &key.1).await?;
+        self.kept().insert(key, read.clone());
+        match failed {
+            Some((version, error)) if version == read.version => Err(error),
+            _ => fetched(&clone, branch, read.credentials).await,
+        }
     }
 
     async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError> {
