@@ -13,7 +13,7 @@ use tonic::{Request, Status};
 
 /// What a caller wants with Syncs: the verb that a rule of the cluster has to allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// `Get`
     Get,
     /// `List`
@@ -37,7 +37,7 @@ impl Verb {
 
 /// Decides whether a caller may do something with the Syncs of a namespace.
 #[async_trait]
-pub trait Authorize: Send + Sync + 'static {
+pub(crate) trait Authorize: Send + Sync + 'static {
     /// An empty namespace means all, an empty name every one.
     ///
     /// # Errors
@@ -47,12 +47,12 @@ pub trait Authorize: Send + Sync + 'static {
 
 /// Asks the API server by TokenReview and SubjectAccessReview.
 #[derive(Clone, Debug)]
-pub struct ClusterAuth(Reviews);
+pub(crate) struct ClusterAuth(Reviews);
 
 impl ClusterAuth {
     /// Asks through these reviews.
     #[must_use]
-    pub fn new(reviews: Reviews) -> Self {
+    pub(crate) fn new(reviews: Reviews) -> Self {
         Self(reviews)
     }
 }

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Why the Sync cannot be created, and waiting does not help.
 #[derive(Debug, thiserror::Error)]
 #[error("create the Sync {namespace}/{name} of the settings: {message}; correct the settings and restart")]
-pub struct BootstrapError {
+pub(crate) struct BootstrapError {
     namespace: String,
     name: String,
     message: String,
@@ -26,7 +26,7 @@ pub struct BootstrapError {
 ///
 /// # Errors
 /// If the API server refuses the Sync as it is written.
-pub async fn create(bootstrap: Bootstrap, cluster: Cluster, shutdown: Shutdown) -> Result<(), BootstrapError> {
+pub(crate) async fn create(bootstrap: Bootstrap, cluster: Cluster, shutdown: Shutdown) -> Result<(), BootstrapError> {
     let Bootstrap { name, namespace, spec } = bootstrap;
     let api: Api<SyncObject> = Api::namespaced(cluster.client(), &namespace);
     let object = SyncObject::new(&name, spec);

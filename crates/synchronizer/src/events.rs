@@ -22,26 +22,26 @@ const MOST_NAMED: usize = 5;
 
 /// Where notices are handed in.
 #[derive(Clone)]
-pub struct EventQueue {
+pub(crate) struct EventQueue {
     queue: mpsc::Sender<(SyncRef, Notice)>,
 }
 
 /// Sends what was handed in.
-pub struct EventSender {
+pub(crate) struct EventSender {
     queue: mpsc::Receiver<(SyncRef, Notice)>,
     events: Events,
 }
 
 /// A queue and who empties it.
 #[must_use]
-pub fn queue(events: Events) -> (EventQueue, EventSender) {
+pub(crate) fn queue(events: Events) -> (EventQueue, EventSender) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     (EventQueue { queue: sender }, EventSender { queue: receiver, events })
 }
 
 impl EventQueue {
     /// Hands in what there is to say about a happening, if anything.
-    pub fn tell(&self, sync: &SyncRef, happening: &Happening) {
+    pub(crate) fn tell(&self, sync: &SyncRef, happening: &Happening) {
         if let Some(notice) = notice(happening)
             && self.queue.try_send((sync.clone(), notice)).is_err()
         {
@@ -56,7 +56,7 @@ impl EventSender {
     ///
     /// # Errors
     /// None: an event that cannot be sent is logged.
-    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Infallible> {
+    pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Infallible> {
         while let Some((sync, notice)) = self.queue.recv().await {
             let too_late = async {
                 shutdown.requested().await;

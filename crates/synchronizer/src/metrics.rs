@@ -47,7 +47,7 @@ type Seconds = Family<OfSync, Histogram, fn() -> Histogram>;
 
 /// Counts what happens.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     applies: Family<OfApply, Counter>,
     prunes: Family<OfSync, Counter>,
     drifts: Family<OfDrift, Counter>,
@@ -58,7 +58,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes the metrics and puts them into the registry, with the state of the board.
-    pub fn register(registry: &mut Registry, board: Board) -> Self {
+    pub(crate) fn register(registry: &mut Registry, board: Board) -> Self {
         let registry = registry.sub_registry_with_prefix("lockstep_synchronizer");
         let this = Self {
             applies: Family::default(),
@@ -79,7 +79,7 @@ impl Metrics {
     }
 
     /// Counts one happening.
-    pub fn count(&self, sync: &SyncRef, happening: &Happening) {
+    pub(crate) fn count(&self, sync: &SyncRef, happening: &Happening) {
         let (namespace, name) = (sync.key.namespace.clone(), sync.key.name.clone());
         match happening {
             Happening::TurnEnded { took, applied, failed } => {

@@ -32,7 +32,7 @@ use crate::ports::{Clock, Enforced, Observer};
 use index::{Changes, Index};
 
 /// Watches the health of what was applied.
-pub struct HealthObserver {
+pub(crate) struct HealthObserver {
     index: Mutex<Index>,
     /// Said when there may be something else to watch.
     wake: Notify,
@@ -42,7 +42,7 @@ pub struct HealthObserver {
 
 impl HealthObserver {
     /// Knows nothing yet; [`HealthObserver::follow`] makes it learn.
-    pub fn new(nudges: Arc<dyn Nudges>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(nudges: Arc<dyn Nudges>, clock: Arc<dyn Clock>) -> Self {
         Self { index: Mutex::default(), wake: Notify::new(), nudges, clock }
     }
 
@@ -50,7 +50,7 @@ impl HealthObserver {
     ///
     /// # Errors
     /// None; failing watches go on by themselves.
-    pub async fn follow(self: Arc<Self>, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
+    pub(crate) async fn follow(self: Arc<Self>, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
         watches::follow(&self, cluster, shutdown).await
     }
 

@@ -24,7 +24,7 @@ pub(crate) use state::{proto_time, shown_url};
 
 /// Answers from the board, and nudges the actors.
 #[derive(Clone)]
-pub struct SyncsService {
+pub(crate) struct SyncsService {
     board: Board,
     nudges: Arc<dyn Nudges>,
     source: Arc<dyn Source>,
@@ -34,7 +34,7 @@ pub struct SyncsService {
 
 impl SyncsService {
     /// The service; `shutdown` ends calls that wait.
-    pub fn new(
+    pub(crate) fn new(
         board: Board,
         nudges: Arc<dyn Nudges>,
         source: Arc<dyn Source>,
@@ -46,7 +46,7 @@ impl SyncsService {
 
     /// As a server that can be mounted.
     #[must_use]
-    pub fn into_server(self) -> SyncsServer<Self> {
+    pub(crate) fn into_server(self) -> SyncsServer<Self> {
         SyncsServer::new(self)
     }
 

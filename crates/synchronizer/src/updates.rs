@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const GOOD: Duration = Duration::from_secs(60);
 
 /// The connection to one automator.
-pub struct Updates {
+pub(crate) struct Updates {
     channel: AuthenticatedChannel,
     endpoint: Endpoint,
     board: Board,
@@ -38,7 +38,7 @@ impl Updates {
     ///
     /// # Errors
     /// If the address cannot be called at all.
-    pub fn new(endpoint: Endpoint, board: Board, nudges: Arc<dyn Nudges>) -> Result<Self, ChannelError> {
+    pub(crate) fn new(endpoint: Endpoint, board: Board, nudges: Arc<dyn Nudges>) -> Result<Self, ChannelError> {
         let channel = connect(&endpoint)?;
         Ok(Self { channel, endpoint, board, nudges })
     }
@@ -47,7 +47,7 @@ impl Updates {
     ///
     /// # Errors
     /// None: an automator that is away is waited for.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), Infallible> {
+    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Infallible> {
         let pauses = ExponentialBuilder::new()
             .with_min_delay(SHORTEST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)
