@@ -5,8 +5,14 @@
 use std::time::Duration;
 
 use futures::stream;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use lockstep_daemon::{Sources, TaskError, Tasks};
 use lockstep_testkit::{Daemon, GitWay, Installation, Names, Story, eventually, shared};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -131,4 +137,30 @@ async fn git_over_ssh_carries_the_story_too() {
     story.image_runs("1.4.3", &commit).await.unwrap();
     let (commit, _) = story.bad_image_pushed("bad-13").await.unwrap();
     story.bad_image_reverted(&commit).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_read_again_when_it_does_not_work_and_only_then() {
+    let story = begin("secret", GitWay::Https).await;
+    let (plane, names) = (story.plane(), story.installation().names());
+    let secrets: Api<Secret> = Api::namespaced(plane.admin_client().await.unwrap(), &names.sync_namespace);
+    let good = secrets.get("git-credentials").await.unwrap().data.unwrap().remove("password").unwrap();
+    let set = async |password: &ByteString| {
+        let change = Patch::Merge(json!({"data": {"password": password}}));
+        secrets.patch("git-credentials", &PatchParams::default(), &change).await.unwrap()
+    };
+    set(&ByteString(b"of yesterday".to_vec())).await;
+    let _synchronizer = Running::start(Daemon::Synchronizer, story.installation()).await;
+    story.installation().create_sync(plane, story.git()).await.unwrap();
+    let refused = |status: &Value| status["conditions"].to_string().contains("refused access");
+    story.sync_is("Git to refuse the wrong password", refused).await.unwrap();
+
+    set(&good).await;
+    story.first_sync().await.unwrap();
+    let start = Timestamp::now();
+    story.removal().await.unwrap(); // At least one fetch more.
+    let user = "system:serviceaccount:lockstep:lockstep-synchronizer";
+    let calls = plane.count_calls(user, start..).unwrap();
+    let reads = calls.filter(|call| call.resource == "secrets" && call.namespace == names.sync_namespace);
+    assert!(reads.is_empty(), "{reads}");
 }

@@ -9,7 +9,7 @@ use lockstep_manifest::ObjectId;
 use lockstep_plan::{GroupKind, Health, Held, Rendered, Status, Withheld};
 
 use crate::{
-    board::At,
+    board::{At, SyncKey},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
     resource::{CommitAt, DriftSeen, Failure, Failures, HeldPrune, ObjectCounts, SyncStatus},
@@ -28,6 +28,7 @@ const LONGEST_MESSAGE: usize = 600;
 
 /// What an actor knows of its Sync.
 pub(crate) struct Picture<'a> {
+    pub(crate) key: &'a SyncKey,
     pub(crate) now: Timestamp,
     pub(crate) generation: Option<i64>,
     pub(crate) suspended: bool,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use lockstep_testkit::{ControlPlane, Daemon, GitWay, Names, Plane, Story, Told};
+use lockstep_testkit::{Calls, ControlPlane, Daemon, GitWay, Names, Plane, Story, Told};
 
 use super::daemons::{self, Daemons, REST};
 use super::keep;
@@ -104,11 +104,11 @@ async fn sum_up(screen: &mut Screen, story: &Story<'_>, daemons: &Daemons) -> Re
     screen.lines(&format!(
         "
 all {steps} steps happened in {:.1} s, after {:.1} s to start everything
-the synchronizer made {} API calls in {} s at rest, and {} in the whole story, {} of them writes
+the synchronizer made {} in {} s at rest, and {} in the whole story, {} of them writes
 memory: automator {}, synchronizer {}",
         took.as_secs_f64(),
         prepared.as_secs_f64(),
-        resting.requests().len(),
+        api_calls(&resting.requests()),
         REST.as_secs(),
         all.requests().len(),
         all.writes().len(),
@@ -116,6 +116,16 @@ memory: automator {}, synchronizer {}",
         mebibytes(synchronizer),
     ))?;
     Ok(())
+}
+
+/// How many there were, and of which kinds if there were some.
+fn api_calls(calls: &Calls) -> String {
+    let kinds = calls.to_string();
+    let kinds: Vec<String> = kinds.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    match kinds.as_slice() {
+        [] => "no API call".to_owned(),
+        kinds => format!("{} API calls ({})", calls.len(), kinds.join(", ")),
+    }
 }
 
 fn mebibytes(bytes: Option<u64>) -> String {

@@ -17,6 +17,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// After a write that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// The observer's word for health that it does not know yet.
+const NOT_OBSERVED: &str = "NotObserved";
+
 impl Actor {
     /// From now on there is the Sync's timeout for everything to be healthy.
     pub(super) fn expect_health(&mut self) {
@@ -41,6 +44,10 @@ impl Actor {
         }
         self.tell_health();
         let next = status(&self.picture(&wanted), &self.memory.status);
+        if self.is_blind(&next) {
+            self.times.report = Some(self.times.sight);
+            return;
+        }
         self.publish_with(next.clone());
         if next == self.memory.status && self.memory.status_at.is_some() {
             self.times.report = None;
@@ -62,6 +69,17 @@ impl Actor {
                 self.times.report = Some(now + PAUSE_AFTER_FAILURE);
             }
         }
+    }
+
+    /// Right after a start the watches have not shown the health of what is there yet. What stands on the Sync for the
+    /// same commit stays for that moment, so that a restart does not look like an outage.
+    fn is_blind(&self, next: &crate::resource::SyncStatus) -> bool {
+        let known = &self.memory.status;
+        self.memory.status_at.is_none()
+            && self.memory.applying.is_none()
+            && Instant::now() < self.times.sight
+            && (&known.applied, &known.fetched) == (&next.applied, &next.fetched)
+            && self.memory.unhealthy.values().any(|health| health.reason == NOT_OBSERVED)
     }
 
     async fn write(&self, next: &crate::resource::SyncStatus) -> Result<(), crate::ports::ClusterError> {
@@ -96,6 +114,7 @@ impl Actor {
             .as_ref()
             .is_some_and(|answered| answered.acknowledged.as_deref() == Some(answered.commit.to_string().as_str()));
         Picture {
+            key: &self.key,
             now: self.common.ports.clock.now(),
             generation: self.setting.generation,
             suspended: self.setting.spec.suspend,

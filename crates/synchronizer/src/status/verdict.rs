@@ -82,7 +82,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     }
     if let Some(held) = picture.held {
         let message = format!(
-            "{held}; to let it go: kubectl annotate sync … lockstep.dev/acknowledge={}",
+            "{held}; to let it go: kubectl annotate sync {} --namespace {} --overwrite lockstep.dev/acknowledge={}",
+            picture.key.name,
+            picture.key.namespace,
             picture.commit.unwrap_or_default()
         );
         return say(Progress::Stuck, "PruneHeld", message);

@@ -58,8 +58,12 @@ impl Story<'_> {
         Ok(serde_json::to_value(sync)?)
     }
 
-    /// Waits until `condition` holds of the Sync's status.
-    pub(super) async fn sync_is(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Result<Value> {
+    /// Waits until `condition` holds of the Sync's status; answers with the whole Sync.
+    ///
+    /// # Errors
+    ///
+    /// When that does not come true in time; the error has the Sync's conditions.
+    pub async fn sync_is(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut found = Value::Null;
         self.wait(what, async || match self.sync().await {
             Ok(sync) if condition(&sync["status"]) => {

@@ -102,6 +102,7 @@ impl Story<'_> {
         let mut client = UpdatesClient::new(self.installation.channel(Daemon::Automator)?);
         let answer = client.list_images(ListImagesRequest::default()).await.context("asking for the images")?;
         let image = answer.into_inner().images.into_iter().find(|image| image.container == container);
-        Ok(image.map(|image| image.held).filter(|held| !held.is_empty()))
+        let held = image.map(|image| image.held).filter(|held| !held.is_empty());
+        Ok(held.map(|held| format!("the automator says of {container}: {held}")))
     }
 }
