@@ -73,7 +73,7 @@ impl Metrics {
         registry.register("drifts", "Changes by other hands that were seen", this.drifts.clone());
         registry.register("fights", "Objects that somebody else kept changing back", this.fights.clone());
         registry.register("fetch_failures", "Times the repository could not be read", this.fetch_failures.clone());
-        registry.register_with_unit("turn", "How long a turn took", Unit::Seconds, this.turns.clone());
+        registry.register_with_unit("turn_duration", "How long a turn took", Unit::Seconds, this.turns.clone());
         registry.register_collector(Box::new(BoardState(board)));
         this
     }

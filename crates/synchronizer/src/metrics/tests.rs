@@ -49,7 +49,7 @@ fn a_scrape_shows_the_board_and_what_happened() {
         "lockstep_synchronizer_last_applied_timestamp_seconds{namespace=\"lockstep\",name=\"shop\"} 1798761600",
         "lockstep_synchronizer_applies_total{namespace=\"lockstep\",name=\"shop\",result=\"failed\"} 1",
         "lockstep_synchronizer_prunes_total{namespace=\"lockstep\",name=\"shop\"} 2",
-        "lockstep_synchronizer_turn_seconds_count{namespace=\"lockstep\",name=\"shop\"} 1",
+        "lockstep_synchronizer_turn_duration_seconds_count{namespace=\"lockstep\",name=\"shop\"} 1",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
