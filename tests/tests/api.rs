@@ -77,10 +77,14 @@ impl Bed {
 
     /// The synchronizer under the rights that it is shipped with.
     async fn synchronizer(plane: &ControlPlane) -> Self {
+        Self::synchronizer_with(plane, "").await
+    }
+
+    async fn synchronizer_with(plane: &ControlPlane, more: &str) -> Self {
         let mut bed = Self::new();
         let kubeconfig = plane.kubeconfig_for("lockstep", "lockstep-synchronizer").await.unwrap();
-        let own =
-            format!("kubeconfig: {}\nlisten: {{grpc: '127.0.0.1:0', admin: '127.0.0.1:0'}}", kubeconfig.display());
+        let listen = "listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0'}";
+        let own = format!("kubeconfig: {}\n{listen}{more}", kubeconfig.display());
         let settings = lockstep_synchronizer::Settings::load(&bed.settings(&own)).unwrap();
         let started = Synchronizer::start(settings).await.unwrap();
         bed.serves_at(started.grpc_address());
@@ -208,6 +212,32 @@ async fn the_clusters_tokens_and_rules_guard_the_synchronizer() {
         }
     }
     bed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sync_of_the_settings_is_created_and_then_left_alone() {
+    let plane = shared().await.unwrap();
+    install(plane).await;
+    let namespace = plane.fresh_namespace("api").await.unwrap();
+    let operator = account(plane, &namespace, Some("lockstep-operator")).await;
+    for (branch, wanted) in [("first", "first"), ("second", "first")] {
+        let bootstrap = format!(
+            "\nbootstrap: {{name: shop, namespace: {namespace}, \
+             spec: {{source: {{repository: 'http://127.0.0.1:1/away.git', branch: {branch}}}}}}}"
+        );
+        let bed = Bed::synchronizer_with(plane, &bootstrap).await;
+        let mut client = bed.syncs(Some(&operator));
+        let mut found = String::new();
+        eventually(SOON, "the Sync to be known", async || {
+            let state = client.get(GetRequest { namespace: namespace.clone(), name: "shop".into() }).await;
+            found = state.map(|state| state.into_inner().branch).unwrap_or_default();
+            !found.is_empty()
+        })
+        .await
+        .unwrap();
+        assert_eq!(found, wanted);
+        bed.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use super::seen::{PodSeen, Seen};
 use super::template::{self, References};
 use super::verdict::sentence;
 use crate::board::{SyncKey, WorkloadState};
-use crate::ports::{Enforced, ObjectFailure};
+use crate::ports::{Enforced, NOT_OBSERVED, ObjectFailure};
 use known::Known;
 pub(super) use known::Told;
 use track::{Circumstances, Track};
@@ -252,7 +252,7 @@ impl Index {
         let stale = seen.is_some_and(|seen| seen.applied != wanted.hash) && failure.is_none();
         let health = match seen {
             Some(seen) if !stale => with_pod(&seen.health, pod),
-            Some(_) => in_progress("NotObserved", "what was applied has not been seen by the watch yet"),
+            Some(_) => in_progress(NOT_OBSERVED, "what was applied has not been seen by the watch yet"),
             None => unseen(kind),
         };
         let deadline = watched.deadline(id).unwrap_or(now);
@@ -266,7 +266,8 @@ impl Index {
                 deadline,
                 now,
                 changed_at: wanted.changed_at.unwrap_or(watched.enforced_at),
-                all_is_unwell: watched.all_is_unwell(wanted.touched),
+                // Counted only where it can matter: it looks at every object.
+                all_is_unwell: health.status != Status::Current && watched.all_is_unwell(wanted.touched),
             };
             let track = watched.tracks.entry(id.clone()).or_default();
             changed |= track.update(&wanted.references, &circumstances);
@@ -299,7 +300,7 @@ impl Watched {
 }
 
 fn is_unwell(health: &Health) -> bool {
-    matches!(health.status, Status::InProgress | Status::Failed) && health.reason != "NotObserved"
+    matches!(health.status, Status::InProgress | Status::Failed) && health.reason != NOT_OBSERVED
 }
 
 /// The first failure among the pods that run what the workload's template says.
@@ -327,7 +328,7 @@ fn unseen(kind: Option<&Known<Seen>>) -> Health {
     match kind {
         Some(Known { failure: Some(message), .. }) => in_progress("NotWatched", message),
         Some(Known { complete: true, .. }) => in_progress("NotFound", "it is not in the cluster"),
-        _ => in_progress("NotObserved", "the watch of its kind has not listed it yet"),
+        _ => in_progress(NOT_OBSERVED, "the watch of its kind has not listed it yet"),
     }
 }
 

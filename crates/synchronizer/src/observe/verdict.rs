@@ -101,8 +101,14 @@ fn unwell(question: &Question<'_>, live: &Live<'_>) -> (Verdict, String) {
     }
     let cannot_run = live.pod.is_some_and(|pod| CANNOT_RUN.contains(&pod.reason.as_str()));
     let gave_up = live.health.reason == "ProgressDeadlineExceeded";
-    if !cannot_run && !gave_up && question.now < question.deadline {
-        return (Verdict::Progressing, sentence);
+    if !cannot_run && !gave_up {
+        if question.now < question.deadline {
+            return (Verdict::Progressing, sentence);
+        }
+        // What kept it until the time was over was not the reference's fault: being late proves nothing any more.
+        if question.before == Some(Verdict::Inconclusive) {
+            return (Verdict::Inconclusive, sentence);
+        }
     }
     let culprit = live.pod.map_or("", |pod| pod.container.as_str());
     if !culprit.is_empty() && culprit != question.container {

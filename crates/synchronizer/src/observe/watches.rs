@@ -28,6 +28,7 @@ type Events = BoxStream<'static, WatchEvent<Value>>;
 pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
     let mut watches = Watches { cluster, kinds: BTreeMap::new(), objects: StreamMap::new(), pods: StreamMap::new() };
     let mut pending = Changes::new();
+    let mut kinds_may_differ = false;
     let mut settle: Option<Instant> = None;
     let mut tick: Option<Instant> = None;
     let stopped = shutdown.requested();
@@ -35,7 +36,7 @@ pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown
     loop {
         tokio::select! {
             () = &mut stopped => return Ok(()),
-            () = observer.woken() => {}
+            () = observer.woken() => kinds_may_differ = true,
             Some((kind, event)) = watches.objects.next(), if !watches.objects.is_empty() => {
                 let told = told(&kind, event);
                 merge(&mut pending, observer.index().kind_told(&kind, told, observer.now()));
@@ -51,7 +52,10 @@ pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown
             () = until(settle), if settle.is_some() => {
                 settle = None;
                 observer.report(std::mem::take(&mut pending));
-                watches.look_over(observer);
+                if std::mem::take(&mut kinds_may_differ) {
+                    watches.look_over_kinds(observer);
+                }
+                watches.look_over_pods(observer);
                 tick = observer.next_tick().map(|pause| Instant::now() + pause);
                 continue;
             }
@@ -80,8 +84,8 @@ struct Watches {
 }
 
 impl Watches {
-    /// Starts the watches that are missing and ends those that nobody needs.
-    fn look_over(&mut self, observer: &HealthObserver) {
+    /// Starts the watches of kinds that are missing and ends those that nobody needs.
+    fn look_over_kinds(&mut self, observer: &HealthObserver) {
         let mut index = observer.index();
         let kinds = index.kinds_to_watch();
         for kind in self.kinds.keys().filter(|kind| !kinds.contains_key(*kind)) {
@@ -93,7 +97,11 @@ impl Watches {
             self.objects.insert(name.clone(), events);
         }
         self.kinds = kinds;
+    }
 
+    /// The same for the pods of what is coming up.
+    fn look_over_pods(&mut self, observer: &HealthObserver) {
+        let mut index = observer.index();
         let pods = index.pods_to_watch();
         let ended: Vec<PodsOf> = self.pods.keys().filter(|watched| !pods.contains(*watched)).cloned().collect();
         for watched in ended {

@@ -82,7 +82,7 @@ fn running(reference: &str, case: Case) -> Workload {
 type Change = fn(&mut Case);
 
 /// Each line of the meaning: what is different from a rollout that goes its way, and what that makes of it.
-const TABLE: [(&str, Change, Verdict, &str); 34] = [
+const TABLE: [(&str, Change, Verdict, &str); 36] = [
     ("on its way", |_| {}, Progressing, "LessUpdated"),
     ("healthy", |case| case.health = health(Status::Current, ""), Verdict::Live, ""),
     (
@@ -121,6 +121,25 @@ const TABLE: [(&str, Change, Verdict, &str); 34] = [
         "ProgressDeadlineExceeded",
     ),
     ("too late", |case| case.late = true, Failed, "LessUpdated"),
+    (
+        "late, but something else kept it until then",
+        |case| {
+            case.before = Some(Inconclusive);
+            case.late = true;
+        },
+        Inconclusive,
+        "LessUpdated",
+    ),
+    (
+        "late for another reason, and then it crashes",
+        |case| {
+            case.before = Some(Inconclusive);
+            case.late = true;
+            case.pod = pod("web", "CrashLoopBackOff", Trouble::Failed);
+        },
+        Failed,
+        "CrashLoopBackOff",
+    ),
     (
         "a secret is missing, not yet late",
         |case| case.pod = pod("web", "CreateContainerConfigError", Trouble::Failed),
