@@ -1,0 +1,229 @@
+//! A daemon, its Sync, and what a person can do to both.
+
+use std::{ops::RangeBounds, time::Duration};
+
+use futures::stream;
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+};
+use lockstep_daemon::TaskError;
+use lockstep_synchronizer::{Listen, Settings, Synchronizer};
+use lockstep_testkit::{Calls, ControlPlane, GitServer, Human, eventually, shared};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    sync::{Mutex, MutexGuard, OnceCell},
+    task::JoinSet,
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const INSTALLED: [&str; 3] = [
+    include_str!("../../../deploy/kustomize/base/namespace.yaml"),
+    include_str!("../../../deploy/kustomize/base/crd.yaml"),
+    include_str!("../../../deploy/kustomize/base/synchronizer-rbac.yaml"),
+];
+const USER: &str = "system:serviceaccount:lockstep:lockstep-synchronizer";
+
+/// The audit log tells calls apart by account, and all daemons here have the same one: one test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+pub(crate) struct Bed {
+    pub(crate) plane: &'static ControlPlane,
+    pub(crate) human: Human,
+    /// The namespace of what is synced.
+    pub(crate) shop: String,
+    namespace: String,
+    client: Client,
+    settings: Settings,
+    running: JoinSet<Result<(), TaskError>>,
+    stop: Option<lockstep_daemon::Shutdown>,
+    git: GitServer,
+    _folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+async fn install(plane: &ControlPlane) {
+    static DONE: OnceCell<()> = OnceCell::const_new();
+    DONE.get_or_init(async || {
+        for text in INSTALLED {
+            plane.apply_yaml(text).await.unwrap();
+        }
+        let roles = api(&plane.admin_client().await.unwrap(), "rbac.authorization.k8s.io", "v1", "ClusterRole", None);
+        eventually(PATIENCE, "the rights to be gathered", async || {
+            roles
+                .get("lockstep-manages")
+                .await
+                .is_ok_and(|role| role.data["rules"].as_array().is_some_and(|all| !all.is_empty()))
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+}
+
+fn api(client: &Client, group: &str, version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+pub(crate) fn config_map(namespace: &str, name: &str, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\ndata: {{v: \"{value}\", w: fixed}}\n"
+    )
+}
+
+impl Bed {
+    /// Everything but the daemon and the Sync.
+    pub(crate) async fn make(name: &str) -> Self {
+        let alone = ALONE.lock().await;
+        let plane = shared().await.unwrap();
+        install(plane).await;
+        let namespace = plane.fresh_namespace(name).await.unwrap();
+        let git = GitServer::start(Default::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |path: std::path::PathBuf| camino::Utf8PathBuf::from_path_buf(path).unwrap();
+        let local = "127.0.0.1:0".parse().unwrap();
+        let settings = Settings {
+            kubeconfig: Some(path(plane.kubeconfig_for("lockstep", "lockstep-synchronizer").await.unwrap())),
+            namespaces: vec![namespace.clone()],
+            data: path(folder.path().join("data")),
+            listen: Listen { grpc: lockstep_daemon::ListenAddress::Tcp(local), admin: local },
+            ..Settings::default()
+        };
+        let bed = Self {
+            plane,
+            human: git.human().unwrap(),
+            shop: format!("{namespace}-shop"),
+            client: plane.admin_client().await.unwrap(),
+            settings,
+            running: JoinSet::new(),
+            stop: None,
+            git: git,
+            _folder: folder,
+            _alone: alone,
+            namespace,
+        };
+        let url = bed.git.http_url();
+        bed.sync(json!({"source": {"repository": url}, "interval": "1s", "timeout": "2m"})).await;
+        bed
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let started = Synchronizer::start(self.settings.clone()).await.unwrap();
+        self.stop = Some(started.shutdown());
+        self.running.spawn(async move { started.run_until(stream::pending()).await.map(drop) });
+    }
+
+    /// Stops the daemon in good order.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().request();
+        while let Some(ended) = self.running.join_next().await {
+            ended.unwrap().unwrap();
+        }
+    }
+
+    /// Applies the Sync with this spec, as its user does.
+    pub(crate) async fn sync(&self, spec: Value) {
+        let sync = json!({"apiVersion": "lockstep.dev/v1alpha1", "kind": "Sync", "metadata": {"name": "shop", "namespace": self.namespace}, "spec": spec});
+        self.plane.apply_yaml(&sync.to_string()).await.unwrap();
+    }
+
+    pub(crate) async fn acknowledge(&self, commit: &str) {
+        let patch = json!({"metadata": {"annotations": {"lockstep.dev/acknowledge": commit}}});
+        self.syncs().patch("shop", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    fn syncs(&self) -> Api<DynamicObject> {
+        api(&self.client, "lockstep.dev", "v1alpha1", "Sync", Some(&self.namespace))
+    }
+
+    pub(crate) async fn status(&self) -> Value {
+        self.syncs().get("shop").await.unwrap().data["status"].clone()
+    }
+
+    /// Waits for a status.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Value::Null;
+        let waited = eventually(PATIENCE, what, async || {
+            seen = self.status().await;
+            condition(&seen)
+        })
+        .await;
+        waited.unwrap_or_else(|error| panic!("{error}: {seen:#}"));
+        seen
+    }
+
+    /// Waits until this commit is applied, and all is well.
+    pub(crate) async fn until_ready(&self, commit: &str) -> Value {
+        self.until(&format!("{commit} to be ready"), |status| {
+            status["applied"]["commit"] == commit && condition(status, "Ready").0 == "True"
+        })
+        .await
+    }
+
+    pub(crate) async fn until_reason(&self, reason: &str) -> Value {
+        self.until(reason, |status| condition(status, "Ready").1 == reason).await
+    }
+
+    pub(crate) fn config_maps(&self) -> Api<DynamicObject> {
+        api(&self.client, "", "v1", "ConfigMap", Some(&self.shop))
+    }
+
+    pub(crate) async fn value(&self, name: &str) -> Option<String> {
+        let found = self.config_maps().get_opt(name).await.unwrap()?;
+        Some(found.data["data"]["v"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Changes a ConfigMap as somebody else.
+    pub(crate) async fn edit(&self, name: &str, value: &str) {
+        let params = PatchParams { field_manager: Some("kubectl-edit".into()), ..PatchParams::default() };
+        self.config_maps().patch(name, &params, &Patch::Merge(json!({"data": {"v": value}}))).await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, name: &str) {
+        self.config_maps().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// The notes of the Events about the Sync.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let events = api(&self.client, "events.k8s.io", "v1", "Event", Some(&self.namespace));
+        let all = events.list(&Default::default()).await.unwrap();
+        let text = |event: &DynamicObject, field: &str| event.data[field].as_str().unwrap_or_default().to_owned();
+        all.iter().map(|event| format!("{}: {}", text(event, "reason"), text(event, "note"))).collect()
+    }
+
+    /// The calls of the daemon, but for the beginnings of watches.
+    pub(crate) fn calls(&self, window: impl RangeBounds<Timestamp>) -> Calls {
+        self.plane.count_calls(USER, window).unwrap().requests()
+    }
+
+    /// Waits until the daemon has made no call for two seconds.
+    pub(crate) async fn until_quiet(&self) {
+        let mut quiet_since = (Timestamp::now(), self.calls(..).len());
+        eventually(PATIENCE, "the daemon to have nothing to do", async || {
+            let count = self.calls(..).len();
+            if count != quiet_since.1 {
+                quiet_since = (Timestamp::now(), count);
+            }
+            quiet_since.0.duration_until(Timestamp::now()) > jiff::SignedDuration::from_secs(2)
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// Status and reason.
+pub(crate) fn condition(status: &Value, kind: &str) -> (String, String) {
+    let all = status["conditions"].as_array().into_iter().flatten();
+    let found = all.filter(|condition| condition["type"] == kind).map(|condition| {
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("reason"))
+    });
+    found.last().unwrap_or_default()
+}
