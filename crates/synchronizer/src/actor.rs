@@ -76,12 +76,28 @@ struct Times {
     healthy: Option<Instant>,
     /// The status is written that waits since the last one.
     report: Option<Instant>,
+    /// Until then the health of what was there before the start may be unknown.
+    sight: Instant,
+    /// Pauses after turns that failed.
     backoff: Backoff,
+    /// Pauses while the repository cannot be reached.
+    outage: Backoff,
 }
+
+/// For so long after a start the watches may take to show how things are.
+const BLINDNESS: Duration = Duration::from_secs(10);
 
 impl Times {
     fn new(now: Instant) -> Self {
-        Self { fetch: now, retry: None, healthy: None, report: None, backoff: Backoff::default() }
+        Self {
+            fetch: now,
+            retry: None,
+            healthy: None,
+            report: None,
+            sight: now + BLINDNESS,
+            backoff: Backoff::default(),
+            outage: Backoff::default(),
+        }
     }
 }
 
@@ -152,9 +168,11 @@ impl Actor {
             }
             self.setting = Arc::new(Setting::of(&self.key, &mail.object));
             self.times.backoff.reset();
+            self.times.outage.reset();
         }
         if mail.changed || mail.fetch {
             self.times.fetch = Instant::now();
+            self.memory.asked = true;
         }
         self.work(mail.drift).await;
     }

@@ -67,7 +67,7 @@ pub(crate) enum Stage {
 /// What one apply did.
 enum Sent {
     /// The server has it now as wanted.
-    Applied { live: LiveMetadata, created: bool, changed: bool },
+    Applied { live: Box<LiveMetadata>, created: bool, changed: bool },
     /// A dry run showed that it is as wanted; these fields are not kept.
     Settled { live: Arc<LiveMetadata>, not_kept: BTreeSet<String> },
 }
@@ -157,7 +157,7 @@ async fn send(
     let applied = hands.objects.apply(&target, &rendered.body, &precondition).await.map_err(ObjectFailure::Refused)?;
     let live = without_leftovers(hands, &target, action, applied.live).await;
     let changed = before.is_none_or(|before| before.resource_version != live.resource_version);
-    Ok(Sent::Applied { live, created: applied.created, changed })
+    Ok(Sent::Applied { live: Box::new(live), created: applied.created, changed })
 }
 
 /// `None` when an apply would change something.
@@ -218,7 +218,7 @@ impl Applies {
                 if created || changed {
                     self.changed.insert(id.clone(), hands.clock.now());
                 }
-                let fields = hands.watches.index().applied(hands.sync, rendered, live);
+                let fields = hands.watches.index().applied(hands.sync, rendered, *live);
                 self.note_unkept(id, fields);
             }
             Ok(Sent::Settled { live, not_kept }) => {

@@ -109,9 +109,8 @@ impl Board {
 
     /// Takes a Sync down that no longer exists.
     pub fn remove(&self, key: &SyncKey) {
-        self.entries.send_if_modified(|entries| {
-            entries.contains_key(key) && Arc::make_mut(entries).remove(key).is_some()
-        });
+        self.entries
+            .send_if_modified(|entries| entries.contains_key(key) && Arc::make_mut(entries).remove(key).is_some());
     }
 
     /// One Sync, if it is known.

@@ -42,8 +42,8 @@ pub struct Branch {
     pub source: resource::Source,
 }
 
-/// Git repositories. One clone serves all branches of one URL, and one fetch is in flight for it. The Secret is read at
-/// every call that talks to the server. A clone that proves damaged is rebuilt, so that the next fetch fills it.
+/// Git repositories. One clone serves all branches of one URL, and one fetch is in flight for it. A Secret that no longer
+/// works is read again before a fetch fails. A clone that proves damaged is rebuilt, so that the next fetch fills it.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Asks the server which commit the branch is at, and gets the commit unless the clone has it.
@@ -220,6 +220,9 @@ pub struct SyncRef {
     /// Its uid.
     pub uid: String,
 }
+
+/// The reason of a health that no watch has shown yet.
+pub(crate) const NOT_OBSERVED: &str = "NotObserved";
 
 /// Watches the health of what was applied, and nudges the Sync by [`crate::nudge::Nudge::Health`] when it changes.
 pub trait Observer: Send + Sync {

@@ -22,6 +22,9 @@ mod kinds;
 
 use kinds::{Known, Picture};
 
+/// A file of a commit: its path and its content.
+type FileName = (String, BlobId);
+
 /// What a commit wants, ready to be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifests {
@@ -33,7 +36,7 @@ pub(crate) struct Manifests {
     pub(crate) kinds: BTreeMap<KindName, Kind>,
     /// The objects whose kind is not served now, and why.
     pub(crate) unserved: BTreeMap<ObjectId, String>,
-    files: BTreeMap<(String, BlobId), Range<usize>>,
+    files: BTreeMap<FileName, Range<usize>>,
 }
 
 /// Why a commit cannot be turned into objects.
@@ -82,7 +85,7 @@ pub(crate) async fn render(
     draft.finish().map_err(RenderFailure::Invalid)
 }
 
-fn name(file: &TreeFile) -> (String, BlobId) {
+fn name(file: &TreeFile) -> FileName {
     (file.path.clone(), file.blob)
 }
 
@@ -98,8 +101,8 @@ impl Manifests {
     }
 
     /// The files that need not be read again: their objects have found their place.
-    fn reusable(&self, files: &[TreeFile]) -> BTreeSet<(String, BlobId)> {
-        let settled = |name: &(String, BlobId)| {
+    fn reusable(&self, files: &[TreeFile]) -> BTreeSet<FileName> {
+        let settled = |name: &FileName| {
             let range = self.files.get(name)?.clone();
             let objects = self.wanted.get(range)?;
             objects.iter().all(|rendered| !self.unserved.contains_key(&rendered.object.id)).then_some(())
@@ -120,7 +123,7 @@ struct Draft {
     tree: Option<TreeId>,
     picture: Picture,
     wanted: Vec<Rendered>,
-    files: BTreeMap<(String, BlobId), Range<usize>>,
+    files: BTreeMap<FileName, Range<usize>>,
     unserved: BTreeMap<ObjectId, String>,
     problems: Vec<Failure>,
 }
@@ -131,7 +134,7 @@ impl Draft {
         Self { commit, tree, picture, wanted, files, unserved: BTreeMap::new(), problems: Vec::new() }
     }
 
-    fn add(&mut self, name: (String, BlobId), objects: Vec<Object>, ownership: &Ownership) {
+    fn add(&mut self, name: FileName, objects: Vec<Object>, ownership: &Ownership) {
         let first = self.wanted.len();
         for object in objects {
             let known = self.picture.of(&object);
@@ -166,7 +169,7 @@ impl Draft {
         self.files.insert(name, first..self.wanted.len());
     }
 
-    fn take(&mut self, name: (String, BlobId), before: &Manifests) {
+    fn take(&mut self, name: FileName, before: &Manifests) {
         let first = self.wanted.len();
         let range = before.files.get(&name).cloned().unwrap_or_default();
         self.wanted.extend(before.wanted.get(range).into_iter().flatten().cloned());

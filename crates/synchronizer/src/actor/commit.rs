@@ -22,36 +22,49 @@ use crate::{
     turn::{Done, Prepared, carry_out, prepare},
 };
 
+/// A server that is back is noticed within this time, or within the Sync's interval.
+const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(60);
 /// What only a person can put right is tried again this seldom.
 const FINAL_RETRY: Duration = Duration::from_secs(600);
 
 impl Actor {
     /// Looks at the branch, and makes a turn if there is anything that the last one has not answered.
     pub(super) async fn look(&mut self) {
+        let asked = std::mem::take(&mut self.memory.asked);
+        let worked = self.turn_if_needed().await;
+        self.memory.turns += u64::from(asked || worked);
+    }
+
+    /// Says whether there was anything to do.
+    async fn turn_if_needed(&mut self) -> bool {
         let now = Instant::now();
         let retry = self.times.retry.take_if(|at| now >= *at).is_some();
         let source = self.common.ports.source.clone();
         let fetched = fetch(source.as_ref(), &self.setting.branch, self.memory.last_good()).await;
         self.note_fetch(fetched.error.clone(), fetched.commit);
         let interval = spread(Duration::from(self.setting.spec.interval));
-        let pause = if fetched.error.is_some() { self.times.backoff.next().max(interval / 4) } else { interval };
-        self.times.fetch = now + pause;
-        let Some(commit) = fetched.commit else { return };
+        self.times.fetch = now
+            + if fetched.error.is_some() {
+                self.times.outage.next().min(interval.max(LONGEST_OUTAGE_PAUSE))
+            } else {
+                interval
+            };
+        let Some(commit) = fetched.commit else { return false };
         let question =
             Question { commit, spec: self.setting.spec.clone(), acknowledged: self.setting.acknowledged.clone() };
         if self.memory.answered.as_ref() == Some(&question) && !retry {
-            return;
+            return false;
         }
         let started = Instant::now();
         let done = self.bring(commit).await;
         self.memory.applying = None;
         let trouble = match done {
-            Some(done) => self.take_over(done, started),
-            None => self.trouble(),
+            Ok(done) => self.take_over(done, started),
+            Err(trouble) => trouble,
         };
         self.memory.answered = Some(question);
-        self.memory.turns += 1;
         self.plan_retry(trouble);
+        true
     }
 
     fn note_fetch(&mut self, error: Option<crate::ports::SourceError>, commit: Option<CommitId>) {
@@ -61,9 +74,8 @@ impl Actor {
                 if self.memory.fetched.as_ref().is_none_or(|known| known.commit != commit) {
                     self.memory.fetched = Some(At { commit, at: self.common.ports.clock.now() });
                 }
-                if self.memory.fetch_error.take().is_some() {
-                    self.times.backoff.reset();
-                }
+                self.memory.fetch_error = None;
+                self.times.outage.reset();
             }
             (Some(error), _) => {
                 if self.memory.fetch_error.as_ref() != Some(error) {
@@ -75,23 +87,26 @@ impl Actor {
         }
     }
 
-    /// Brings the cluster to a commit; to the last good one when this one cannot be used and nothing is enforced yet.
-    async fn bring(&mut self, commit: CommitId) -> Option<Done> {
-        match self.enforce(commit).await {
+    /// Brings the cluster to a commit; to the last good one, whatever is left to do for it, when this one cannot be used.
+    async fn bring(&mut self, commit: CommitId) -> Result<Done, Trouble> {
+        let failure = match self.enforce(commit).await {
             Ok(done) => {
                 self.memory.invalid = None;
                 self.memory.cluster_error = None;
-                Some(done)
+                return Ok(done);
             }
-            Err(failure) => {
-                let is_invalid = matches!(failure, RenderFailure::Invalid(_));
-                self.note_failure(commit, failure);
-                // While nobody mends the commit, the last good one is kept, whatever is left to do for it.
-                let fallback = self.memory.last_good().filter(|good| is_invalid && *good != commit)?;
-                let kept = self.enforce(fallback).await;
-                kept.inspect_err(|failure| tracing::warn!(?failure, "the last good commit cannot be enforced")).ok()
-            }
+            Err(failure) => failure,
+        };
+        let is_invalid = matches!(failure, RenderFailure::Invalid(_));
+        self.note_failure(commit, failure);
+        if !is_invalid {
+            return Err(Trouble::Passing);
         }
+        let fallback = self.memory.last_good().filter(|good| *good != commit).ok_or(Trouble::None)?;
+        self.enforce(fallback).await.map_err(|failure| {
+            tracing::warn!(sync = %self.key, ?failure, "the last good commit cannot be enforced; will retry");
+            Trouble::Passing
+        })
     }
 
     fn note_failure(&mut self, commit: CommitId, failure: RenderFailure) {
@@ -270,9 +285,7 @@ impl Actor {
     fn trouble(&self) -> Trouble {
         let memory = &self.memory;
         let is_withheld = memory.withheld.as_ref().is_some_and(|withheld| !matches!(withheld, Withheld::Held(_)));
-        let passing = memory.cluster_error.is_some()
-            || memory.fetch_error.is_some()
-            || memory.failed.values().any(|failure| !is_final(failure))
+        let passing = memory.failed.values().any(|failure| !is_final(failure))
             || !memory.undeleted.is_empty()
             || !memory.waiting.is_empty()
             || !memory.unwatched.is_empty();

@@ -64,6 +64,8 @@ pub(super) struct Memory {
     pub(super) late: bool,
     pub(super) drift: Vec<DriftSeen>,
     pub(super) fights: Fights,
+    /// Somebody waits to hear that the branch was looked at.
+    pub(super) asked: bool,
     pub(super) turns: u64,
     /// The status as it stands on the Sync.
     pub(super) status: SyncStatus,

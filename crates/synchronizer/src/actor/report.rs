@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Actor;
 use crate::{
     board::SyncSnapshot,
-    ports::Happening,
+    ports::{Happening, NOT_OBSERVED},
     status::{Picture, health_in_words, is_sick, status},
 };
 
@@ -16,9 +16,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 /// After a write that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-
-/// The observer's word for health that it does not know yet.
-const NOT_OBSERVED: &str = "NotObserved";
 
 impl Actor {
     /// From now on there is the Sync's timeout for everything to be healthy.

@@ -74,12 +74,6 @@ impl Fights {
         self.objects.values().filter_map(|rounds| rounds.until).min()
     }
 
-    /// The objects whose pause is over.
-    pub(crate) fn over(&self, now: Instant) -> Vec<ObjectId> {
-        let over = |rounds: &Rounds| rounds.until.is_some_and(|until| until <= now);
-        self.objects.iter().filter(|(_, rounds)| over(rounds)).map(|(id, _)| id.clone()).collect()
-    }
-
     /// Ends the pauses of all objects but these, which still differ, and forgets those that were at peace for a minute.
     pub(crate) fn rest_all_but(&mut self, drifted: impl Fn(&ObjectId) -> bool, now: Instant) {
         for (id, rounds) in &mut self.objects {
@@ -108,8 +102,6 @@ mod tests {
         assert_eq!(fights.ask(&id, at(5)), Verdict::Begin(FIRST_PAUSE));
         assert_eq!(fights.ask(&id, at(6)), Verdict::Wait);
         assert_eq!(fights.next(), Some(at(15)));
-        assert_eq!(fights.over(at(14)), Vec::<ObjectId>::new());
-        assert_eq!(fights.over(at(15)), std::slice::from_ref(&id));
         assert_eq!(fights.ask(&id, at(15)), Verdict::Repair);
         assert_eq!(fights.ask(&id, at(16)), Verdict::Begin(FIRST_PAUSE * 2));
         assert_eq!(fights.ask(&id, at(36)), Verdict::Repair);

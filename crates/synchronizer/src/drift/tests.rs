@@ -1,1 +1,194 @@
+use lockstep_manifest::objects;
+use lockstep_plan::{Class, ManagedFields, Scope, place, render};
+use serde_json::{Value, json};
 
+use super::*;
+
+const SHOP: &str = "shop";
+
+fn key() -> SyncKey {
+    SyncKey { namespace: "lockstep".into(), name: SHOP.into() }
+}
+
+fn ownership() -> Ownership {
+    Ownership { sync: SHOP.into(), sync_namespace: "lockstep".into() }
+}
+
+fn config_maps() -> GroupKind {
+    GroupKind { group: String::new(), kind: "ConfigMap".into() }
+}
+
+fn id(name: &str) -> ObjectId {
+    format!("/ConfigMap/a/{name}").parse().unwrap()
+}
+
+fn wanted(names: &[&str]) -> Arc<Vec<Rendered>> {
+    let make = |name: &&str| {
+        let text = format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: a}}, data: {{v: x, w: y}}}}"
+        );
+        let object = objects("c.yaml", &text).unwrap().remove(0);
+        render(&place(&object, Scope::Namespaced).object, &ownership()).unwrap()
+    };
+    Arc::new(names.iter().map(make).collect())
+}
+
+fn fields(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(name, value)| (format!("f:{name}"), fields(value))).collect(),
+        _ => json!({}),
+    }
+}
+
+/// The object as it stands right after our apply, at this version.
+fn live(rendered: &Rendered, version: u64) -> LiveMetadata {
+    let mut object = rendered.body.clone();
+    object["metadata"]["uid"] = json!("u");
+    object["metadata"]["resourceVersion"] = json!(version.to_string());
+    let owned = json!({
+        "f:data": fields(&rendered.body["data"]),
+        "f:metadata": {
+            "f:labels": fields(&rendered.body["metadata"]["labels"]),
+            "f:annotations": fields(&rendered.body["metadata"]["annotations"]),
+        }
+    });
+    object["metadata"]["managedFields"] =
+        json!([{"manager": "lockstep", "operation": "Apply", "apiVersion": "v1", "fieldsV1": owned}]);
+    LiveMetadata::from_object(rendered.object.id.clone(), &object)
+}
+
+/// The same after `somebody` has taken `data.v`.
+fn taken(rendered: &Rendered, version: u64) -> LiveMetadata {
+    let mut live = live(rendered, version);
+    live.managed_fields[0].fields["f:data"].as_object_mut().unwrap().remove("f:v");
+    live.managed_fields.push(ManagedFields {
+        manager: "somebody".into(),
+        operation: "Update".into(),
+        api_version: "v1".into(),
+        fields: json!({"f:data": {"f:v": {}}}),
+        ..ManagedFields::default()
+    });
+    live
+}
+
+/// An index that has listed `a`, `b` and `c` of the shop at versions 1, 2 and 3.
+fn settled() -> (Index, Arc<Vec<Rendered>>) {
+    let (mut index, wanted) = (Index::default(), wanted(&["a", "b", "c"]));
+    index.introduce(&key(), &ownership());
+    index.news(&config_maps(), News::Restarted);
+    for (rendered, version) in wanted.iter().zip(1..) {
+        index.news(&config_maps(), News::Applied(live(rendered, version)));
+    }
+    index.news(&config_maps(), News::ListComplete);
+    assert_eq!(index.follow(&key(), &wanted, &BTreeSet::new()), BTreeSet::new());
+    (index, wanted)
+}
+
+fn woken(ids: &[&str]) -> Woken {
+    if ids.is_empty() { Woken::new() } else { Woken::from([(key(), ids.iter().map(|name| id(name)).collect())]) }
+}
+
+#[test]
+fn a_taken_field_wakes_the_sync_once_and_says_who() {
+    let (mut index, wanted) = settled();
+    assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[0], 10))), woken(&["a"]));
+    assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[0], 11))), woken(&[]));
+    let drifted = &index.drifted(&key())[&id("a")];
+    assert_eq!((drifted.fields(), drifted.manager()), (vec![".data.v".to_owned()], "somebody".to_owned()));
+    // Somebody else puts it right: also worth knowing.
+    assert_eq!(index.news(&config_maps(), News::Applied(live(&wanted[0], 12))), woken(&["a"]));
+    assert_eq!(index.drifted(&key()).len(), 0);
+}
+
+#[test]
+fn events_that_are_not_newer_than_our_own_write_are_not_heard() {
+    let (mut index, wanted) = settled();
+    assert!(index.applied(&key(), &wanted[0], live(&wanted[0], 20)).is_empty());
+    for version in [4, 20] {
+        assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[0], version))), woken(&[]), "{version}");
+    }
+    assert_eq!(index.news(&config_maps(), News::Deleted(live(&wanted[0], 19))), woken(&[]));
+    assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[0], 21))), woken(&["a"]));
+}
+
+#[test]
+fn an_event_that_overtakes_the_answer_to_our_write_stays() {
+    let (mut index, wanted) = settled();
+    index.news(&config_maps(), News::Applied(taken(&wanted[0], 30)));
+    index.applied(&key(), &wanted[0], live(&wanted[0], 29));
+    assert!(index.settle(&key(), &id("a"), true), "it drifted again in the meantime");
+    assert_eq!(index.drifted(&key()).len(), 1);
+}
+
+#[test]
+fn what_is_gone_is_seen_by_event_and_by_list() {
+    let (mut index, wanted) = settled();
+    assert_eq!(index.news(&config_maps(), News::Deleted(live(&wanted[1], 40))), woken(&["b"]));
+    index.news(&config_maps(), News::Restarted);
+    index.news(&config_maps(), News::Applied(live(&wanted[0], 1)));
+    // Written by us while the list was on its way: it need not be in it.
+    index.applied(&key(), &wanted[1], live(&wanted[1], 41));
+    assert_eq!(index.news(&config_maps(), News::ListComplete), woken(&["c"]));
+    assert!(index.get(&id("b")).is_some());
+    assert_eq!(index.drifted(&key())[&id("c")], Drifted::Gone);
+}
+
+#[test]
+fn fields_that_the_server_does_not_keep_are_no_drift_for_this_body() {
+    let (mut index, wanted) = settled();
+    let mut stored = live(&wanted[0], 50);
+    stored.managed_fields[0].fields["f:data"].as_object_mut().unwrap().remove("f:w");
+    assert_eq!(index.applied(&key(), &wanted[0], stored.clone()), [".data.w"]);
+    assert!(!index.settle(&key(), &id("a"), true));
+    stored.resource_version = "51".into();
+    assert_eq!(index.applied(&key(), &wanted[0], stored.clone()), Vec::<String>::new(), "it is told once");
+    assert_eq!(index.unkept(&key(), &wanted)[&id("a")], BTreeSet::from([".data.w".to_owned()]));
+
+    let mut other = wanted.to_vec();
+    other[0].hash = "another".into();
+    index.follow(&key(), &Arc::new(other.clone()), &BTreeSet::new());
+    assert!(index.unkept(&key(), &other).is_empty());
+}
+
+#[test]
+fn only_settled_objects_drift_and_the_others_wait_for_their_end() {
+    let (mut index, wanted) = settled();
+    index.follow(&key(), &wanted, &BTreeSet::from([id("a")]));
+    assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[0], 60))), woken(&[]));
+    assert_eq!(index.news(&config_maps(), News::Deleted(taken(&wanted[0], 61))), woken(&["a"]));
+    assert_eq!(index.drifted(&key()).len(), 0);
+}
+
+#[test]
+fn an_object_that_is_on_its_way_out_is_not_repaired() {
+    let (mut index, wanted) = settled();
+    let mut leaving = live(&wanted[0], 70);
+    leaving.deleting = true;
+    assert_eq!(index.news(&config_maps(), News::Applied(leaving.clone())), woken(&[]));
+    assert_eq!(index.news(&config_maps(), News::Deleted(leaving)), woken(&["a"]));
+}
+
+#[test]
+fn a_relabelled_object_is_no_longer_as_it_was_applied() {
+    let (mut index, wanted) = settled();
+    let mut stolen = live(&wanted[0], 80);
+    stolen.labels.insert(lockstep_plan::SYNC_LABEL.into(), "other".into());
+    assert_eq!(index.news(&config_maps(), News::Applied(stolen)), woken(&["a"]));
+}
+
+#[test]
+fn a_refused_list_proves_nothing_and_a_broken_connection_changes_nothing() {
+    let error = |class| ClusterError { class, code: None, message: "no".into(), retry_after: None };
+    for (class, listed) in
+        [(Class::Forbidden, false), (Class::NotFound, false), (Class::Transient, true), (Class::Expired, true)]
+    {
+        let (mut index, _) = settled();
+        index.news(&config_maps(), News::Failed(error(class)));
+        assert_eq!(index.listed().contains(&config_maps()), listed, "{class:?}");
+        assert_eq!(index.unwatched(&config_maps()).is_none(), listed, "{class:?}");
+        assert!(index.is_answered(&config_maps()) && index.get(&id("a")).is_some());
+        index.news(&config_maps(), News::Restarted);
+        index.news(&config_maps(), News::ListComplete);
+        assert!(index.listed().contains(&config_maps()));
+    }
+}

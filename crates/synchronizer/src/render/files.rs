@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lockstep_manifest::{ManifestError, Object, objects, text_of};
 use lockstep_repository::{BlobId, TreeFile, is_lfs_pointer};
 
-use super::line;
+use super::{FileName, line};
 use crate::{
     ports::{Branch, Source},
     resource::Failure,
@@ -49,7 +49,7 @@ pub(super) async fn parse(
     source: &dyn Source,
     branch: &Branch,
     files: Vec<TreeFile>,
-) -> Result<BTreeMap<(String, BlobId), Vec<Object>>, Vec<Failure>> {
+) -> Result<BTreeMap<FileName, Vec<Object>>, Vec<Failure>> {
     let mut parsed = BTreeMap::new();
     let mut problems = Vec::new();
     for chunk in files.chunks(CHUNK) {
@@ -82,7 +82,7 @@ pub(super) async fn parse(
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
 }
 
-fn parse_file((file, bytes): (TreeFile, Vec<u8>)) -> Result<((String, BlobId), Vec<Object>), Vec<Failure>> {
+fn parse_file((file, bytes): (TreeFile, Vec<u8>)) -> Result<(FileName, Vec<Object>), Vec<Failure>> {
     let path = file.path.as_str();
     if is_lfs_pointer(&bytes) {
         let message = "the file is in Git LFS, which is not read; commit the manifest itself";

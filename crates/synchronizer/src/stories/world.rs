@@ -170,13 +170,14 @@ impl World {
     }
 
     pub(super) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        for _ in 0..2000 {
+        for _ in 0..10_000 {
             if condition(self) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{what} did not happen; calls {:?}, status {:#?}", self.api.state().calls, self.status());
+        let (calls, status) = (self.api.take_calls(), self.status());
+        panic!("{what} did not happen; calls {calls:?}, status {status:#?}");
     }
 
     pub(super) async fn until_ready(&self) {
