@@ -5,4 +5,5 @@ mod synchronizer {
     mod bed;
     mod dangers;
     mod day;
+    mod kinds;
 }

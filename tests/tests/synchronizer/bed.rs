@@ -175,6 +175,35 @@ impl Bed {
         api(&self.client, "", "v1", "ConfigMap", Some(&self.shop))
     }
 
+    pub(crate) fn of(&self, group: &str, kind: &str) -> Api<DynamicObject> {
+        api(&self.client, group, "v1", kind, Some(&self.shop))
+    }
+
+    /// An account that may write ConfigMaps in the shop and read Secrets, and that the daemon may act as.
+    pub(crate) fn account(&self, name: &str) -> String {
+        let (shop, namespace) = (&self.shop, &self.namespace);
+        format!(
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: {name}, namespace: {shop}}}\nrules:\n\
+             - {{apiGroups: [\"\"], resources: [configmaps], verbs: [get, list, create, patch, delete]}}\n\
+             - {{apiGroups: [\"\"], resources: [secrets], verbs: [get]}}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: {name}, namespace: {shop}}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}\n\
+             subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: as-{name}, namespace: {namespace}}}\n\
+             rules: [{{apiGroups: [\"\"], resources: [serviceaccounts], resourceNames: [{name}], verbs: [impersonate]}}]\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: as-{name}, namespace: {namespace}}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: as-{name}}}\n\
+             subjects: [{{kind: ServiceAccount, name: lockstep-synchronizer, namespace: lockstep}}]\n"
+        )
+    }
+
+    /// The same Sync, as an account.
+    pub(crate) async fn sync_as(&self, account: &str) {
+        let source = json!({"repository": self.git.http_url()});
+        self.sync(json!({"source": source, "interval": "1s", "timeout": "2m", "serviceAccountName": account})).await;
+    }
+
     pub(crate) async fn value(&self, name: &str) -> Option<String> {
         let found = self.config_maps().get_opt(name).await.unwrap()?;
         Some(found.data["data"]["v"].as_str().unwrap_or_default().to_owned())
