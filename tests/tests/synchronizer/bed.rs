@@ -104,7 +104,7 @@ impl Bed {
             settings,
             running: JoinSet::new(),
             stop: None,
-            git: git,
+            git,
             _folder: folder,
             _alone: alone,
             namespace,
@@ -155,7 +155,7 @@ impl Bed {
             condition(&seen)
         })
         .await;
-        waited.unwrap_or_else(|error| panic!("{error}: {seen:#}"));
+        assert!(waited.is_ok(), "{waited:?}: {seen:#}");
         seen
     }
 
@@ -250,9 +250,9 @@ impl Bed {
 /// Status and reason.
 pub(crate) fn condition(status: &Value, kind: &str) -> (String, String) {
     let all = status["conditions"].as_array().into_iter().flatten();
-    let found = all.filter(|condition| condition["type"] == kind).map(|condition| {
+    let mut found = all.filter(|condition| condition["type"] == kind).map(|condition| {
         let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         (text("status"), text("reason"))
     });
-    found.last().unwrap_or_default()
+    found.next_back().unwrap_or_default()
 }
