@@ -51,6 +51,7 @@ impl Demo {
 
     /// Sends a signal; answers with the exit code and asserts that nothing is left.
     fn signal(mut self, name: &str) -> Option<i32> {
+        assert!(processes(self.temporary.path()).len() > 1, "what is looked for can be found");
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let code = self.child.wait().unwrap().code();
@@ -98,7 +99,7 @@ fn every_step_happens() {
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
     for (line, signal) in
-        [("control plane", "INT"), ("daemons", "TERM"), ("first sync", "INT"), ("manual edit", "TERM")]
+        [("control plane", "INT"), ("automator is process", "TERM"), ("first sync", "INT"), ("manual edit", "TERM")]
     {
         let mut demo = Demo::start(&[]);
         demo.read_to(line);
@@ -109,7 +110,29 @@ fn an_interrupted_demo_leaves_nothing() {
 #[test]
 fn what_is_kept_is_there_until_it_is_interrupted() {
     let mut demo = Demo::start(&["--keep"]);
-    let text = demo.read_to("metrics");
-    assert!(text.contains("export KUBECONFIG=") && text.contains("get images"), "{text}");
+    let text = demo.read_to("logs are in");
+    let folder = exported(&text, "DEMO").to_owned();
+    let try_it = |words: &[&str], token: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_lockstep"))
+            .args(words)
+            .args(["--token-file", &format!("{folder}/person/{token}")])
+            .env("LOCKSTEP_SERVER", exported(&text, "LOCKSTEP_SERVER"))
+            .env("LOCKSTEP_AUTOMATOR", exported(&text, "LOCKSTEP_AUTOMATOR"))
+            .env("LOCKSTEP_CA_FILE", format!("{folder}/ca.crt"))
+            .output()
+            .unwrap();
+        let (said, complaint) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{words:?}: {said}{complaint}");
+        said
+    };
+    assert!(try_it(&["get", "syncs"], "synchronizer").contains("shop   True"));
+    try_it(&["sync", "shop", "--wait", "--timeout", "60s"], "synchronizer");
+    assert!(try_it(&["get", "images"], "automator").contains("shop/worker:build-14"));
     assert_eq!(demo.signal("INT"), Some(0));
+}
+
+/// The value that the demo says to export.
+fn exported<'a>(text: &'a str, name: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("{name}=")).unwrap();
+    rest.split_whitespace().next().unwrap()
 }

@@ -1,60 +1,69 @@
 //! What is left when the story is over: something to try, or logs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use lockstep_testkit::{Daemon, Story};
 
-/// What to try while everything runs.
-pub(super) fn instructions(story: &Story<'_>) -> String {
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// What to try while everything runs. `program` is this program.
+pub(super) fn instructions(story: &Story<'_>, program: &Path) -> String {
     let installation = story.installation();
-    let registry = story.registry().address();
-    let names = installation.names();
     let (automator, synchronizer) = (Daemon::Automator, Daemon::Synchronizer);
+    let folder = installation.folder();
+    let at = |path: PathBuf| {
+        let inside = path.strip_prefix(folder).map(|inside| format!("$DEMO/{}", inside.display()));
+        inside.unwrap_or_else(|_| path.display().to_string())
+    };
+    let names = installation.names();
+    let (namespace, sync) = (&names.sync_namespace, &names.sync);
+    let program = program.display();
+    let person = at(installation.person_token_file(synchronizer));
+    let curl = format!(
+        "curl --silent --cacert {} --user robot:$(cat {})",
+        at(installation.registry_ca_file()),
+        at(installation.registry_password_file())
+    );
+    let registry = format!("https://{}/v2/shop/web/manifests", story.registry().address());
     format!(
         "
-Everything is running until Ctrl-C. To try, in another terminal:
+Everything is running until Ctrl-C. In another terminal, first
 
-  the cluster       export KUBECONFIG={kubeconfig}
-                    kubectl get syncs --namespace {sync_namespace}
-                    kubectl --namespace {workloads} scale deployment web --replicas 7
+  export DEMO={folder}
+  export KUBECONFIG={kubeconfig}
+  export LOCKSTEP_SERVER={server} LOCKSTEP_AUTOMATOR={automator_url}
+  export LOCKSTEP_CA_FILE={ca}
 
-  the daemons       export LOCKSTEP_SERVER={server} LOCKSTEP_AUTOMATOR={automator_url} LOCKSTEP_CA_FILE={ca}
-                    {program} get syncs --all-namespaces --token-file {person}
-                    {program} sync {sync} --namespace {sync_namespace} --wait --token-file {person}
-                    {program} get images --token-file {reader}
+and then, for instance,
 
-  Git               git clone {repository} config
+  {program} get syncs --token-file {person}
+  {program} sync {sync} --wait --token-file {person}
+  {program} get images --token-file {reader}
 
-  a new image       curl -s --cacert {registry_ca} -u robot:$(cat {password}) -H 'Accept: {MANIFEST}' \\
-                      https://{registry}/v2/shop/web/manifests/1.4.3 > manifest.json
-                    curl -s --cacert {registry_ca} -u robot:$(cat {password}) -H 'Content-Type: {MANIFEST}' \\
-                      -X PUT --data-binary @manifest.json https://{registry}/v2/shop/web/manifests/1.4.4
+  kubectl get syncs --namespace {namespace}
+  kubectl --namespace {workloads} scale deployment web --replicas 7
 
-  settings, logs    {folder}
-  metrics           {automator_admin}/metrics  {synchronizer_admin}/metrics
-",
+  git clone {repository} config
+
+  {curl} --header 'Accept: {MANIFEST}' {registry}/1.4.3 > manifest.json
+  {curl} --header 'Content-Type: {MANIFEST}' --upload-file manifest.json {registry}/1.4.4
+
+Settings and logs are in {folder}, metrics at
+{automator_admin}/metrics and {synchronizer_admin}/metrics",
+        folder = folder.display(),
         kubeconfig = story.plane().admin_kubeconfig().display(),
-        sync_namespace = names.sync_namespace,
         workloads = names.workloads,
-        sync = names.sync,
         server = installation.grpc_url(synchronizer),
         automator_url = installation.grpc_url(automator),
-        ca = installation.ca_file().display(),
-        program = std::env::current_exe().unwrap_or_else(|_| "lockstep".into()).display(),
-        person = installation.person_token_file(synchronizer).display(),
-        reader = installation.person_token_file(automator).display(),
+        ca = at(installation.ca_file()),
+        reader = at(installation.person_token_file(automator)),
         repository = story.git().repository().display(),
-        registry_ca = installation.registry_ca_file().display(),
-        password = installation.registry_password_file().display(),
-        folder = installation.folder().display(),
         automator_admin = installation.admin_url(automator),
         synchronizer_admin = installation.admin_url(synchronizer),
     )
 }
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Copies every log to `folder`, which is emptied first: what runs goes, and its folders with it.
 pub(super) fn logs(story: &Story<'_>, folder: &Path) -> Result<()> {

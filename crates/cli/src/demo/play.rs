@@ -75,7 +75,7 @@ async fn play(
     sum_up(screen, story, &daemons).await?;
     finished.set(true);
     if keep {
-        screen.lines(&keep::instructions(story))?;
+        screen.lines(&keep::instructions(story, programs.own()))?;
         return std::future::pending().await;
     }
     daemons.stop().await

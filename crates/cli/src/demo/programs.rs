@@ -16,6 +16,7 @@ const DAEMONS: [Daemon; 2] = [Daemon::Automator, Daemon::Synchronizer];
 /// Where the programs are.
 pub(super) struct Programs {
     folder: PathBuf,
+    own: PathBuf,
 }
 
 impl Programs {
@@ -25,7 +26,7 @@ impl Programs {
         let folder = own.parent().context("this program stands in no folder")?.to_owned();
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no workspace")?;
         let compiled = if sources.join("Cargo.lock").is_file() { build(sources, &folder).await? } else { 0 };
-        let this = Self { folder };
+        let this = Self { folder, own };
         for daemon in DAEMONS {
             let program = this.of(daemon);
             if !program.is_file() {
@@ -42,6 +43,11 @@ impl Programs {
             format!("{compiled} crates compiled")
         };
         Ok((this, what))
+    }
+
+    /// This program.
+    pub(super) fn own(&self) -> &Path {
+        &self.own
     }
 
     pub(super) fn of(&self, daemon: Daemon) -> PathBuf {
