@@ -1,4 +1,10 @@
 //! The automator with everything on TLS, and a cluster played by the test: an update, its proven failure, the revert.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use std::fs;
 use std::net::TcpListener;

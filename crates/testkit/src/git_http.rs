@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) root: PathBuf,
     pub(crate) basic: Option<(String, SecretString)>,
     pub(crate) bearer: Option<SecretString>,
+    /// How many requests were answered, refusals included.
+    pub(crate) answered: AtomicUsize,
 }
 
 /// Serves until it is dropped.
@@ -56,6 +59,12 @@ pub(crate) async fn serve(
 }
 
 async fn answer(State(settings): State<Arc<Settings>>, request: Request) -> Response {
+    let response = answer_uncounted(&settings, request).await;
+    settings.answered.fetch_add(1, Ordering::Relaxed);
+    response
+}
+
+async fn answer_uncounted(settings: &Settings, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(user) = settings.user(&parts.headers) else {
         let scheme = if settings.basic.is_some() { "Basic realm=\"git\"" } else { "Bearer" };
@@ -65,7 +74,7 @@ async fn answer(State(settings): State<Arc<Settings>>, request: Request) -> Resp
     let Ok(body) = to_bytes(body, LARGEST_PUSH).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    match backend(&settings, &user, &parts, body).await {
+    match backend(settings, &user, &parts, body).await {
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
@@ -104,6 +105,7 @@ impl GitServer {
                 root: folder.path().to_owned(),
                 basic: options.basic,
                 bearer: options.bearer,
+                answered: AtomicUsize::new(0),
             }),
             ssh: Arc::new(git_ssh::Settings {
                 root: folder.path().to_owned(),
@@ -119,6 +121,12 @@ impl GitServer {
         this.serve(http, ssh)?;
         this.human()?.commit_empty("Begin")?;
         Ok(this)
+    }
+
+    /// How many requests over HTTP were answered since the start, refusals included.
+    #[must_use]
+    pub fn http_requests(&self) -> usize {
+        self.http.answered.load(Ordering::Relaxed)
     }
 
     /// Ends both servers; connections break off. The repository stays, and [`GitServer::human`]

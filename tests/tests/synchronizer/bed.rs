@@ -247,6 +247,17 @@ impl Bed {
     }
 }
 
+impl Bed {
+    /// Waits until the branch was looked at this often.
+    pub(crate) async fn until_looked_at(&self, times: usize) {
+        let before = self.git.http_requests();
+        // A look is two requests: what the server can do, and where the branch is.
+        eventually(PATIENCE, "the branch to be looked at", async || self.git.http_requests() >= before + 2 * times)
+            .await
+            .unwrap();
+    }
+}
+
 /// Status and reason.
 pub(crate) fn condition(status: &Value, kind: &str) -> (String, String) {
     let all = status["conditions"].as_array().into_iter().flatten();

@@ -32,7 +32,7 @@ async fn git_is_in_the_cluster_and_stays_there() {
     // At rest: the branch is looked at each second, the API server never.
     bed.until_quiet().await;
     let rest = Timestamp::now();
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    bed.until_looked_at(5).await;
     let calls = bed.calls(rest..);
     assert!(calls.is_empty(), "{calls}");
 

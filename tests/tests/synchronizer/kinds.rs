@@ -14,19 +14,24 @@ const ARRIVES: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResource
 const POLICY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: SHOP}\n\
     spec: {podSelector: {}, policyTypes: [Ingress], ingress: []}\n";
 
+/// Two ports that differ in what the first leaves to the default only.
+const NAMES: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: names, namespace: SHOP}\n\
+    spec: {selector: {app: names}, ports: [{name: tcp, port: 53}, {name: udp, port: 53, protocol: UDP}]}\n";
+
 /// What delivers a custom kind delivers the right to apply it, too.
 const RIGHT: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
     metadata: {name: manages-SHOP, labels: {lockstep.dev/aggregate-to-manages: \"true\"}}\n\
     rules: [{apiGroups: [SHOP.example.com], resources: [PLURAL], verbs: [get, list, watch, create, patch, delete]}]\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_comes_with_its_objects_and_an_empty_selector_stays_empty() {
+async fn a_kind_comes_with_its_objects_and_what_is_hard_to_see_is_put_back() {
     let mut bed = Bed::make("kinds").await;
     let shop = bed.shop.clone();
     let fill = |text: &str| text.replace("PLURAL", "widgets").replace("SHOP", &shop);
     bed.plane.apply_yaml(&fill(RIGHT)).await.unwrap();
     bed.human.write("all.yaml", &fill(ARRIVES)).unwrap();
     bed.human.write("policy.yaml", &fill(POLICY)).unwrap();
+    bed.human.write("names.yaml", &fill(NAMES)).unwrap();
     let commit = bed.human.commit("Bring a kind").unwrap();
     bed.start().await;
     bed.until_ready(&commit).await;
@@ -38,6 +43,19 @@ async fn a_kind_comes_with_its_objects_and_an_empty_selector_stays_empty() {
     policies.patch("closed", &params, &Patch::Merge(open)).await.unwrap();
     bed.until("the repair", |status| status["drift"][0]["manager"] == "kubectl-edit").await;
     assert_eq!(selector().await, json!({}));
+    bed.until_ready(&commit).await;
+    bed.until_quiet().await;
+
+    // One of the two ports goes; what the entry says of the other would fit it, too.
+    let services = bed.of("", "Service");
+    let udp_only = json!({"spec": {"ports": [{"name": "udp", "port": 53, "protocol": "UDP"}]}});
+    services.patch("names", &params, &Patch::Merge(udp_only)).await.unwrap();
+    bed.until("the second repair", |status| {
+        let all = status["drift"].as_array().cloned().unwrap_or_default();
+        all.iter().any(|seen| seen["object"].as_str().is_some_and(|name| name.ends_with("/names")))
+    })
+    .await;
+    assert_eq!(services.get("names").await.unwrap().data["spec"]["ports"].as_array().map(Vec::len), Some(2));
     bed.until_ready(&commit).await;
     bed.until_quiet().await;
 
