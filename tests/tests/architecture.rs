@@ -1,4 +1,5 @@
 //! What `docs/architecture.md` says about arrows, pure crates, file sizes and names, held against the tree.
+#![allow(clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
