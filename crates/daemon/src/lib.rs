@@ -11,12 +11,14 @@
 //! ```
 
 mod admin;
+mod arguments;
 mod auth;
 mod channel;
 mod exit;
 mod grpc;
 mod handshake;
 mod http;
+mod process;
 mod secret;
 mod settings;
 mod tasks;
@@ -24,11 +26,13 @@ mod telemetry;
 mod tls;
 
 pub use admin::{Admin, Readiness, ReadinessHandle};
+pub use arguments::ProcessArguments;
 pub use auth::{Authenticate, Identity, TokenFile, TokenFileError};
 pub use channel::{AuthenticatedChannel, BearerToken, ChannelError, Endpoint, connect};
 pub use exit::ExitCode;
 pub use grpc::{GrpcError, GrpcServer, GrpcServices, ListenAddress, Transport};
 pub use http::{HttpError, HttpServer};
+pub use process::{environment, run_process};
 pub use secret::{SecretFile, SecretFileError};
 pub use settings::{Origin, Period, Problem, SettingsErrors, Sources, load, printed};
 pub use tasks::{Policy, Shutdown, Stopped, TaskError, Tasks};

@@ -1,10 +1,8 @@
 //! The command line.
 
-use std::net::SocketAddr;
-
 use camino::Utf8PathBuf;
 use clap::Parser;
-use lockstep_daemon::{ListenAddress, Sources};
+use lockstep_daemon::{ProcessArguments, Sources};
 
 /// Keeps what Syncs describe in the cluster: fetches the config repository, applies it, watches for drift, reports.
 ///
@@ -12,41 +10,19 @@ use lockstep_daemon::{ListenAddress, Sources};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "lockstep-synchronizer", version)]
 pub struct Args {
-    /// The settings file (YAML)
-    #[arg(long, value_name = "FILE")]
-    config: Option<Utf8PathBuf>,
-    /// Print the settings that hold, and end
-    #[arg(long)]
-    pub print_config: bool,
-    /// What to log: a level, or pairs as in info,lockstep_cluster=debug
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
+    /// Those of every daemon.
+    #[command(flatten)]
+    pub process: ProcessArguments,
     /// The kubeconfig file [default: the pod's own service account]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<Utf8PathBuf>,
-    /// The folder of the clones
-    #[arg(long, value_name = "FOLDER")]
-    data: Option<Utf8PathBuf>,
-    /// Where the gRPC service listens: IP:PORT or unix:/PATH
-    #[arg(long, value_name = "ADDRESS")]
-    listen_grpc: Option<ListenAddress>,
-    /// Where /live, /ready and /metrics are: IP:PORT
-    #[arg(long, value_name = "ADDRESS")]
-    listen_admin: Option<SocketAddr>,
 }
 
 impl Args {
     /// Where the settings come from: the file, the environment and these flags.
     #[must_use]
     pub fn sources(&self, environment: impl IntoIterator<Item = (String, String)>) -> Sources {
-        Sources::new()
-            .file(self.config.clone())
-            .environment(environment)
-            .flag("--log-level", "log.level", self.log_level.as_ref())
-            .flag("--kubeconfig", "kubeconfig", self.kubeconfig.as_ref())
-            .flag("--data", "data", self.data.as_ref())
-            .flag("--listen-grpc", "listen.grpc", self.listen_grpc.as_ref())
-            .flag("--listen-admin", "listen.admin", self.listen_admin.as_ref())
+        self.process.sources(environment).flag("--kubeconfig", "kubeconfig", self.kubeconfig.as_ref())
     }
 }
 
