@@ -14,7 +14,7 @@ use lockstep_daemon::{
     AuthenticatedChannel, Endpoint, ListenAddress, SecretFile, Shutdown, Sources, Tasks, TokenFile, connect,
 };
 use lockstep_synchronizer::Synchronizer;
-use lockstep_testkit::{Authority, ControlPlane, eventually, shared};
+use lockstep_testkit::{Authority, ControlPlane, eventually, install_definitions, shared};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -136,18 +136,6 @@ impl Bed {
     }
 }
 
-/// The definition and the rights of `deploy/kustomize/base`.
-async fn install(plane: &ControlPlane) {
-    for file in [
-        include_str!("../../deploy/kustomize/base/namespace.yaml"),
-        include_str!("../../deploy/kustomize/base/crd.yaml"),
-        include_str!("../../deploy/kustomize/base/synchronizer-rbac.yaml"),
-        include_str!("../../deploy/kustomize/base/user-rbac.yaml"),
-    ] {
-        plane.apply_yaml(file).await.unwrap();
-    }
-}
-
 /// The token of a new account with this ClusterRole in the namespace, or with none.
 async fn account(plane: &ControlPlane, namespace: &str, role: Option<&str>) -> SecretString {
     let name = role.unwrap_or("nobody");
@@ -176,7 +164,7 @@ fn code<T>(answer: Result<T, Status>) -> Code {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clusters_tokens_and_rules_guard_the_synchronizer() {
     let plane = shared().await.unwrap();
-    install(plane).await;
+    install_definitions(plane).await.unwrap();
     let ours = plane.fresh_namespace("api").await.unwrap();
     let theirs = plane.fresh_namespace("api").await.unwrap();
     let bed = Bed::synchronizer(plane).await;
@@ -217,7 +205,7 @@ async fn the_clusters_tokens_and_rules_guard_the_synchronizer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sync_of_the_settings_is_created_and_then_left_alone() {
     let plane = shared().await.unwrap();
-    install(plane).await;
+    install_definitions(plane).await.unwrap();
     let namespace = plane.fresh_namespace("api").await.unwrap();
     let operator = account(plane, &namespace, Some("lockstep-operator")).await;
     for (branch, wanted) in [("first", "first"), ("second", "first")] {
@@ -243,7 +231,7 @@ async fn the_sync_of_the_settings_is_created_and_then_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_certificate_is_shown_without_a_restart() {
     let plane = shared().await.unwrap();
-    install(plane).await;
+    install_definitions(plane).await.unwrap();
     let namespace = plane.fresh_namespace("api").await.unwrap();
     let operator = account(plane, &namespace, Some("lockstep-operator")).await;
     let bed = Bed::synchronizer(plane).await;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod cluster {
+    mod deployment;
     mod discovery;
     mod objects;
     mod reviews;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use crate::tls::Authority;
 use crate::{ControlPlane, GitServer, GitServerOptions, Notify, Registry, RegistryOptions, port};
 
+pub use cluster::install_definitions;
 pub use process::DaemonProcess;
 
 /// The namespace of `deploy/kustomize/base`, and the account that the synchronizer has there.

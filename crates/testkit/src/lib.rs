@@ -44,7 +44,7 @@ mod story;
 pub use control_plane::{Call, Calls, ControlPlane, administrator, shared};
 pub use git_server::{GitServer, GitServerOptions};
 pub use human::Human;
-pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names};
+pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names, install_definitions};
 pub use plane::Plane;
 pub use registry::{Notify, Registry, RegistryOptions};
 pub use story::{Story, Told};

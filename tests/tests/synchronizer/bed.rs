@@ -11,20 +11,15 @@ use kube::{
 };
 use lockstep_daemon::TaskError;
 use lockstep_synchronizer::{Listen, Settings, Synchronizer};
-use lockstep_testkit::{Calls, ControlPlane, GitServer, Human, eventually, shared};
+use lockstep_testkit::{Calls, ControlPlane, GitServer, Human, eventually, install_definitions, shared};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    sync::{Mutex, MutexGuard, OnceCell},
+    sync::{Mutex, MutexGuard},
     task::JoinSet,
 };
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const INSTALLED: [&str; 3] = [
-    include_str!("../../../deploy/kustomize/base/namespace.yaml"),
-    include_str!("../../../deploy/kustomize/base/crd.yaml"),
-    include_str!("../../../deploy/kustomize/base/synchronizer-rbac.yaml"),
-];
 const USER: &str = "system:serviceaccount:lockstep:lockstep-synchronizer";
 
 /// The audit log tells calls apart by account, and all daemons here have the same one: one test at a time.
@@ -43,25 +38,6 @@ pub(crate) struct Bed {
     git: GitServer,
     _folder: TempDir,
     _alone: MutexGuard<'static, ()>,
-}
-
-async fn install(plane: &ControlPlane) {
-    static DONE: OnceCell<()> = OnceCell::const_new();
-    DONE.get_or_init(async || {
-        for text in INSTALLED {
-            plane.apply_yaml(text).await.unwrap();
-        }
-        let roles = api(&plane.admin_client().await.unwrap(), "rbac.authorization.k8s.io", "v1", "ClusterRole", None);
-        eventually(PATIENCE, "the rights to be gathered", async || {
-            roles
-                .get("lockstep-manages")
-                .await
-                .is_ok_and(|role| role.data["rules"].as_array().is_some_and(|all| !all.is_empty()))
-        })
-        .await
-        .unwrap();
-    })
-    .await;
 }
 
 fn api(client: &Client, group: &str, version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
@@ -83,7 +59,7 @@ impl Bed {
     pub(crate) async fn make(name: &str) -> Self {
         let alone = ALONE.lock().await;
         let plane = shared().await.unwrap();
-        install(plane).await;
+        install_definitions(plane).await.unwrap();
         let namespace = plane.fresh_namespace(name).await.unwrap();
         let git = GitServer::start(Default::default()).unwrap();
         let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 impl Installation {
     pub(super) async fn prepare_cluster(&self, plane: &ControlPlane, git: &GitServer) -> Result<()> {
-        define(plane).await?;
+        install_definitions(plane).await?;
         let namespace = &self.names.sync_namespace;
         if namespace != HOME {
             plane.apply_yaml_in(namespace, &credentials_rights()).await?;
@@ -81,9 +81,13 @@ impl Installation {
     }
 }
 
-/// Applies the definitions, once for each control plane: applying the aggregated role again would
-/// empty its rules for a moment, under the feet of another test.
-async fn define(plane: &ControlPlane) -> Result<()> {
+/// Applies the namespace, the definition of `Sync` and all rights, once for each control plane, and
+/// waits until they hold.
+///
+/// # Errors
+///
+/// When the API server refuses something, or the aggregated rights do not come.
+pub async fn install_definitions(plane: &ControlPlane) -> Result<()> {
     static DEFINED: Mutex<Vec<String>> = Mutex::const_new(Vec::new());
     let mut defined = DEFINED.lock().await;
     if defined.iter().any(|server| server == plane.server_url()) {
