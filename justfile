@@ -13,6 +13,15 @@ lint:
     cargo fmt --check
     cargo lint
 
+# The demo, played and interrupted.
+test-demo:
+    cargo test --package lockstep-cli --features demo --test demo
+
+# What an installed synchronizer costs: time, calls, memory. Arguments: OBJECTS SECONDS-OF-REST.
+bench *args:
+    cargo build --release --package lockstep-automator --package lockstep-synchronizer
+    cargo run --release --package lockstep-testkit --bin lockstep-bench -- {{args}}
+
 # Advisories, licences, sources.
 deny:
     cargo deny check
