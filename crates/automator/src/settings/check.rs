@@ -68,7 +68,8 @@ pub(super) fn problems(settings: &Settings) -> Vec<(String, String)> {
 
 fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mut Problems) {
     let plain = if repository.dangerous_plain_http { PlainHttp::Allowed } else { PlainHttp::LoopbackOnly };
-    if let Err(error) = RemoteUrl::parse(&repository.url, plain) {
+    let url = RemoteUrl::parse(&repository.url, plain);
+    if let Err(error) = &url {
         problems.add(format!("{key}.url"), error.to_string());
     }
     if let Err(error) = check_branch(&repository.branch) {
@@ -90,7 +91,8 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
     }
     match &repository.credentials {
         Some(credentials) => credentials_problems(credentials, over_http, &format!("{key}.credentials"), problems),
-        None if over_http => {}
+        // A URL that cannot be read is told above, and says nothing about what it needs.
+        None if over_http || url.is_err() => {}
         None => problems
             .add(format!("{key}.credentials"), "is required and not set: SSH needs identity-file and known-hosts-file"),
     }
