@@ -5,7 +5,7 @@ mod check;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use camino::Utf8PathBuf;
-use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsErrors, Sources};
+use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsErrors, Sources, TlsFiles};
 use serde::{Deserialize, Serialize};
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
@@ -25,7 +25,7 @@ pub struct Settings {
     /// Where the ports are.
     pub listen: Listen,
     /// The certificate of the gRPC port and of the webhook port.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
     /// Who may call; without it there is no gRPC port.
     pub tokens_file: Option<Utf8PathBuf>,
     /// What registries must show; without it there is no webhook port.
@@ -134,16 +134,6 @@ pub struct Listen {
     pub admin: SocketAddr,
     /// `POST /webhooks/distribution`.
     pub webhook: SocketAddr,
-}
-
-/// A certificate and its key, as files in PEM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate_file: Utf8PathBuf,
-    /// The private key.
-    pub key_file: Utf8PathBuf,
 }
 
 /// The webhook of registries.

@@ -37,7 +37,7 @@ pub use secret::{SecretFile, SecretFileError};
 pub use settings::{Origin, Period, Problem, SettingsErrors, Sources, load, printed};
 pub use tasks::{Policy, Shutdown, Stopped, TaskError, Tasks};
 pub use telemetry::{LogFormat, LogSettings, TelemetryError, start_logging};
-pub use tls::{ServerTls, TlsError};
+pub use tls::{ServerTls, TlsError, TlsFiles};
 
 /// The most bytes of one gRPC message or one HTTP body that anybody may send us: 1 MiB.
 pub const MESSAGE_LIMIT: usize = 1024 * 1024;

@@ -13,10 +13,21 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::secret::{SecretFileError, read_capped};
+
+/// A certificate and its key, as files in PEM: the settings `tls` of every daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate_file: Utf8PathBuf,
+    /// The private key.
+    pub key_file: Utf8PathBuf,
+}
 
 /// What a server presents: a certificate chain and its key, both PEM files, read again whenever
 /// a client connects. A new pair that cannot be used leaves the old one in place.

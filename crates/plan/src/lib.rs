@@ -35,4 +35,4 @@ pub use plan::{
     Pruning, Step, SyncPolicy, Withheld, lookups, plan,
 };
 pub use render::{Placed, RenderError, Rendered, Scope, check_unique, place, render};
-pub use secrets::{mask, mask_error, mask_pair};
+pub use secrets::{mask, mask_pair};

@@ -1,6 +1,5 @@
-//! Secrets never appear: their values are masked in what is compared, and cut out of what servers say.
+//! Secrets never appear: their values are masked in what is shown and compared. What servers say is cut at the edge.
 
-use lockstep_manifest::ObjectId;
 use serde_json::{Map, Value};
 
 const MASK: &str = "***";
@@ -30,22 +29,6 @@ pub fn mask_pair(before: &Value, after: &Value) -> (Value, Value) {
         }
     }
     (masked_before, masked_after)
-}
-
-/// What a server said about an object, without the values that it quotes.
-///
-/// A type error of any kind ends in `expected string, got …` with the value; a Secret's validation errors
-/// quote it as `Invalid value: "…"`.
-pub fn mask_error(object: &ObjectId, text: &str) -> String {
-    let text = cut(text, ", got ");
-    if object.group.is_empty() && object.kind == "Secret" { cut(&text, "Invalid value: ") } else { text }
-}
-
-fn cut(text: &str, before: &str) -> String {
-    match text.find(before) {
-        Some(start) => format!("{}{MASK}", &text[..start + before.len()]),
-        None => text.to_owned(),
-    }
 }
 
 fn is_secret(object: &Value) -> bool {
@@ -110,24 +93,5 @@ mod tests {
         assert_eq!(after["data"], json!({"a": MASK, "b": AFTER, "d": MASK}));
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}});
         assert_eq!(mask_pair(&map, &map), (map.clone(), map));
-    }
-
-    #[test]
-    fn errors_lose_the_values_that_they_quote() {
-        let secret: ObjectId = "/Secret/a/x".parse().unwrap();
-        let map: ObjectId = "/ConfigMap/a/x".parse().unwrap();
-        let typed = "failed to create typed patch object: .data.a: expected string, got &value.valueUnstructured{Value:hunter2}\n.data.b: hunter2";
-        let typed_masked = "failed to create typed patch object: .data.a: expected string, got ***";
-        let invalid = "Secret \"x\" is invalid: data[a]: Invalid value: \"hunter2\": too long";
-        let table = [
-            (&secret, typed, typed_masked),
-            (&map, typed, typed_masked),
-            (&secret, invalid, "Secret \"x\" is invalid: data[a]: Invalid value: ***"),
-            (&map, "x: Invalid value: \"y\": too long", "x: Invalid value: \"y\": too long"),
-            (&secret, "forbidden", "forbidden"),
-        ];
-        for (object, text, expected) in table {
-            assert_eq!(mask_error(object, text), expected);
-        }
     }
 }

@@ -38,7 +38,7 @@ mod wiring;
 
 pub use args::Args;
 pub use run::{RunError, StartError, Synchronizer, run};
-pub use settings::{Bootstrap, Listen, Settings, Tls};
+pub use settings::{Bootstrap, Listen, Settings};
 
 #[cfg(test)]
 mod stories;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use camino::Utf8PathBuf;
-use lockstep_daemon::{Endpoint, ListenAddress, LogSettings, Period, SettingsErrors, Sources};
+use lockstep_daemon::{Endpoint, ListenAddress, LogSettings, Period, SettingsErrors, Sources, TlsFiles};
 use lockstep_repository::{PlainHttp, RemoteUrl};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct Settings {
     /// Where the ports are.
     pub listen: Listen,
     /// The certificate of the gRPC port.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
     /// Requests in flight to the API server, per Sync.
     pub concurrency: usize,
     /// How long one request to the API server may take.
@@ -48,16 +48,6 @@ pub struct Listen {
     pub grpc: ListenAddress,
     /// `/live`, `/ready` and `/metrics`.
     pub admin: SocketAddr,
-}
-
-/// A certificate and its key, as files in PEM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate_file: Utf8PathBuf,
-    /// The private key.
-    pub key_file: Utf8PathBuf,
 }
 
 /// The Sync that is created if it does not exist.
