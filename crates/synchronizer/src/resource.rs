@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use k8s_openapi::{
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod status;
+
+pub use status::{
+    CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, HeldPrune, ObjectCounts, SyncStatus, WaitingObject,
+};
 
 /// Go's way to write a duration, without parts of seconds.
 const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
@@ -62,11 +65,26 @@ pub struct SyncSpec {
     /// What happens when somebody else changes an applied field.
     #[serde(default)]
     pub drift: Drift,
+    /// Within how much time every object is once compared with Git as the API server sees it, by a dry run; `0s`: never.
+    #[serde(default = "six_hours")]
+    #[schemars(extend("default" = "6h", "pattern" = DURATION, "minLength" = 2, "maxLength" = 32))]
+    pub audit: kube::core::Duration,
+    /// How the health of kinds is judged that is not known otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["apiVersion", "kind"]))]
+    pub health_checks: Vec<HealthCheck>,
+    /// Syncs that must be ready before this one applies anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub depends_on: Vec<Dependency>,
+    /// What becomes of the objects when this Sync is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
     /// The service account of this namespace that every call is made as; without one, calls are made as the daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"), length(max = 253))]
     pub service_account_name: Option<String>,
-    /// Nothing is fetched, applied or pruned while this is set.
+    /// Nothing is fetched, applied, repaired, pruned or audited while this is set.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -141,121 +159,56 @@ pub enum Drift {
     Repair,
     /// It is reported and left.
     Report,
+    /// It is changed back, and what tools for people added is removed.
+    Strict,
 }
 
-/// What came of a Sync. `kubectl wait --for=condition=Ready` works on it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct SyncStatus {
-    /// The generation of the spec that this status is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The head of the branch when it was last read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fetched: Option<CommitAt>,
-    /// The commit that was last applied without an error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub applied: Option<CommitAt>,
-    /// How many objects there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub objects: Option<ObjectCounts>,
-    /// The commit whose deletions wait for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<HeldPrune>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Healthy`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The latest changes by other hands, newest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub drift: Vec<DriftSeen>,
-    /// What could not be read, applied or made healthy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failures: Option<Failures>,
+/// A Sync of the same namespace.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Dependency {
+    /// Its name.
+    #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"), length(max = 253))]
+    pub name: String,
+    /// The namespace of this Sync, for those who want to write it; another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
 }
 
-/// A commit and a time.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct CommitAt {
-    /// 40 hex digits.
-    pub commit: String,
-    /// When it was fetched or applied.
-    pub at: Time,
-}
-
-/// How many objects there are.
+/// What becomes of the objects when the Sync is deleted.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(default)]
-pub struct ObjectCounts {
-    /// That the applied commit describes.
-    #[schemars(extend("format" = "int32"))]
-    pub total: u32,
-    /// That are as healthy as they can be.
-    #[schemars(extend("format" = "int32"))]
-    pub healthy: u32,
-    /// That differ from Git now.
-    #[schemars(extend("format" = "int32"))]
-    pub drifted: u32,
-    /// That could not be applied or cannot become healthy.
-    #[schemars(extend("format" = "int32"))]
-    pub failed: u32,
+#[serde(rename_all = "lowercase")]
+pub enum DeletionPolicy {
+    /// They stay.
+    #[default]
+    Orphan,
+    /// They are deleted.
+    Prune,
+    /// They are deleted, and the Sync goes when they are gone.
+    Wait,
 }
 
-/// Deletions that wait for a person.
+/// How the health of a kind is judged, in CEL. The top-level fields of the object are variables.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HeldPrune {
-    /// The commit; annotate the Sync with `lockstep.dev/acknowledge: COMMIT` to let it go.
-    pub commit: String,
-    /// How many objects it would delete.
-    #[schemars(extend("format" = "int32"))]
-    pub would_prune: u32,
-}
-
-/// A change by another hand.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct DriftSeen {
-    /// `Kind/namespace/name`.
-    pub object: String,
-    /// The paths of the fields; none when the object was deleted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<String>,
-    /// The field manager that took them; empty when unknown.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub manager: String,
-    /// When it was seen.
-    pub at: Time,
-    /// Whether it was changed back.
-    #[serde(default)]
-    pub repaired: bool,
-}
-
-/// What went wrong, the first of it in words.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(default)]
-pub struct Failures {
-    /// How many there are in all.
-    #[schemars(extend("format" = "int32"))]
-    pub total: u32,
-    /// The first of them.
-    pub first: Vec<Failure>,
-}
-
-/// One thing that went wrong.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(default)]
-pub struct Failure {
-    /// `Kind/namespace/name`; empty when a file could not be read as objects.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub object: String,
-    /// The file in the repository.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub file: String,
-    /// The line in it, from 1; 0 when unknown.
-    #[schemars(extend("format" = "int32"))]
-    pub line: u32,
-    /// What is wrong, without values of Secrets.
-    pub message: String,
+pub struct HealthCheck {
+    /// The group and version, `group/version`, of the kind.
+    #[schemars(length(min = 1, max = 317))]
+    pub api_version: String,
+    /// The kind.
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    /// True when the object is healthy.
+    #[schemars(length(min = 1, max = 2048))]
+    pub current: String,
+    /// True while it is on its way; asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub in_progress: Option<String>,
+    /// True when it will not become healthy by itself; asked before `current`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub failed: Option<String>,
 }
 
 /// The definition of `Sync` for the API server.
@@ -283,6 +236,10 @@ fn thirty_seconds() -> kube::core::Duration {
 
 fn five_minutes() -> kube::core::Duration {
     Duration::from_secs(300).into()
+}
+
+fn six_hours() -> kube::core::Duration {
+    Duration::from_secs(6 * 3600).into()
 }
 
 fn main_branch() -> String {

@@ -12,7 +12,7 @@ use crate::{
     board::{At, SyncKey},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
-    resource::{CommitAt, DriftSeen, Failure, Failures, HeldPrune, ObjectCounts, SyncStatus},
+    resource::{CommitAt, DriftSeen, Failure, Failures, HeldPrune, ObjectCounts, SyncStatus, WaitingObject},
 };
 
 mod conditions;
@@ -69,12 +69,16 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
         fetched: picture.fetched.map(commit_at),
         applied: picture.applied.map(commit_at),
         objects: picture.commit.map(|_| counts(picture)).or(previous.objects),
-        held: picture
-            .held
-            .zip(picture.commit)
-            .map(|(held, commit)| HeldPrune { commit: commit.to_owned(), would_prune: number(held.would_prune) }),
+        held: picture.held.zip(picture.commit).map(|(held, commit)| HeldPrune {
+            commit: commit.to_owned(),
+            would_prune: number(held.would_prune),
+            reason: held.to_string(),
+            objects: Vec::new(),
+        }),
         conditions: conditions(picture, &failures, &previous.conditions),
+        waiting: picture.waiting.iter().take(SHOWN).map(waiting).collect(),
         drift: picture.drift.to_vec(),
+        extras: Vec::new(),
         failures: (!failures.is_empty()).then(|| Failures {
             total: number(failures.len()),
             first: failures.into_iter().take(SHOWN).map(shortened).collect(),
@@ -84,6 +88,10 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
 
 fn commit_at(at: &At) -> CommitAt {
     CommitAt { commit: at.commit.clone(), at: Time(at.at) }
+}
+
+fn waiting((id, why): (&ObjectId, &String)) -> WaitingObject {
+    WaitingObject { object: id.short(), why: cut(why.clone()) }
 }
 
 fn counts(picture: &Picture<'_>) -> ObjectCounts {
@@ -102,6 +110,8 @@ fn counts(picture: &Picture<'_>) -> ObjectCounts {
         healthy: number(total - troubled),
         drifted: number(picture.drifted),
         failed: number(picture.failed.len() + sick.count()),
+        waiting: number(picture.waiting.len()),
+        extras: 0,
     }
 }
 

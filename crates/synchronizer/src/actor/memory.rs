@@ -17,7 +17,7 @@ use crate::{
     drift::Fights,
     ports::{ClusterError, ObjectFailure, SourceError},
     render::Manifests,
-    resource::{CommitAt, DriftSeen, Failure, SyncObject, SyncSpec, SyncStatus},
+    resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
     turn::Record,
 };
 
@@ -123,6 +123,7 @@ impl Memory {
 
 /// A change by another hand, as it stands on the status.
 pub(super) fn seen(id: &ObjectId, fields: Vec<String>, manager: String, now: Timestamp, repaired: bool) -> DriftSeen {
+    let fields = fields.into_iter().map(|path| FieldSeen { path, ..FieldSeen::default() }).collect();
     DriftSeen { object: id.short(), fields, manager, at: Time(now), repaired }
 }
 

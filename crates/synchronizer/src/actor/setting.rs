@@ -32,6 +32,7 @@ impl Setting {
             drift: match spec.drift {
                 Drift::Repair => DriftMode::Repair,
                 Drift::Report => DriftMode::Report,
+                Drift::Strict => DriftMode::Strict,
             },
         };
         Self {

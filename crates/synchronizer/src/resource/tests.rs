@@ -45,7 +45,7 @@ fn the_crd_is_what_an_apply_set_parent_must_be() {
     assert_eq!(spec["required"], json!(["source"]));
     assert_eq!(spec["properties"]["interval"]["default"], "30s");
     assert_eq!(spec["properties"]["timeout"]["default"], "5m");
-    assert_eq!(spec["properties"]["drift"]["enum"], json!(["repair", "report"]));
+    assert_eq!(spec["properties"]["drift"]["enum"], json!(["repair", "report", "strict"]));
     let prune = json!({"enabled": true, "maxObjects": 10, "maxPercent": 20});
     assert_eq!(spec["properties"]["prune"]["default"], prune);
     let conditions = &version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"];

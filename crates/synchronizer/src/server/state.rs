@@ -67,7 +67,7 @@ fn condition(condition: &Condition) -> v1::Condition {
 fn drift(drift: &DriftSeen) -> Drift {
     Drift {
         object: drift.object.clone(),
-        fields: drift.fields.clone(),
+        fields: drift.fields.iter().map(|field| field.path.clone()).collect(),
         manager: drift.manager.clone(),
         at: Some(proto_time(drift.at.0)),
         repaired: drift.repaired,

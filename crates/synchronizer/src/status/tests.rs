@@ -222,5 +222,5 @@ fn however_much_fails_the_status_stays_small() {
 fn counts_tell_what_is_well_and_what_is_not() {
     let scene = Scene { unhealthy: health(Status::Failed), ..Scene::default() };
     let counts = scene.status(&SyncStatus::default(), 100).objects.unwrap();
-    assert_eq!(counts, ObjectCounts { total: 2, healthy: 1, drifted: 0, failed: 1 });
+    assert_eq!(counts, ObjectCounts { total: 2, healthy: 1, drifted: 0, failed: 1, waiting: 0, extras: 0 });
 }

@@ -16,7 +16,7 @@ async fn a_changed_field_is_changed_back_and_its_taker_named() {
     assert_eq!(world.git.fetches(), fetches);
     let seen = &world.status().drift[0];
     assert_eq!((seen.object.as_str(), seen.manager.as_str(), seen.repaired), ("ConfigMap/a/c1", "kubectl-edit", true));
-    assert_eq!(seen.fields, [".data.v"]);
+    assert_eq!(seen.fields.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(), [".data.v"]);
     let is_it =
         |it: &Happening| matches!(it, Happening::Drifted { manager, repaired: true, .. } if manager == "kubectl-edit");
     assert_eq!(world.witness.count(is_it), 1);

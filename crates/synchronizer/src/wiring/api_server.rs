@@ -121,7 +121,7 @@ fn sync_news(namespaces: &BTreeSet<String>, event: WatchEvent<Value>) -> Option<
         if !namespaces.is_empty() && !namespaces.contains(&namespace) {
             return None;
         }
-        match serde_json::from_value(object) {
+        match readable(object) {
             Ok(sync) => Some(Box::new(sync)),
             Err(error) => {
                 tracing::error!(namespace, name, %error, "the Sync cannot be understood and is left alone; correct its spec");
@@ -135,6 +135,16 @@ fn sync_news(namespaces: &BTreeSet<String>, event: WatchEvent<Value>) -> Option<
         WatchEvent::Restarted => News::Restarted,
         WatchEvent::ListComplete => News::ListComplete,
         WatchEvent::Failed(error) => News::Failed(error.into()),
+    })
+}
+
+/// A status that another version wrote is no reason to leave a Sync alone: it is written anew.
+fn readable(mut object: Value) -> Result<SyncObject, serde_json::Error> {
+    serde_json::from_value(object.clone()).or_else(|_| {
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("status");
+        }
+        serde_json::from_value(object)
     })
 }
 
