@@ -12,6 +12,7 @@
 
 mod canonical;
 mod cover;
+mod difference;
 mod errors;
 mod health;
 mod live;
@@ -22,6 +23,7 @@ mod render;
 mod secrets;
 
 pub use cover::{Cover, FieldLoss, cover, entry_hash};
+pub use difference::{FieldChange, differences};
 pub use errors::{Class, classify};
 pub use health::{Health, PodFailure, Status, Trouble, assess, depends_on_status, pods_failure};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};

@@ -87,7 +87,7 @@ impl RenderError {
 type FieldProblem = (String, &'static str);
 
 /// Set by the API server, never by Git: they are refused there or not kept.
-const SERVER_METADATA: [&str; 8] = [
+pub(crate) const SERVER_METADATA: [&str; 8] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 const MASK: &str = "***";
-const BEFORE: &str = "*** (before)";
-const AFTER: &str = "*** (after)";
+pub(crate) const BEFORE: &str = "*** (before)";
+pub(crate) const AFTER: &str = "*** (after)";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// An object that may be shown: the values of a Secret, and of the Secrets in a list, are gone.

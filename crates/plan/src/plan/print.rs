@@ -78,19 +78,38 @@ impl fmt::Display for Plan {
     }
 }
 
+impl Step {
+    /// What happens to the object, in one word.
+    pub fn verb(&self) -> &'static str {
+        match &self.action {
+            Action::Create => "create",
+            Action::Update(_) => "update",
+            Action::Adopt { .. } => "adopt",
+            Action::Unchanged => "unchanged",
+            Action::Drifted(_) => "drifted",
+            Action::Prune => "prune",
+            Action::Skip(_) => "skip",
+            Action::Blocked(_) => "blocked",
+        }
+    }
+
+    /// Why, as a sentence; empty where the verb says it all.
+    pub fn reason(&self) -> String {
+        match &self.action {
+            Action::Create | Action::Unchanged => String::new(),
+            Action::Update(cause) | Action::Drifted(cause) => cause.to_string(),
+            Action::Adopt { .. } => "it exists, and nobody claims it".to_owned(),
+            Action::Prune => "it left Git".to_owned(),
+            Action::Skip(keep) => keep.to_string(),
+            Action::Blocked(block) => block.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (verb, reason) = match &self.action {
-            Action::Create => ("create", String::new()),
-            Action::Update(cause) => ("update", cause.to_string()),
-            Action::Adopt { .. } => ("adopt", "it exists, and nobody claims it".to_owned()),
-            Action::Unchanged => ("unchanged", String::new()),
-            Action::Drifted(cause) => ("drifted", cause.to_string()),
-            Action::Prune => ("prune", "it left Git".to_owned()),
-            Action::Skip(keep) => ("skip", keep.to_string()),
-            Action::Blocked(block) => ("blocked", block.to_string()),
-        };
-        match reason.as_str() {
+        let verb = self.verb();
+        match self.reason().as_str() {
             "" => write!(f, "{verb:<9} {}", self.id),
             reason => write!(f, "{verb:<9} {}: {reason}", self.id),
         }
