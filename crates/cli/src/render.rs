@@ -5,7 +5,7 @@ use clap::Args;
 use lockstep_daemon::ExitCode;
 use lockstep_manifest::Object;
 use lockstep_plan::{
-    APPLIED_ANNOTATION, ID_ANNOTATION, Ownership, PART_OF_LABEL, Rendered, SYNC_LABEL, SYNC_NAMESPACE_LABEL,
+    APPLIED_ANNOTATION, Body, ID_ANNOTATION, Ownership, PART_OF_LABEL, Rendered, SYNC_LABEL, SYNC_NAMESPACE_LABEL,
     check_unique, mask, place, render, waves,
 };
 use serde_json::{Value, json};
@@ -63,7 +63,8 @@ impl RenderArguments {
         }
         let ordered: Vec<&Rendered> = waves(&rendered).into_iter().flatten().collect();
         let bodies = ordered.iter().map(|rendered| {
-            let mut body = if self.show_secrets { rendered.body.clone() } else { mask(&rendered.body) };
+            let body = rendered.body.value();
+            let mut body = if self.show_secrets { body } else { mask(&body) };
             body.sort_all_objects();
             body
         });
@@ -106,7 +107,7 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
         match render(object, sync.unwrap_or(&nobody)) {
             Ok(mut made) => {
                 if sync.is_none() {
-                    take_marks_off(&mut made.body);
+                    made.body = without_marks(&made.body);
                 }
                 rendered.push(made);
             }
@@ -114,6 +115,12 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
         }
     }
     if problems.is_empty() { Ok(rendered) } else { Err(Failure::errors(problems)) }
+}
+
+fn without_marks(body: &Body) -> Body {
+    let mut body = body.value();
+    take_marks_off(&mut body);
+    Body::of(&body)
 }
 
 fn take_marks_off(body: &mut Value) {

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, header::CONTENT_TYPE};
 use kube::core::params::{Patch, PatchParams, ValidationDirective};
-use lockstep_plan::{FIELD_MANAGER, LiveMetadata};
+use lockstep_plan::{Body, FIELD_MANAGER, LiveMetadata};
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,7 +39,7 @@ impl Cluster {
         kind: &Kind,
         namespace: &str,
         name: &str,
-        body: &Value,
+        body: &Body,
         precondition: &Precondition,
     ) -> Result<Applied, CallError> {
         let call = patch("apply", kind, namespace, name, &conditional(body, precondition), &params(), METADATA)?;
@@ -49,7 +49,7 @@ impl Cluster {
 
     /// What the metadata would be after an apply. An entry of managed fields with another time than before means that
     /// the apply would change something.
-    pub async fn dry_run(&self, kind: &Kind, namespace: &str, name: &str, body: &Value) -> Result<Applied, CallError> {
+    pub async fn dry_run(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<Applied, CallError> {
         let params = PatchParams { dry_run: true, ..params() };
         let call = patch("dry-run", kind, namespace, name, body, &params, METADATA)?;
         let answer = self.call(&call).await?;
@@ -57,7 +57,7 @@ impl Cluster {
     }
 
     /// What the whole object would be after an apply. The caller masks what it shows of it.
-    pub async fn preview(&self, kind: &Kind, namespace: &str, name: &str, body: &Value) -> Result<Value, CallError> {
+    pub async fn preview(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<Value, CallError> {
         let params = PatchParams { dry_run: true, ..params() };
         let call = patch("dry-run", kind, namespace, name, body, &params, "application/json")?;
         let answer = self.call(&call).await?;
@@ -99,12 +99,15 @@ fn params() -> PatchParams {
     PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(FIELD_MANAGER).force() }
 }
 
-fn conditional(body: &Value, precondition: &Precondition) -> Value {
-    let mut body = body.clone();
-    if let Precondition::ResourceVersion(version) = precondition {
-        body["metadata"]["resourceVersion"] = json!(version);
+fn conditional(body: &Body, precondition: &Precondition) -> Body {
+    match precondition {
+        Precondition::None => body.clone(),
+        Precondition::ResourceVersion(version) => {
+            let mut value = body.value();
+            value["metadata"]["resourceVersion"] = json!(version);
+            Body::of(&value)
+        }
     }
-    body
 }
 
 fn patch(
@@ -112,13 +115,15 @@ fn patch(
     kind: &Kind,
     namespace: &str,
     name: &str,
-    body: &Value,
+    body: &Body,
     params: &PatchParams,
     accept: &'static str,
 ) -> Result<Call, CallError> {
     let (requests, segment) = kind.one(doing, namespace, name)?;
-    let request = requests.patch(&segment, params, &Patch::Apply(body));
-    Ok(Call::new(doing, kind.target(namespace, name), request)?.accepting(accept))
+    let request = requests.patch(&segment, params, &Patch::Apply(()));
+    let mut call = Call::new(doing, kind.target(namespace, name), request)?.accepting(accept);
+    *call.request.body_mut() = body.bytes().to_vec();
+    Ok(call)
 }
 
 fn applied(kind: &Kind, call: &Call, answer: &Answer) -> Result<Applied, CallError> {

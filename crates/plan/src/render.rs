@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 use crate::canonical;
 use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Ownership};
 
+mod body;
 mod secret;
+
+pub use body::Body;
 
 /// Where objects of a kind live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub struct Rendered {
     /// The object as Git has it: its identity, file and line.
     pub object: Object,
     /// What is sent to the API server.
-    pub body: Value,
+    pub body: Body,
     /// The hash that `body` carries in the annotation `lockstep.dev/applied`.
     pub hash: String,
 }
@@ -181,7 +184,7 @@ pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, Render
         field,
         problem,
     })?;
-    Ok(Rendered { object: object.clone(), body, hash })
+    Ok(Rendered { object: object.clone(), body: Body::of(&body), hash })
 }
 
 fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<String, FieldProblem> {

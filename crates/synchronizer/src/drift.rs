@@ -188,7 +188,7 @@ impl Index {
     /// are remembered, and named if they were not before.
     pub(crate) fn applied(&mut self, sync: &SyncKey, rendered: &Rendered, live: LiveMetadata) -> Vec<String> {
         let id = &rendered.object.id;
-        let lost: BTreeSet<String> = match cover(&rendered.body, &live) {
+        let lost: BTreeSet<String> = match cover(&rendered.body.value(), &live) {
             Cover::Drift { fields } | Cover::Doubtful { fields } => fields.into_iter().map(|loss| loss.path).collect(),
             _ => BTreeSet::new(),
         };
@@ -337,7 +337,7 @@ impl Followed {
         let none = BTreeSet::new();
         let unkept = self.unkept.get(&live.id).filter(|(hash, _)| *hash == rendered.hash);
         let unkept = unkept.map_or(&none, |(_, fields)| fields);
-        match cover(&rendered.body, live).without(unkept) {
+        match cover(&rendered.body.value(), live).without(unkept) {
             Cover::Deleting => None,
             Cover::Covered if self.ownership.owner_of(live) == Owner::This => None,
             Cover::Drift { fields } => Some(Drifted::Fields(fields)),

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Class, GroupKind, Health, HoldReason, LiveMetadata, ParentMetadata, Rendered};
+use lockstep_plan::{Body, Class, GroupKind, Health, HoldReason, LiveMetadata, ParentMetadata, Rendered};
 use lockstep_repository::{BlobId, CommitId, RepositoryError, TreeFile, TreeId};
 use serde_json::Value;
 
@@ -124,10 +124,10 @@ pub trait Cluster: Send + Sync {
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// Applies by force with our field manager.
-    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError>;
+    async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError>;
 
     /// What an apply would make of the metadata.
-    async fn dry_run(&self, target: &Target, body: &Value) -> Result<LiveMetadata, ClusterError>;
+    async fn dry_run(&self, target: &Target, body: &Body) -> Result<LiveMetadata, ClusterError>;
 
     /// Reads the metadata of one object; `None` when the API server says that this object does not exist.
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError>;

@@ -1,7 +1,7 @@
 //! Apply, read and delete of single objects.
 
 use lockstep_cluster::{CallError, Cluster, Connect, Deletion, Kind, Lookup, Options, Precondition, Resolution};
-use lockstep_plan::{Class, Scope};
+use lockstep_plan::{Body, Class, Scope};
 use lockstep_testkit::ControlPlane;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn the_same_apply_again_changes_nothing() {
     let kind = kind(&cluster, "", "v1", "ConfigMap").await;
     assert_eq!(kind.scope, Scope::Namespaced);
 
-    let body = config_map(&ns, "a", "1");
+    let body = Body::of(&config_map(&ns, "a", "1"));
     assert!(matches!(cluster.lookup(&kind, &ns, "a").await, Lookup::Absent));
     let first = cluster.apply(&kind, &ns, "a", &body, &Precondition::None).await.unwrap();
     assert!(first.created);
@@ -46,9 +46,9 @@ async fn the_same_apply_again_changes_nothing() {
     let Lookup::Present(seen) = cluster.lookup(&kind, &ns, "a").await else { panic!("it exists") };
     assert_eq!(*seen, first.live);
 
-    let other = cluster.dry_run(&kind, &ns, "a", &config_map(&ns, "a", "2")).await.unwrap();
+    let other = cluster.dry_run(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "2"))).await.unwrap();
     assert_eq!(other.live.resource_version, first.live.resource_version);
-    let preview = cluster.preview(&kind, &ns, "a", &config_map(&ns, "a", "2")).await.unwrap();
+    let preview = cluster.preview(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "2"))).await.unwrap();
     assert_eq!(preview["data"]["key"], "2");
     let stored = cluster.object(&kind, &ns, "a").await.unwrap().unwrap();
     assert_eq!(stored["data"]["key"], "1", "a dry run writes nothing");
@@ -64,7 +64,7 @@ async fn adoption_needs_the_object_that_was_read() {
     let Lookup::Present(seen) = cluster.lookup(&kind, &ns, "a").await else { panic!("it exists") };
     plane.apply_yaml_in(&ns, &theirs.replace("theirs", "changed")).await.unwrap();
 
-    let body = config_map(&ns, "a", "ours");
+    let body = Body::of(&config_map(&ns, "a", "ours"));
     let stale = Precondition::ResourceVersion(seen.resource_version.clone());
     let error = cluster.apply(&kind, &ns, "a", &body, &stale).await.unwrap_err();
     assert!(error.is_conflict(), "{error}");
@@ -88,8 +88,10 @@ async fn a_delete_is_for_the_object_that_was_seen() {
     let plane = lockstep_testkit::shared().await.unwrap();
     let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("delete").await.unwrap());
     let kind = kind(&cluster, "", "v1", "ConfigMap").await;
-    let first = cluster.apply(&kind, &ns, "a", &config_map(&ns, "a", "1"), &Precondition::None).await.unwrap().live;
-    let second = cluster.apply(&kind, &ns, "a", &config_map(&ns, "a", "2"), &Precondition::None).await.unwrap().live;
+    let first =
+        cluster.apply(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "1")), &Precondition::None).await.unwrap().live;
+    let second =
+        cluster.apply(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "2")), &Precondition::None).await.unwrap().live;
 
     assert_eq!(cluster.delete(&kind, &first).await.unwrap(), Deletion::Changed, "another resourceVersion");
     let stranger = lockstep_plan::LiveMetadata { uid: "00000000-0000-0000-0000-000000000000".into(), ..second.clone() };
@@ -103,7 +105,7 @@ async fn a_delete_is_for_the_object_that_was_seen() {
 
     let mut held = config_map(&ns, "held", "1");
     held["metadata"]["finalizers"] = json!(["example.com/held"]);
-    let live = cluster.apply(&kind, &ns, "held", &held, &Precondition::None).await.unwrap().live;
+    let live = cluster.apply(&kind, &ns, "held", &Body::of(&held), &Precondition::None).await.unwrap().live;
     assert_eq!(cluster.delete(&kind, &live).await.unwrap(), Deletion::Deleting);
     let Lookup::Present(live) = cluster.lookup(&kind, &ns, "held").await else { panic!("its finalizer holds it") };
     assert!(live.deleting);
@@ -134,7 +136,7 @@ async fn refusals_name_the_fault_and_no_value() {
         secret(json!({"password": "hunter2 is not base64"})),
         secret(json!({"password": 1234567})),
     ] {
-        let error: CallError = cluster.apply(&kind, &ns, "a", &body, &Precondition::None).await.unwrap_err();
+        let error: CallError = cluster.apply(&kind, &ns, "a", &Body::of(&body), &Precondition::None).await.unwrap_err();
         assert_eq!(error.class, Class::Invalid, "{error}");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("1234567"), "{shown}");
@@ -149,7 +151,8 @@ async fn a_service_account_bounds_every_call() {
     let kind = kind(&cluster, "", "v1", "ConfigMap").await;
     plane.apply_yaml_in(&ns, "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop}\n").await.unwrap();
     let shop = cluster.impersonating(&ns, "shop").unwrap();
-    let error = shop.apply(&kind, &ns, "a", &config_map(&ns, "a", "1"), &Precondition::None).await.unwrap_err();
+    let error =
+        shop.apply(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "1")), &Precondition::None).await.unwrap_err();
     assert_eq!((error.category(), error.class), ("forbidden", Class::Forbidden));
     assert!(error.message.contains(&format!("system:serviceaccount:{ns}:shop")), "{error}");
     assert!(matches!(shop.lookup(&kind, &ns, "a").await, Lookup::Unknown(_)), "403 is not 404");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lockstep_cluster::{Cluster, Kind, Precondition, Resolution};
+use lockstep_plan::Body;
 use lockstep_testkit::{ControlPlane, eventually};
 use serde_json::{Value, json};
 
@@ -56,20 +57,23 @@ async fn defaults_are_filled_in_and_nonsense_is_refused() {
         (json!({"source": {"repository": "https://git.example/c.git"}, "intervall": "5m"}), "intervall"),
     ];
     for (spec, word) in wrong {
-        let error = cluster.apply(&kind, &ns, "shop", &sync(&ns, spec.clone()), &Precondition::None).await.unwrap_err();
+        let error = cluster
+            .apply(&kind, &ns, "shop", &Body::of(&sync(&ns, spec.clone())), &Precondition::None)
+            .await
+            .unwrap_err();
         assert!(error.message.contains(word), "{spec}: {error}");
         assert!(!error.message.contains("hunter2"), "{error}");
     }
 
     for loopback in ["http://127.0.0.1:8080/c.git", "http://localhost/c.git", "http://[::1]:8080/c.git"] {
         let spec = json!({"source": {"repository": loopback}});
-        cluster.apply(&kind, &ns, "shop", &sync(&ns, spec), &Precondition::None).await.unwrap();
+        cluster.apply(&kind, &ns, "shop", &Body::of(&sync(&ns, spec)), &Precondition::None).await.unwrap();
     }
 
     let source =
         json!({"repository": "http://git.example/c.git", "dangerousPlainHttp": true, "path": "clusters/..prod"});
     let spec = json!({"source": source, "prune": {"maxObjects": 3}, "interval": "1h2m3s"});
-    cluster.apply(&kind, &ns, "shop", &sync(&ns, spec), &Precondition::None).await.unwrap();
+    cluster.apply(&kind, &ns, "shop", &Body::of(&sync(&ns, spec)), &Precondition::None).await.unwrap();
     let stored = cluster.object(&kind, &ns, "shop").await.unwrap().unwrap();
     assert_eq!(stored["spec"]["prune"], json!({"enabled": true, "maxObjects": 3, "maxPercent": 20}));
     assert_eq!(stored["spec"]["source"]["branch"], "main");

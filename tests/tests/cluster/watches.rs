@@ -19,7 +19,7 @@ async fn apply(cluster: &lockstep_cluster::Cluster, kind: &Kind, ns: &str, name:
     let body = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": ns, "name": name, "labels": labels}, "data": {"k": "v"},
     });
-    cluster.apply(kind, ns, name, &body, &Precondition::None).await.unwrap();
+    cluster.apply(kind, ns, name, &lockstep_plan::Body::of(&body), &Precondition::None).await.unwrap();
 }
 
 #[tokio::test]

@@ -59,8 +59,8 @@ fn adopt(live: &LiveMetadata) -> Action {
 
 fn ours(input: &Input<'_>, rendered: &Rendered, live: &LiveMetadata, has_our_id: bool) -> Action {
     let cover = match input.unkept.get(&live.id) {
-        Some(unkept) => cover(&rendered.body, live).without(unkept),
-        None => cover(&rendered.body, live),
+        Some(unkept) => cover(&rendered.body.value(), live).without(unkept),
+        None => cover(&rendered.body.value(), live),
     };
     if cover == Cover::Deleting {
         return Action::Blocked(Block::Deleting);

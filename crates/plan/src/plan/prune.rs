@@ -148,11 +148,12 @@ fn user(input: &Input<'_>, going: &HashSet<&ObjectId>, is_inside: impl Fn(&Objec
 }
 
 /// The kinds of a group that some wanted definition still defines.
-fn kinds_defined_by_wanted<'a>(input: &Input<'a>, group: &str) -> BTreeSet<&'a str> {
+fn kinds_defined_by_wanted(input: &Input<'_>, group: &str) -> BTreeSet<String> {
     let definitions = input.wanted.iter().filter(|rendered| is_definition(&rendered.object.id));
     definitions
-        .filter(|rendered| rendered.body["spec"]["group"] == group)
-        .filter_map(|rendered| rendered.body["spec"]["names"]["kind"].as_str())
+        .map(|rendered| rendered.body.value())
+        .filter(|definition| definition["spec"]["group"] == group)
+        .filter_map(|definition| definition["spec"]["names"]["kind"].as_str().map(str::to_owned))
         .collect()
 }
 

@@ -49,14 +49,14 @@ fn fields_of(value: &Value) -> Value {
 
 /// The live object as it is right after its apply.
 fn applied(rendered: &Rendered) -> LiveMetadata {
-    let mut live = LiveMetadata::from_object(rendered.object.id.clone(), &rendered.body);
+    let mut live = LiveMetadata::from_object(rendered.object.id.clone(), &rendered.body.value());
     live.uid = format!("uid of {}", live.id);
     live.resource_version = "7".into();
     live.managed_fields = vec![ManagedFields {
         manager: "lockstep".into(),
         operation: "Apply".into(),
         api_version: "v1".into(),
-        fields: fields_of(&rendered.body),
+        fields: fields_of(&rendered.body.value()),
         ..ManagedFields::default()
     }];
     live

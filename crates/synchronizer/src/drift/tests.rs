@@ -42,14 +42,15 @@ fn fields(value: &Value) -> Value {
 
 /// The object as it stands right after our apply, at this version.
 fn live(rendered: &Rendered, version: u64) -> LiveMetadata {
-    let mut object = rendered.body.clone();
+    let mut object = rendered.body.value();
     object["metadata"]["uid"] = json!("u");
     object["metadata"]["resourceVersion"] = json!(version.to_string());
+    let body = rendered.body.value();
     let owned = json!({
-        "f:data": fields(&rendered.body["data"]),
+        "f:data": fields(&body["data"]),
         "f:metadata": {
-            "f:labels": fields(&rendered.body["metadata"]["labels"]),
-            "f:annotations": fields(&rendered.body["metadata"]["annotations"]),
+            "f:labels": fields(&body["metadata"]["labels"]),
+            "f:annotations": fields(&body["metadata"]["annotations"]),
         }
     });
     object["metadata"]["managedFields"] =

@@ -81,7 +81,7 @@ impl Index {
                 Some(at) => (Some(*at), self.turns),
                 None => known.map_or((None, 0), |known| (known.changed_at, known.touched)),
             };
-            let references = template::references(id, &rendered.body);
+            let references = template::references(id, &rendered.body.value());
             let hash = rendered.hash.clone();
             wanted.insert(id.clone(), Wanted { hash, references, changed_at, touched, overdue: false });
             // What another Sync owns stays with it, whoever else wants it.

@@ -8,7 +8,7 @@ use futures::future;
 use futures::stream::{BoxStream, StreamExt};
 use kube::core::ApiResource;
 use lockstep_cluster::{Cluster, Deletion, Discovery, Kind, Lookup, Precondition, Resolution, WatchEvent};
-use lockstep_plan::{Class, LiveMetadata, ParentMetadata, Scope};
+use lockstep_plan::{Body, Class, LiveMetadata, ParentMetadata, Scope};
 use serde_json::Value;
 use tokio::sync::RwLock;
 
@@ -150,13 +150,13 @@ fn readable(mut object: Value) -> Result<SyncObject, serde_json::Error> {
 
 #[async_trait]
 impl Objects for ApiObjects {
-    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError> {
+    async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError> {
         let Target { kind, namespace, name } = target;
         let applied = self.0.apply(kind, namespace, name, body, precondition).await?;
         Ok(Applied { live: applied.live, created: applied.created })
     }
 
-    async fn dry_run(&self, target: &Target, body: &Value) -> Result<LiveMetadata, ClusterError> {
+    async fn dry_run(&self, target: &Target, body: &Body) -> Result<LiveMetadata, ClusterError> {
         Ok(self.0.dry_run(&target.kind, &target.namespace, &target.name, body).await?.live)
     }
 

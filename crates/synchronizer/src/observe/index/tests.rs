@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lockstep_manifest::Object;
-use lockstep_plan::{APPLIED_ANNOTATION, Rendered, Scope};
+use lockstep_plan::{APPLIED_ANNOTATION, Body, Rendered, Scope};
 use serde_json::{Value, json};
 
 use super::*;
@@ -77,7 +77,7 @@ impl Story {
             file: Arc::from("web.yaml"),
             line: 1,
         };
-        let rendered = Rendered { object, body: wanted(tag), hash: format!("hash-{tag}") };
+        let rendered = Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}") };
         let resource = kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
         let enforced = Enforced {
             commit: format!("commit-{tag}"),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
 use lockstep_cluster::{Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Class, LiveMetadata, ParentMetadata};
+use lockstep_plan::{Body, Class, LiveMetadata, ParentMetadata};
 use serde_json::{Value, json};
 
 use super::{ApiServer, Stored, fields, refusal};
@@ -95,8 +95,8 @@ impl Cluster for Account {
 
 #[async_trait]
 impl Objects for Account {
-    async fn apply(&self, target: &Target, body: &Value, precondition: &Precondition) -> Result<Applied, ClusterError> {
-        let id = id(target);
+    async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError> {
+        let (id, body) = (id(target), &body.value());
         let mut state = self.server.state();
         state.call(self.line("apply", &id.short()))?;
         let before = state.objects.get(&id).cloned();
@@ -130,7 +130,7 @@ impl Objects for Account {
         Ok(Applied { live: state.objects[&id].live(&id), created: false })
     }
 
-    async fn dry_run(&self, target: &Target, _: &Value) -> Result<LiveMetadata, ClusterError> {
+    async fn dry_run(&self, target: &Target, _: &Body) -> Result<LiveMetadata, ClusterError> {
         let id = id(target);
         let mut state = self.server.state();
         state.call(self.line("dry-run", &id.short()))?;
