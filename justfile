@@ -17,7 +17,7 @@ lint:
 test-demo:
     cargo test --package lockstep-cli --features demo --test demo
 
-# What an installed synchronizer costs: time, calls, memory. Arguments: OBJECTS SECONDS-OF-REST.
+# What an installed synchronizer costs beside what a bare client needs. Arguments: --sizes 1000,10000 --memory 50000 --syncs 1000 --rest 600 --write FILE.
 bench *args:
     cargo build --release --package lockstep-automator --package lockstep-synchronizer
     cargo run --release --package lockstep-testkit --bin lockstep-bench -- {{args}}

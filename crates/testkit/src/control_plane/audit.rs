@@ -117,7 +117,8 @@ impl ControlPlane {
 
 fn calls(log: &str, user: &str, window: impl RangeBounds<Timestamp>) -> Calls {
     // The last line may be half written.
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok());
+    let events = log.lines().filter(|line| line.contains(user));
+    let events = events.filter_map(|line| serde_json::from_str::<Event>(line).ok());
     let wanted = events.filter(|event| {
         // A watch ends when it ends; what counts is that it was begun.
         let stage = if event.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };

@@ -22,6 +22,9 @@ const GRACE: Duration = Duration::from_secs(25);
 const GRACE_ON_DROP: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The unit in which Linux tells processor times (USER_HZ is 100 everywhere).
+const TICK: Duration = Duration::from_millis(10);
+
 /// A running daemon. It is asked to end when this is dropped, killed if it does not, and killed
 /// when this process dies.
 #[derive(Debug)]
@@ -88,8 +91,29 @@ impl DaemonProcess {
     /// The memory it occupies now, in bytes; none where the system does not say so.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory it has occupied so far, in bytes; none where the system does not say so.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The processor time it has used, in steps of 10 ms; none where the system does not say so.
+    #[must_use]
+    pub fn processor_time(&self) -> Option<Duration> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        // The name of the program, in parentheses, may hold anything; the numbers come after it.
+        let (_, numbers) = text.rsplit_once(')')?;
+        let mut numbers = numbers.split_whitespace().skip(11);
+        let ticks: u64 = numbers.next()?.parse::<u64>().ok()? + numbers.next()?.parse::<u64>().ok()?;
+        Some(TICK * u32::try_from(ticks).ok()?)
+    }
+
+    fn status(&self, key: &str) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
     }
