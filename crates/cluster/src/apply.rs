@@ -1,7 +1,6 @@
 //! Server-side apply of one object.
 
-use http::{HeaderValue, header::CONTENT_TYPE};
-use kube::core::params::{Patch, PatchParams, ValidationDirective};
+use kube::core::params::{Patch, PatchParams, PostParams, ValidationDirective};
 use lockstep_plan::{Body, FIELD_MANAGER, LiveMetadata};
 use serde_json::{Value, json};
 
@@ -56,40 +55,46 @@ impl Cluster {
         applied(kind, &call, &answer)
     }
 
+    /// Applies by force under another manager than our own: a field that is to outlive our own apply is held by it.
+    pub async fn apply_as(
+        &self,
+        manager: &str,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        body: &Body,
+    ) -> Result<Applied, CallError> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..params() };
+        let call = patch("hand over", kind, namespace, name, body, &params, METADATA)?;
+        let answer = self.call(&call).await?;
+        applied(kind, &call, &answer)
+    }
+
+    /// Whether the object could be created if it did not exist. The API server says that the name is taken only after
+    /// admission and validation have let the object through.
+    pub async fn dry_run_create(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<(), CallError> {
+        let (requests, _) = kind.one("dry-run", namespace, name)?;
+        let target = kind.target(namespace, name);
+        let params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.into()) };
+        let mut call =
+            Call::new("dry-run", target, requests.create(&params, body.bytes().to_vec()))?.accepting(METADATA);
+        // kube's parameters of a create know no validation.
+        if let Ok(uri) = format!("{}&fieldValidation=Strict", call.request.uri()).parse() {
+            *call.request.uri_mut() = uri;
+        }
+        match self.call(&call).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.reason == "AlreadyExists" => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the whole object would be after an apply. The caller masks what it shows of it.
     pub async fn preview(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<Value, CallError> {
         let params = PatchParams { dry_run: true, ..params() };
         let call = patch("dry-run", kind, namespace, name, body, &params, "application/json")?;
         let answer = self.call(&call).await?;
         call.read(&answer)
-    }
-
-    /// Takes away the entries of managed fields at these positions of the list that came with `resource_version`: what
-    /// remains from tools that applied before us would keep fields alive that Git drops.
-    pub async fn drop_managed_fields(
-        &self,
-        kind: &Kind,
-        namespace: &str,
-        name: &str,
-        positions: &[usize],
-        resource_version: &str,
-    ) -> Result<LiveMetadata, CallError> {
-        let (requests, segment) = kind.one("migrate", namespace, name)?;
-        let mut positions = positions.to_vec();
-        positions.sort_unstable();
-        positions.dedup();
-        // From the last one on, so that each removal leaves the positions before it as they are.
-        let removals =
-            positions.iter().rev().map(|at| json!({"op": "remove", "path": format!("/metadata/managedFields/{at}")}));
-        let same = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version});
-        let operations: Vec<Value> = removals.chain([same]).collect();
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        // Built as a merge patch and renamed: kube's type for JSON patches would be one more dependency.
-        let request = requests.patch(&segment, &params, &Patch::Merge(json!(operations)));
-        let mut call = Call::new("migrate", kind.target(namespace, name), request)?.accepting(METADATA);
-        call.request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
-        let answer = self.call(&call).await?;
-        Ok(applied(kind, &call, &answer)?.live)
     }
 }
 
@@ -126,7 +131,7 @@ fn patch(
     Ok(call)
 }
 
-fn applied(kind: &Kind, call: &Call, answer: &Answer) -> Result<Applied, CallError> {
+pub(crate) fn applied(kind: &Kind, call: &Call, answer: &Answer) -> Result<Applied, CallError> {
     let partial: Partial = call.read(answer)?;
     Ok(Applied { live: live(&kind.resource, partial.metadata), created: answer.status == 201 })
 }

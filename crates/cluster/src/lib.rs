@@ -6,7 +6,8 @@
 //! should be in the cluster.
 //!
 //! ```text
-//! Cluster::connect ─► discover ─► Kind ─┬─► apply, dry_run, preview, drop_managed_fields ─► Applied
+//! Cluster::connect ─► discover ─► Kind ─┬─► apply, apply_as, dry_run, dry_run_create, preview ─► Applied
+//!                                       ├─► set_managed_fields, release
 //!                                       ├─► lookup, object, list_metadata
 //!                                       ├─► delete ─► Deletion
 //!                                       └─► watch_metadata, watch_objects ─► WatchEvent
@@ -23,6 +24,7 @@ mod events;
 mod kind;
 mod list;
 mod lookup;
+mod marks;
 mod metadata;
 mod report;
 mod review;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lockstep_cluster::{Kind, Precondition};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Action, ApplyOutcome, Cause, FieldLoss, LiveMetadata, Plan, Rendered, entry_hash};
+use lockstep_plan::{Action, ApplyOutcome, Cause, FieldLoss, LiveMetadata, ManagedFields, Plan, Rendered, entry_hash};
 
 use crate::{
     board::SyncKey,
@@ -177,18 +177,13 @@ async fn settled_by_dry_run(
 /// After somebody cleared the managed fields, the server gives all that was there before our apply to an entry of its
 /// own making, which would keep a field alive that Git drops later.
 async fn without_leftovers(hands: &Hands<'_>, target: &Target, action: &Action, live: LiveMetadata) -> LiveMetadata {
-    let leftovers: Vec<usize> = match action {
-        Action::Update(Cause::Cleared) => {
-            let is_leftover = |manager: &str| manager == "before-first-apply";
-            let entries = live.managed_fields.iter().enumerate();
-            entries.filter(|(_, entry)| is_leftover(&entry.manager)).map(|(position, _)| position).collect()
-        }
-        _ => Vec::new(),
-    };
-    if leftovers.is_empty() {
+    let is_leftover = |entry: &&ManagedFields| entry.manager == "before-first-apply";
+    if !matches!(action, Action::Update(Cause::Cleared)) || !live.managed_fields.iter().any(|entry| is_leftover(&entry))
+    {
         return live;
     }
-    match hands.objects.drop_managed_fields(target, &leftovers, &live.resource_version).await {
+    let others: Vec<ManagedFields> = live.managed_fields.iter().filter(|entry| !is_leftover(entry)).cloned().collect();
+    match hands.objects.set_managed_fields(target, &others, &live.resource_version).await {
         Ok(cleaned) => cleaned,
         Err(error) => {
             tracing::warn!(object = %live.id.short(), %error, "cannot take leftover managed fields away");

@@ -9,7 +9,9 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Body, Class, GroupKind, Health, HoldReason, LiveMetadata, ParentMetadata, Rendered};
+use lockstep_plan::{
+    Body, Class, GroupKind, Health, HoldReason, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
+};
 use lockstep_repository::{BlobId, CommitId, RepositoryError, TreeFile, TreeId};
 use serde_json::Value;
 
@@ -135,13 +137,25 @@ pub trait Objects: Send + Sync {
     /// The metadata of every object of the kind in all namespaces, or an error.
     async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError>;
 
-    /// Takes away the entries of managed fields at these positions of the list that came with `resource_version`.
-    async fn drop_managed_fields(
+    /// What an apply would make of the whole object; whoever shows it masks it.
+    async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError>;
+
+    /// Whether the object could be created if nothing had its name: admission and validation let it through.
+    async fn dry_run_create(&self, target: &Target, body: &Body) -> Result<(), ClusterError>;
+
+    /// Applies by force as `manager`, who holds the fields of `body` from then on, besides us.
+    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError>;
+
+    /// Makes `entries` the whole list of managed fields, if the object still is at `resource_version`.
+    async fn set_managed_fields(
         &self,
         target: &Target,
-        positions: &[usize],
+        entries: &[ManagedFields],
         resource_version: &str,
     ) -> Result<LiveMetadata, ClusterError>;
+
+    /// Takes our labels, annotations and entries of managed fields off the object, if it still is as it was seen.
+    async fn release(&self, kind: &Kind, seen: &LiveMetadata) -> Result<LiveMetadata, ClusterError>;
 
     /// Deletes exactly the object that was seen: `seen.uid` at `seen.resource_version`.
     async fn delete(&self, kind: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError>;

@@ -74,13 +74,42 @@ async fn adoption_needs_the_object_that_was_read() {
     let adopted = cluster.apply(&kind, &ns, "a", &body, &fresh).await.unwrap();
     assert!(!adopted.created && adopted.live.own_entry().is_some());
 
-    let position = adopted.live.managed_fields.iter().position(|entry| entry.manager != "lockstep");
-    let position = position.expect("the other one still owns its other key");
+    let ours: Vec<_> =
+        adopted.live.managed_fields.iter().filter(|entry| entry.manager == "lockstep").cloned().collect();
+    assert!(ours.len() < adopted.live.managed_fields.len(), "the other one still owns its other key");
     let stale = &seen.resource_version;
-    assert!(cluster.drop_managed_fields(&kind, &ns, "a", &[position], stale).await.is_err());
+    assert!(cluster.set_managed_fields(&kind, &ns, "a", &ours, stale).await.unwrap_err().is_conflict());
     let fresh = &adopted.live.resource_version;
-    let alone = cluster.drop_managed_fields(&kind, &ns, "a", &[position], fresh).await.unwrap();
-    assert!(alone.managed_fields.iter().all(|entry| entry.manager == "lockstep"));
+    let alone = cluster.set_managed_fields(&kind, &ns, "a", &ours, fresh).await.unwrap();
+    assert_eq!(alone.managed_fields, ours);
+
+    assert!(cluster.release(&kind, &adopted.live).await.unwrap_err().is_conflict());
+    let released = cluster.release(&kind, &alone).await.unwrap();
+    assert!(!released.labels.contains_key("lockstep.dev/sync"), "{released:?}");
+    assert!(released.managed_fields.iter().all(|entry| entry.manager != "lockstep"), "{released:?}");
+    let stored = cluster.object(&kind, &ns, "a").await.unwrap().unwrap();
+    assert_eq!(stored["data"], json!({"key": "ours", "other": "kept"}));
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_create_is_judged_as_if_the_name_were_free() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("drycreate").await.unwrap());
+    let kind = kind(&cluster, "batch", "v1", "Job").await;
+    let job = |image: &str, policy: &str| {
+        Body::of(&json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": ns, "name": "a"},
+            "spec": {"template": {"spec": {"restartPolicy": policy, "containers": [{"name": "a", "image": image}]}}},
+        }))
+    };
+    cluster.apply(&kind, &ns, "a", &job("one", "Never"), &Precondition::None).await.unwrap();
+    let error = cluster.apply(&kind, &ns, "a", &job("two", "Never"), &Precondition::None).await.unwrap_err();
+    assert_eq!(error.class, Class::Immutable, "{error}");
+    cluster.dry_run_create(&kind, &ns, "a", &job("two", "Never")).await.unwrap();
+    let error = cluster.dry_run_create(&kind, &ns, "a", &job("two", "Sometimes")).await.unwrap_err();
+    assert_eq!(error.class, Class::Invalid, "{error}");
+    let stored = cluster.object(&kind, &ns, "a").await.unwrap().unwrap();
+    assert_eq!(stored["spec"]["template"]["spec"]["containers"][0]["image"], "one");
 }
 
 #[tokio::test]

@@ -187,6 +187,24 @@ impl State {
         }
     }
 
+    /// Changes an object if it still has this resourceVersion.
+    fn rewrite(
+        &mut self,
+        id: &ObjectId,
+        resource_version: &str,
+        change: impl FnOnce(&mut Stored),
+    ) -> Result<LiveMetadata, ClusterError> {
+        let before = self.objects.get(id).cloned().filter(|stored| stored.version.to_string() == resource_version);
+        let Some(before) = before else { return Err(refusal(409, Class::Conflict, "the object has been modified")) };
+        let mut stored = before.clone();
+        change(&mut stored);
+        stored.version = self.next();
+        let live = stored.live(id);
+        self.objects.insert(id.clone(), stored);
+        self.announce(id, Some(before));
+        Ok(live)
+    }
+
     /// Tells the watches how an object stands, given how it stood before.
     fn announce(&self, id: &ObjectId, before: Option<Stored>) {
         let stored = &self.objects[id];

@@ -8,7 +8,7 @@ use futures::future;
 use futures::stream::{BoxStream, StreamExt};
 use kube::core::ApiResource;
 use lockstep_cluster::{Cluster, Deletion, Discovery, Kind, Lookup, Precondition, Resolution, WatchEvent};
-use lockstep_plan::{Body, Class, LiveMetadata, ParentMetadata, Scope};
+use lockstep_plan::{Body, Class, LiveMetadata, ManagedFields, ParentMetadata, Scope};
 use serde_json::Value;
 use tokio::sync::RwLock;
 
@@ -172,14 +172,31 @@ impl Objects for ApiObjects {
         Ok(self.0.list_metadata(kind, "").await?)
     }
 
-    async fn drop_managed_fields(
+    async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError> {
+        Ok(self.0.preview(&target.kind, &target.namespace, &target.name, body).await?)
+    }
+
+    async fn dry_run_create(&self, target: &Target, body: &Body) -> Result<(), ClusterError> {
+        Ok(self.0.dry_run_create(&target.kind, &target.namespace, &target.name, body).await?)
+    }
+
+    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError> {
+        let applied = self.0.apply_as(manager, &target.kind, &target.namespace, &target.name, body).await?;
+        Ok(Applied { live: applied.live, created: applied.created })
+    }
+
+    async fn set_managed_fields(
         &self,
         target: &Target,
-        positions: &[usize],
+        entries: &[ManagedFields],
         resource_version: &str,
     ) -> Result<LiveMetadata, ClusterError> {
         let Target { kind, namespace, name } = target;
-        Ok(self.0.drop_managed_fields(kind, namespace, name, positions, resource_version).await?)
+        Ok(self.0.set_managed_fields(kind, namespace, name, entries, resource_version).await?)
+    }
+
+    async fn release(&self, kind: &Kind, seen: &LiveMetadata) -> Result<LiveMetadata, ClusterError> {
+        Ok(self.0.release(kind, seen).await?)
     }
 
     async fn delete(&self, kind: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError> {

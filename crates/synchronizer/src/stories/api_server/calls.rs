@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
 use lockstep_cluster::{Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Body, Class, LiveMetadata, ParentMetadata};
+use lockstep_plan::{
+    APPLIED_ANNOTATION, Body, Class, ID_ANNOTATION, LiveMetadata, ManagedFields, PART_OF_LABEL, ParentMetadata,
+    SYNC_LABEL, SYNC_NAMESPACE_LABEL,
+};
 use serde_json::{Value, json};
 
 use super::{ApiServer, Stored, fields, refusal};
@@ -151,9 +154,65 @@ impl Objects for Account {
         Ok(of_kind.map(|(id, stored)| stored.live(id)).collect())
     }
 
-    async fn drop_managed_fields(&self, target: &Target, _: &[usize], _: &str) -> Result<LiveMetadata, ClusterError> {
+    async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError> {
         let id = id(target);
-        Ok(self.server.state().objects[&id].live(&id))
+        let mut state = self.server.state();
+        state.call(self.line("preview", &id.short()))?;
+        let live = state.objects.get(&id).map_or(json!({}), |stored| stored.body.clone());
+        Ok(fields::merged(&live, &body.value(), &json!({})))
+    }
+
+    async fn dry_run_create(&self, target: &Target, _: &Body) -> Result<(), ClusterError> {
+        self.server.state().call(self.line("dry-run-create", &id(target).short()))
+    }
+
+    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line(&format!("apply-as-{manager}"), &id.short()))?;
+        let before = state.objects.get(&id).cloned();
+        let version = state.next();
+        let Some(stored) = state.objects.get_mut(&id) else {
+            return Err(refusal(404, Class::NotFound, "there is nothing to hand over"));
+        };
+        stored.version = version;
+        let body = body.value();
+        stored.body = fields::merged(&stored.body, &body, &json!({}));
+        stored.entries.retain(|(known, _)| known != manager);
+        stored.entries.push((manager.to_owned(), fields::of(&body)));
+        state.announce(&id, before);
+        Ok(Applied { live: state.objects[&id].live(&id), created: false })
+    }
+
+    async fn set_managed_fields(
+        &self,
+        target: &Target,
+        entries: &[ManagedFields],
+        resource_version: &str,
+    ) -> Result<LiveMetadata, ClusterError> {
+        let id = id(target);
+        let mut state = self.server.state();
+        state.call(self.line("migrate", &id.short()))?;
+        state.rewrite(&id, resource_version, |stored| {
+            stored.entries = entries.iter().map(|entry| (entry.manager.clone(), entry.fields.clone())).collect();
+        })
+    }
+
+    async fn release(&self, _: &Kind, seen: &LiveMetadata) -> Result<LiveMetadata, ClusterError> {
+        let mut state = self.server.state();
+        state.call(self.line("release", &seen.id.short()))?;
+        state.rewrite(&seen.id, &seen.resource_version, |stored| {
+            for (parent, key) in [
+                ("labels", SYNC_LABEL),
+                ("labels", SYNC_NAMESPACE_LABEL),
+                ("labels", PART_OF_LABEL),
+                ("annotations", ID_ANNOTATION),
+                ("annotations", APPLIED_ANNOTATION),
+            ] {
+                fields::set(&mut stored.body, &["metadata", parent, key], None);
+            }
+            stored.entries.retain(|(manager, _)| manager != "lockstep");
+        })
     }
 
     async fn delete(&self, _: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError> {
