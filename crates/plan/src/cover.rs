@@ -17,6 +17,8 @@ mod items;
 mod path;
 mod walk;
 
+pub(crate) use items::{ListNode, match_items};
+
 /// What the managed fields say about an object that we applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cover {
@@ -77,6 +79,21 @@ pub struct FieldLoss {
     pub subresource: Option<String>,
     /// When that manager last wrote, as RFC 3339 text.
     pub time: Option<String>,
+    /// What Git says, as JSON that is cut where it is long; never a value of a Secret.
+    pub git: String,
+}
+
+/// So much of what Git says is told.
+const TOLD: usize = 200;
+const MASK: &str = "***";
+
+impl FieldLoss {
+    /// An autoscaler sets the replicas of what it scales through this subresource, under its controller's name.
+    fn is_autoscaling(&self) -> bool {
+        self.path == REPLICAS
+            && self.manager.as_deref() == Some(AUTOSCALER)
+            && self.subresource.as_deref() == Some("scale")
+    }
 }
 
 impl fmt::Display for FieldLoss {
@@ -88,6 +105,28 @@ impl fmt::Display for FieldLoss {
             (None, _) => f.write_str(" (owned by nobody)"),
         }
     }
+}
+
+const REPLICAS: &str = ".spec.replicas";
+const AUTOSCALER: &str = "kube-controller-manager";
+
+/// Whether an autoscaler that Git knows nothing of has taken the replicas of an object that we apply with replicas. It
+/// may keep them: that is no drift, and the next apply must leave them out ([`without_replicas`]).
+pub fn is_autoscaled(live: &LiveMetadata) -> bool {
+    let has = |entry: &ManagedFields| entry.fields.pointer("/f:spec/f:replicas").is_some();
+    let is_scaler =
+        |entry: &&ManagedFields| entry.manager == AUTOSCALER && entry.subresource.as_deref() == Some("scale");
+    live.own_entry().is_some_and(|own| !has(own)) && live.managed_fields.iter().filter(is_scaler).any(has)
+}
+
+/// The body of an object of which [`is_autoscaled`] is true.
+#[must_use]
+pub fn without_replicas(rendered: &Value) -> Value {
+    let mut body = rendered.clone();
+    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("replicas");
+    }
+    body
 }
 
 /// Compares what we applied (the body of a `Rendered`) with who owns which field now.
@@ -103,12 +142,36 @@ pub fn cover(rendered: &Value, live: &LiveMetadata) -> Cover {
         return Cover::OtherVersion { api_version: own.api_version.clone() };
     }
     let others: Vec<&ManagedFields> = live.managed_fields.iter().filter(|entry| !is_own(entry)).collect();
-    let (lost, doubtful) = walk::losses(rendered, &own.fields, &others);
+    let (mut lost, mut doubtful) = walk::losses(rendered, &own.fields, &others);
+    lost.retain(|loss| !loss.is_autoscaling());
+    if rendered["apiVersion"] == "v1" && rendered["kind"] == "Secret" {
+        lost.iter_mut()
+            .chain(&mut doubtful)
+            .filter(|loss| is_secret_value(&loss.path))
+            .for_each(|loss| MASK.clone_into(&mut loss.git));
+    }
     match (lost.is_empty(), doubtful.is_empty()) {
         (false, _) => Cover::Drift { fields: lost },
         (true, false) => Cover::Doubtful { fields: doubtful },
         (true, true) => Cover::Covered,
     }
+}
+
+fn is_secret_value(path: &str) -> bool {
+    [".data", ".stringData"].iter().any(|field| path.starts_with(field))
+}
+
+/// What Git says, short enough to be told.
+fn in_short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.len() <= TOLD {
+        return text;
+    }
+    let mut end = TOLD - '…'.len_utf8();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
 }
 
 /// A hash of our own entry, to see later whether it changed; `None` where there is no entry.

@@ -14,19 +14,24 @@ mod canonical;
 mod cover;
 mod difference;
 mod errors;
+mod extras;
+mod fieldset;
 mod health;
 mod live;
+mod migrate;
 mod order;
 mod ownership;
 mod plan;
 mod render;
 mod secrets;
 
-pub use cover::{Cover, FieldLoss, cover, entry_hash};
+pub use cover::{Cover, FieldLoss, cover, entry_hash, is_autoscaled, without_replicas};
 pub use difference::{FieldChange, differences};
 pub use errors::{Class, classify};
+pub use extras::{Extra, HumanManagers, claim_extras, extras};
 pub use health::{Health, PodFailure, Status, Trouble, assess, depends_on_status, pods_failure};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
+pub use migrate::{let_go, migrate};
 pub use order::waves;
 pub use ownership::{
     APPLIED_ANNOTATION, GROUP_KINDS_ANNOTATION, GroupKind, ID_ANNOTATION, Owner, Ownership, PART_OF_LABEL,

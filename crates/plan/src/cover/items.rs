@@ -8,9 +8,9 @@ use crate::canonical::same;
 
 /// One keyed item of a list: `k:{"containerPort":80,"protocol":"TCP"}`.
 #[derive(Debug)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     /// The name of the node, `k:` included.
-    pub(super) raw: &'a str,
+    pub(crate) raw: &'a str,
     pub(super) fields: Map<String, Value>,
     pub(super) node: &'a Value,
 }
@@ -29,28 +29,35 @@ impl Key<'_> {
 
 /// The children of a node that stands for a list.
 #[derive(Debug)]
-pub(super) struct ListNode<'a> {
+pub(crate) struct ListNode<'a> {
     keys: Vec<Key<'a>>,
-    members: Vec<(Value, &'a Value)>,
+    members: Vec<(&'a str, Value, &'a Value)>,
     node: &'a Value,
 }
 
 impl<'a> ListNode<'a> {
-    pub(super) fn read(node: &'a Value) -> Self {
+    pub(crate) fn read(node: &'a Value) -> Self {
         let mut list = Self { keys: Vec::new(), members: Vec::new(), node };
         for (raw, child) in node.as_object().into_iter().flatten() {
             if let Some(Ok(Value::Object(fields))) = raw.strip_prefix("k:").map(serde_json::from_str) {
                 list.keys.push(Key { raw, fields, node: child });
             } else if let Some(Ok(value)) = raw.strip_prefix("v:").map(serde_json::from_str) {
-                list.members.push((value, child));
+                list.members.push((raw, value, child));
             }
         }
         list
     }
 
     /// The node of a member of a set.
-    pub(super) fn member(&self, item: &Value) -> Option<&'a Value> {
-        self.members.iter().find(|(value, _)| same(value, item)).map(|(_, node)| *node)
+    pub(crate) fn member(&self, item: &Value) -> Option<&'a Value> {
+        self.members.iter().find(|(_, value, _)| same(value, item)).map(|(.., node)| *node)
+    }
+
+    /// The name of the node for an item.
+    pub(crate) fn name_of(&self, item: &Value) -> Option<String> {
+        let key = self.keys.iter().find(|key| item.is_object() && key.fits(item)).map(|key| key.raw);
+        let member = || self.members.iter().find(|(_, value, _)| same(value, item)).map(|(raw, ..)| *raw);
+        key.or_else(member).map(str::to_owned)
     }
 
     /// The node of an item that is known by its position.
@@ -86,7 +93,7 @@ impl<'a> ListNode<'a> {
 
 /// Gives each item the keyed node that is its own, one to one. The items that say most about their key
 /// choose first: of 53/UDP and 53, which means TCP, the second must not take the UDP node.
-pub(super) fn match_items<'l, 'a>(items: &[Value], list: &'l ListNode<'a>) -> Vec<Option<&'l Key<'a>>> {
+pub(crate) fn match_items<'l, 'a>(items: &[Value], list: &'l ListNode<'a>) -> Vec<Option<&'l Key<'a>>> {
     let mut matched = vec![None; items.len()];
     if list.keys.is_empty() {
         return matched;

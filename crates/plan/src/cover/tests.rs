@@ -164,6 +164,7 @@ fn the_newest_holder_is_named_and_its_subresource() {
         manager: Some("kubectl".into()),
         subresource: Some("scale".into()),
         time: Some("2026-01-03T00:00:00Z".into()),
+        git: "2".into(),
     };
     assert_eq!(fields, [expected]);
     assert_eq!(fields[0].to_string(), ".spec.replicas (taken by kubectl through scale)");
@@ -277,4 +278,43 @@ fn the_hash_of_our_entry_changes_with_it_alone() {
     assert_eq!(hash, entry_hash(&live(vec![theirs(json!({})), ours(own())])));
     assert_ne!(hash, entry_hash(&live(vec![ours(without(own(), &["f:spec", "f:replicas"]))])));
     assert_eq!(entry_hash(&live(vec![theirs(own())])), None);
+}
+
+#[test]
+fn what_git_says_is_told_shortly_and_without_secrets() {
+    let git = |cover: Cover| match cover {
+        Cover::Drift { fields } => fields.into_iter().map(|loss| loss.git).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let side = pod(&["f:containers", "k:{\"name\":\"side\"}"]);
+    let lost = live(vec![ours(without(without(own(), &side), &["f:metadata", "f:labels"]))]);
+    assert_eq!(git(cover(&applied(), &lost)), ["\"web\"", "{\"image\":\"side:1\",\"name\":\"side\"}"]);
+
+    let long = json!({"apiVersion": "apps/v1", "data": {"v": "ä".repeat(300)}, "w": 1});
+    let told = git(cover(&long, &live(vec![ours(json!({"f:w": {}}))]))).remove(0);
+    assert!(told.len() <= 200 && told.ends_with("ä…"), "{told}");
+
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"labels": {"a": "b"}}, "data": {"p": "aHVudGVyMg=="}, "stringData": {}});
+    let mut lost = live(vec![ours(json!({"f:type": {}}))]);
+    lost.managed_fields[0].api_version = "v1".into();
+    assert_eq!(git(cover(&secret, &lost)), ["***", "\"b\""]);
+}
+
+#[test]
+fn replicas_that_an_autoscaler_took_are_its_own() {
+    let lost = || ours(without(own(), &["f:spec", "f:replicas"]));
+    let scale =
+        |manager| entry(manager, "Update", "scale", "2026-01-03T00:00:00Z", json!({"f:spec": {"f:replicas": {}}}));
+    let scaled = live(vec![lost(), scale("kube-controller-manager")]);
+    assert_eq!(cover(&applied(), &scaled), Cover::Covered);
+    assert!(is_autoscaled(&scaled));
+    assert_eq!(without_replicas(&applied())["spec"].get("replicas"), None);
+    // A person's `kubectl scale` is drift, and so is a controller that writes the object itself.
+    let by_hand = live(vec![lost(), scale("kubectl")]);
+    assert_eq!(told(cover(&applied(), &by_hand)), [".spec.replicas (taken by kubectl through scale)"]);
+    assert!(!is_autoscaled(&by_hand));
+    let whole = entry("kube-controller-manager", "Update", "", "", json!({"f:spec": {"f:replicas": {}}}));
+    assert!(matches!(cover(&applied(), &live(vec![lost(), whole])), Cover::Drift { .. }));
+    // As long as the values agree both own it, and nothing has been taken.
+    assert!(!is_autoscaled(&live(vec![ours(own()), scale("kube-controller-manager")])));
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::FieldLoss;
 use super::items::{ListNode, match_items};
 use super::path::{Step, node_at, text};
+use super::{FieldLoss, in_short};
 use crate::live::ManagedFields;
 
 /// Fields that no entry ever holds: they name the object.
@@ -50,15 +50,15 @@ impl<'a> Walk<'a> {
     fn value(&mut self, value: &'a Value, own: Option<&'a Value>) {
         match (value, own) {
             (Value::Null, _) => {}
-            (Value::Object(_) | Value::Array(_), None) if is_empty(value) => self.unowned_empty(),
+            (Value::Object(_) | Value::Array(_), None) if is_empty(value) => self.unowned_empty(value),
             (Value::Object(_) | Value::Array(_), Some(_)) if is_empty(value) => {}
-            (Value::Object(_) | Value::Array(_), Some(node)) if is_leaf(node) => self.owned_whole(),
-            (Value::Object(_), None) if self.is_leaf_of_another() => self.lose(),
+            (Value::Object(_) | Value::Array(_), Some(node)) if is_leaf(node) => self.owned_whole(value),
+            (Value::Object(_), None) if self.is_leaf_of_another() => self.lose(value),
             (Value::Object(map), _) => self.map(map, own),
             (Value::Array(items), Some(node)) => self.list(items, node),
-            (Value::Array(_), None) => self.lose(),
+            (Value::Array(_), None) => self.lose(value),
             (_, Some(node)) if is_leaf(node) || node.get(".").is_some() => {}
-            _ => self.lose(),
+            _ => self.lose(value),
         }
     }
 
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
             };
             match (item, own) {
                 // An item that is gone is one loss, not one for each of its fields.
-                (_, None) => self.lose(),
+                (_, None) => self.lose(item),
                 (_, Some(_)) => self.value(item, own),
             }
             self.path.pop();
@@ -96,10 +96,10 @@ impl<'a> Walk<'a> {
 
     /// Our leaf covers a map or a list, unless others own parts of it: then the kind's schema has changed
     /// under us from one value to many.
-    fn owned_whole(&mut self) {
+    fn owned_whole(&mut self, value: &Value) {
         let has_parts = |entry: &&&ManagedFields| node_at(&entry.fields, &self.path).is_some_and(|node| !is_leaf(node));
         if self.others.iter().any(|entry| has_parts(&entry)) {
-            self.lose();
+            self.lose(value);
         }
     }
 
@@ -110,20 +110,20 @@ impl<'a> Walk<'a> {
 
     /// An empty node leaves our entry when somebody fills it. As the parent of somebody's fields it is
     /// still what we applied; as somebody's leaf it was replaced.
-    fn unowned_empty(&mut self) {
+    fn unowned_empty(&mut self, value: &Value) {
         let mut nodes = self.others.iter().filter_map(|entry| node_at(&entry.fields, &self.path)).peekable();
         if nodes.peek().is_none() {
-            self.doubtful.push(self.loss());
+            self.doubtful.push(self.loss(value));
         } else if nodes.any(is_leaf) {
-            self.lose();
+            self.lose(value);
         }
     }
 
-    fn lose(&mut self) {
-        self.lost.push(self.loss());
+    fn lose(&mut self, value: &Value) {
+        self.lost.push(self.loss(value));
     }
 
-    fn loss(&self) -> FieldLoss {
+    fn loss(&self, value: &Value) -> FieldLoss {
         let holders = self.others.iter().filter(|entry| node_at(&entry.fields, &self.path).is_some());
         // Times are RFC 3339 in UTC, so their texts have their order.
         let holder = holders.max_by_key(|entry| &entry.time);
@@ -132,6 +132,7 @@ impl<'a> Walk<'a> {
             manager: holder.map(|entry| entry.manager.clone()),
             subresource: holder.and_then(|entry| entry.subresource.clone()),
             time: holder.and_then(|entry| entry.time.clone()),
+            git: in_short(value),
         }
     }
 }
