@@ -1,7 +1,7 @@
 //! Is an object healthy? kstatus' answers, rule by rule, and answers where kstatus has none.
 //!
 //! The order is kstatus': deletion, generation, the `Reconciling` and `Stalled` conditions, the rule of the kind
-//! ([`rules`]), the `Ready` condition, else current. Where Lockstep answers differently (a running Job, a container that
+//! ([`rules`], and [`known`] for well-known custom resources), the `Ready` condition, else current. Where Lockstep answers differently (a running Job, a container that
 //! cannot pull, a load balancer without an address, suspension), `tests/health_conformance.rs` lists the case and why.
 
 use std::fmt;
@@ -13,6 +13,7 @@ mod conditions;
 mod extension;
 mod fields;
 mod jobs;
+mod known;
 mod network;
 mod pods;
 mod rules;
@@ -136,9 +137,10 @@ fn try_assess(object: &Value, now: Timestamp) -> Assessed {
     let api_version = fields::text(object, "/apiVersion").unwrap_or_default();
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let kind = fields::text(object, "/kind").unwrap_or_default();
+    let subject = rules::Subject { object, conditions: &conditions, now };
     match rules::rule(group, kind) {
-        Some(rule) => rule(&rules::Subject { object, conditions: &conditions, now }),
-        None => Ok(ready(&conditions)),
+        Some(rule) => rule(&subject),
+        None => known::assess(group, kind, &subject).unwrap_or_else(|| Ok(ready(&conditions))),
     }
 }
 
@@ -153,9 +155,13 @@ fn generic(object: &Value, conditions: &[Condition]) -> Result<Option<Health>, M
         Some(_) => return Err(Malformed("metadata.deletionTimestamp is not a string".to_owned())),
     }
     let generation = fields::whole(object, "/metadata/generation")?;
-    let observed = fields::whole(object, "/status/observedGeneration")?;
+    // Argo's Rollout has it as a text, which in old versions was a hash.
+    let (observed, as_text) = match fields::text(object, "/status/observedGeneration") {
+        Some(text) => (text.parse().ok(), true),
+        None => (fields::whole(object, "/status/observedGeneration")?, false),
+    };
     if let (Some(generation), Some(observed)) = (generation, observed)
-        && generation != observed
+        && (generation > observed || (generation != observed && !as_text))
     {
         let kind = fields::text(object, "/kind").unwrap_or_default();
         let message = format!("{kind} generation is {generation}, but latest observed generation is {observed}");

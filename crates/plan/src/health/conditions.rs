@@ -45,7 +45,8 @@ pub(super) fn in_list(entries: &Value) -> Result<Vec<Condition<'_>>, Malformed> 
     }
 }
 
-fn condition(entry: &Value) -> Result<Condition<'_>, Malformed> {
+/// One entry of such a list.
+pub(super) fn condition(entry: &Value) -> Result<Condition<'_>, Malformed> {
     let Value::Object(fields) = entry else {
         return Err(Malformed("an entry of status.conditions is not an object".to_owned()));
     };
