@@ -43,6 +43,18 @@ const EXCEPTIONS: &[(&str, Status, &str, &str)] = &[
         "NoGeneration",
         "the case has no metadata.generation, which no object from an API server lacks; kstatus asks for it",
     ),
+    (
+        "builtin/knative-service",
+        Status::InProgress,
+        "NotObserved",
+        "Argo CD keeps its answers for custom resources elsewhere; our table has the kind",
+    ),
+    (
+        "builtin/application-degraded",
+        Status::Failed,
+        "Phase",
+        "Argo CD keeps its answers for custom resources elsewhere; our table has the kind",
+    ),
     ("builtin/pod-deletion", Status::Terminating, "", "deletion has a status of its own here"),
     (
         "builtin/pod-error",
