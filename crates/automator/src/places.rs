@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_manifest::{ImagePlace, ManifestError, ObjectId, images, text_of};
+use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, text_of};
 use lockstep_repository::{BlobId, CommitId, TreeFile};
 
 use crate::board::Problem;
@@ -28,7 +28,7 @@ pub(crate) struct PlaceId {
 /// `FILE#KIND/NAMESPACE/NAME/CONTAINER`, as commits name it; the namespace may be empty.
 impl fmt::Display for PlaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ObjectId { kind, namespace, name, .. } = &self.object;
+        let Names { kind, namespace, name, .. } = &*self.object;
         write!(f, "{}#{kind}/{namespace}/{name}/{}", self.file, self.container)
     }
 }

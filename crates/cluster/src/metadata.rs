@@ -17,12 +17,12 @@ pub(crate) fn live(resource: &ApiResource, meta: ObjectMeta) -> LiveMetadata {
         copy.clear();
     }
     LiveMetadata {
-        id: ObjectId {
-            group: resource.group.clone(),
-            kind: resource.kind.clone(),
-            namespace: meta.namespace.unwrap_or_default(),
-            name: meta.name.unwrap_or_default(),
-        },
+        id: ObjectId::new(
+            resource.group.clone(),
+            resource.kind.clone(),
+            meta.namespace.unwrap_or_default(),
+            meta.name.unwrap_or_default(),
+        ),
         uid: meta.uid.unwrap_or_default(),
         resource_version: meta.resource_version.unwrap_or_default(),
         generation: meta.generation,

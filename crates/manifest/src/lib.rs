@@ -29,7 +29,7 @@ pub use choose::{Selector, set_image};
 pub use comments::{CommentedScalar, LineComment, comments};
 pub use edit::{Edit, edit};
 pub use error::{EditError, ManifestError};
-pub use identity::{ObjectId, ObjectIdError};
+pub use identity::{Names, ObjectId, ObjectIdError};
 pub use images::{ImagePlace, images, objects_with_images};
 pub use object::{Object, documents, objects};
 pub use text::text_of;

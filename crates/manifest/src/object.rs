@@ -175,7 +175,7 @@ impl Finder<'_, '_> {
         };
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         self.found.push(Found {
-            id: ObjectId { group: group.to_owned(), kind, namespace, name },
+            id: ObjectId::new(group, kind, namespace, name),
             api_version,
             annotations,
             line: tree.node(place.node).line(),

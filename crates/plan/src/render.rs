@@ -130,7 +130,7 @@ pub fn place(object: &Object, scope: Scope) -> Placed {
     let mut warning = None;
     match scope {
         Scope::Namespaced if object.id.namespace.is_empty() => {
-            "default".clone_into(&mut object.id.namespace);
+            object.id = object.id.in_namespace("default");
             set_namespace(&mut object.value, Some("default"));
         }
         Scope::Cluster if !object.id.namespace.is_empty() => {
@@ -138,7 +138,7 @@ pub fn place(object: &Object, scope: Scope) -> Placed {
                 "{}:{}: {} is cluster-scoped; its namespace is ignored",
                 object.file, object.line, object.id
             ));
-            object.id.namespace.clear();
+            object.id = object.id.in_namespace("");
             set_namespace(&mut object.value, None);
         }
         Scope::Namespaced | Scope::Cluster => {}

@@ -162,12 +162,7 @@ impl Index {
     }
 
     fn of_kind<'a>(&'a self, kind: &'a GroupKind) -> impl Iterator<Item = &'a ObjectId> {
-        let first = ObjectId {
-            group: kind.group.clone(),
-            kind: kind.kind.clone(),
-            namespace: String::new(),
-            name: String::new(),
-        };
+        let first = ObjectId::new(kind.group.clone(), kind.kind.clone(), "", "");
         let same = |id: &&ObjectId| id.group == kind.group && id.kind == kind.kind;
         self.live.range(first..).map(|(id, _)| id).take_while(same)
     }

@@ -192,23 +192,17 @@ fn instance() -> String {
 
 /// What the daemon itself runs on, as it is shipped: never deleted, whatever Git says.
 fn protected(namespace: &str) -> BTreeSet<ObjectId> {
-    let id = |group: &str, kind: &str, namespace: &str, name: &str| ObjectId {
-        group: group.to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
     let name = "lockstep-synchronizer";
     let rbac = "rbac.authorization.k8s.io";
     BTreeSet::from([
-        id("", "Namespace", "", namespace),
-        id("", "ServiceAccount", namespace, name),
-        id("apps", "Deployment", namespace, name),
-        id("apiextensions.k8s.io", "CustomResourceDefinition", "", "syncs.lockstep.dev"),
-        id(rbac, "ClusterRole", "", name),
-        id(rbac, "ClusterRoleBinding", "", name),
-        id(rbac, "ClusterRole", "", "lockstep-manages"),
-        id(rbac, "ClusterRoleBinding", "", "lockstep-manages"),
+        ObjectId::new("", "Namespace", "", namespace),
+        ObjectId::new("", "ServiceAccount", namespace, name),
+        ObjectId::new("apps", "Deployment", namespace, name),
+        ObjectId::new("apiextensions.k8s.io", "CustomResourceDefinition", "", "syncs.lockstep.dev"),
+        ObjectId::new(rbac, "ClusterRole", "", name),
+        ObjectId::new(rbac, "ClusterRoleBinding", "", name),
+        ObjectId::new(rbac, "ClusterRole", "", "lockstep-manages"),
+        ObjectId::new(rbac, "ClusterRoleBinding", "", "lockstep-manages"),
     ])
 }
 

@@ -148,7 +148,7 @@ async fn a_kind_that_is_not_served_says_nothing_about_its_objects() {
     kind.resource.plural = "nonsenses".into();
     assert!(matches!(cluster.lookup(&kind, &ns, "a").await, Lookup::Unknown(error) if error.code == Some(404)));
     let live = lockstep_plan::LiveMetadata::from_object(
-        lockstep_manifest::ObjectId { group: "".into(), kind: "Nonsense".into(), namespace: ns, name: "a".into() },
+        lockstep_manifest::ObjectId::new("", "Nonsense", ns, "a"),
         &json!({"metadata": {"uid": "u", "resourceVersion": "1"}}),
     );
     assert_eq!(cluster.delete(&kind, &live).await.unwrap_err().category(), "not_found");

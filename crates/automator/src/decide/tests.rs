@@ -15,12 +15,7 @@ fn now() -> Timestamp {
 
 /// A place with annotations as `key=value; …`.
 fn place(annotations: &str, image: &str) -> Place {
-    let object = ObjectId {
-        group: "apps".to_owned(),
-        kind: "Deployment".to_owned(),
-        namespace: "shop".to_owned(),
-        name: "web".to_owned(),
-    };
+    let object = ObjectId::new("apps", "Deployment", "shop", "web");
     let pairs = annotations.split("; ").filter_map(|pair| pair.split_once('='));
     let annotations: BTreeMap<String, String> =
         pairs.map(|(key, value)| (format!("lockstep.dev/{key}"), value.to_owned())).collect();

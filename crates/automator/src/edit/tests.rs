@@ -5,8 +5,7 @@ use crate::places::PlaceId;
 use super::*;
 
 fn change(pointer: &str, to: &str) -> Move {
-    let object =
-        ObjectId { group: String::new(), kind: "Pod".to_owned(), namespace: String::new(), name: "a".to_owned() };
+    let object = ObjectId::new("", "Pod", "", "a");
     Move {
         place: PlaceId { file: "pod.yaml".to_owned(), object, container: "web".to_owned() },
         document: 0,

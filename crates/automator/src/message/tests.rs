@@ -7,12 +7,7 @@ use crate::places::PlaceId;
 use super::*;
 
 fn change(file: &str, name: &str, from: &str, to: &str, tag: &str) -> Move {
-    let object = ObjectId {
-        group: "apps".to_owned(),
-        kind: "Deployment".to_owned(),
-        namespace: "shop".to_owned(),
-        name: name.to_owned(),
-    };
+    let object = ObjectId::new("apps", "Deployment", "shop", name);
     Move {
         place: PlaceId { file: file.to_owned(), object, container: "main".to_owned() },
         document: 0,

@@ -1,7 +1,7 @@
 use super::*;
 
 fn object(kind: &str) -> ObjectId {
-    ObjectId { group: String::new(), kind: kind.to_owned(), namespace: "shop".to_owned(), name: "web".to_owned() }
+    ObjectId::new("", kind, "shop", "web")
 }
 
 /// `key=value; key=value`, each key with our prefix.

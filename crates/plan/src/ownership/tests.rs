@@ -7,7 +7,7 @@ fn shop() -> Ownership {
 }
 
 fn live(labels: serde_json::Value, annotations: serde_json::Value, owners: serde_json::Value) -> LiveMetadata {
-    let id = ObjectId { group: String::new(), kind: "ConfigMap".into(), namespace: "a".into(), name: "x".into() };
+    let id = ObjectId::new("", "ConfigMap", "a", "x");
     LiveMetadata::from_object(
         id,
         &json!({"metadata": {"labels": labels, "annotations": annotations, "ownerReferences": owners}}),

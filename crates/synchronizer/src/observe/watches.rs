@@ -141,5 +141,5 @@ fn told(kind: &GroupKind, event: WatchEvent<Value>) -> Told {
 
 fn id(kind: &GroupKind, object: &Value) -> ObjectId {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-    ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace: text("namespace"), name: text("name") }
+    ObjectId::new(kind.group.clone(), kind.kind.clone(), text("namespace"), text("name"))
 }

@@ -25,12 +25,12 @@ pub(in crate::stories) struct Account {
 }
 
 fn id(target: &Target) -> ObjectId {
-    ObjectId {
-        group: target.kind.resource.group.clone(),
-        kind: target.kind.resource.kind.clone(),
-        namespace: target.namespace.clone(),
-        name: target.name.clone(),
-    }
+    ObjectId::new(
+        target.kind.resource.group.clone(),
+        target.kind.resource.kind.clone(),
+        target.namespace.clone(),
+        target.name.clone(),
+    )
 }
 
 impl Account {

@@ -92,5 +92,5 @@ fn lay(value: &mut Value, new: &Value) {
 pub(super) fn id_of(body: &Value) -> ObjectId {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let group = text("/apiVersion").split_once('/').map_or(String::new(), |(group, _)| group.to_owned());
-    ObjectId { group, kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name") }
+    ObjectId::new(group, text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
 }
