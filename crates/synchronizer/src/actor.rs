@@ -16,6 +16,7 @@ use crate::{
 
 mod backoff;
 mod commit;
+mod gate;
 mod memory;
 mod repair;
 mod report;
@@ -135,7 +136,7 @@ impl Actor {
         }
     }
 
-    fn begin(&self) {
+    fn begin(&mut self) {
         tracing::info!(sync = %self.key, repository = self.setting.branch.source.repository, "follow");
         self.common.watches.index().introduce(&self.key, &self.setting.ownership);
         self.publish();
@@ -149,6 +150,7 @@ impl Actor {
         self.common.watches.index().forget(&self.key);
         self.common.ports.observer.forget(&self.key);
         self.common.board.remove(&self.key);
+        self.common.mailboxes.nudge_dependents(&self.key);
     }
 
     /// The Sync was made anew under the same name.
@@ -173,6 +175,9 @@ impl Actor {
         if mail.changed || mail.fetch {
             self.times.fetch = Instant::now();
             self.memory.asked = true;
+        }
+        if mail.dependency && self.memory.dependency.is_some() {
+            self.times.fetch = Instant::now();
         }
         self.work(mail.drift).await;
     }

@@ -18,6 +18,7 @@ pub mod board;
 mod bootstrap;
 mod changes;
 mod controller;
+mod dependencies;
 mod drift;
 mod events;
 mod fetch;

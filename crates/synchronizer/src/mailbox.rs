@@ -12,13 +12,20 @@ use tokio::sync::Notify;
 use crate::{
     board::SyncKey,
     nudge::{Nudge, Nudges},
-    resource::SyncObject,
+    resource::{Source, SyncObject},
 };
 
 /// The mailboxes of all Syncs.
 #[derive(Default)]
 pub(crate) struct Mailboxes {
-    boxes: Mutex<BTreeMap<SyncKey, Arc<Mailbox>>>,
+    boxes: Mutex<Boxes>,
+}
+
+#[derive(Default)]
+struct Boxes {
+    of: BTreeMap<SyncKey, Arc<Mailbox>>,
+    /// Which Syncs depend on a Sync, whether it exists or not.
+    dependents: BTreeMap<SyncKey, BTreeSet<SyncKey>>,
 }
 
 /// What has arrived for one Sync since its actor last looked.
@@ -42,15 +49,25 @@ pub(crate) struct Mail {
     pub(crate) drift: BTreeSet<ObjectId>,
     /// Health changed.
     pub(crate) health: bool,
+    /// A Sync that this one depends on stands otherwise than before.
+    pub(crate) dependency: bool,
 }
 
 impl Mail {
     fn new(object: Arc<SyncObject>) -> Self {
-        Self { object, closed: false, changed: false, fetch: false, drift: BTreeSet::new(), health: false }
+        Self {
+            object,
+            closed: false,
+            changed: false,
+            fetch: false,
+            drift: BTreeSet::new(),
+            health: false,
+            dependency: false,
+        }
     }
 
     fn is_empty(&self) -> bool {
-        !self.closed && !self.changed && !self.fetch && self.drift.is_empty() && !self.health
+        !self.closed && !self.changed && !self.fetch && self.drift.is_empty() && !self.health && !self.dependency
     }
 }
 
@@ -93,6 +110,7 @@ impl Mailbox {
             Nudge::Fetch => mail.fetch = true,
             Nudge::Drift(objects) => mail.drift.extend(objects),
             Nudge::Health(_) => mail.health = true,
+            Nudge::Dependency => mail.dependency = true,
             Nudge::Object => mail.changed = true,
         }
         drop(mail);
@@ -116,12 +134,14 @@ impl Mailbox {
     }
 }
 
-/// Whether spec, identity or annotations differ. Status, labels and managed fields wake nobody: they are mostly our own.
+/// Whether spec, identity, deletion or annotations differ. Status, labels and managed fields wake nobody: they are mostly our own.
 fn asks_differently(before: &SyncObject, after: &SyncObject) -> bool {
     let acknowledged = |object: &SyncObject| object.metadata.annotations.as_ref()?.get(ACKNOWLEDGE).cloned();
     before.spec != after.spec
         || before.metadata.uid != after.metadata.uid
         || before.metadata.generation != after.metadata.generation
+        || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
+        || before.metadata.finalizers != after.metadata.finalizers
         || acknowledged(before) != acknowledged(after)
 }
 
@@ -129,25 +149,29 @@ fn asks_differently(before: &SyncObject, after: &SyncObject) -> bool {
 pub(crate) const ACKNOWLEDGE: &str = "lockstep.dev/acknowledge";
 
 impl Mailboxes {
-    fn boxes(&self) -> MutexGuard<'_, BTreeMap<SyncKey, Arc<Mailbox>>> {
+    fn boxes(&self) -> MutexGuard<'_, Boxes> {
         self.boxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Delivers the present Sync object. A mailbox that had to be made for it comes back: it needs an actor.
     pub(crate) fn deliver(&self, key: &SyncKey, object: Arc<SyncObject>) -> Option<Arc<Mailbox>> {
         let mut boxes = self.boxes();
-        if let Some(mailbox) = boxes.get(key) {
+        let wanted = dependencies(key, &object);
+        if let Some(mailbox) = boxes.of.get(key).cloned() {
+            let before = dependencies(key, &mailbox.object());
+            boxes.depend(key, before, wanted);
             mailbox.replace(object);
             return None;
         }
+        boxes.depend(key, Vec::new(), wanted);
         let mailbox = Arc::new(Mailbox::new(object));
-        boxes.insert(key.clone(), mailbox.clone());
+        boxes.of.insert(key.clone(), mailbox.clone());
         Some(mailbox)
     }
 
     /// Tells the actor of a Sync that it is gone.
     pub(crate) fn close(&self, key: &SyncKey) {
-        if let Some(mailbox) = self.boxes().get(key) {
+        if let Some(mailbox) = self.boxes().of.get(key) {
             mailbox.close();
         }
     }
@@ -155,35 +179,77 @@ impl Mailboxes {
     /// Ends a mailbox that is closed. `false`: the Sync was made anew in the meantime and its actor must go on.
     pub(crate) fn retire(&self, key: &SyncKey) -> bool {
         let mut boxes = self.boxes();
-        let closed = boxes.get(key).is_none_or(|mailbox| mailbox.mail().closed);
+        let closed = boxes.of.get(key).is_none_or(|mailbox| mailbox.mail().closed);
         closed && {
-            boxes.remove(key);
+            if let Some(mailbox) = boxes.of.remove(key) {
+                boxes.depend(key, dependencies(key, &mailbox.object()), Vec::new());
+            }
             true
         }
     }
 
     /// The Syncs that have a mailbox.
     pub(crate) fn keys(&self) -> Vec<SyncKey> {
-        self.boxes().keys().cloned().collect()
+        self.boxes().of.keys().cloned().collect()
     }
+
+    /// The Sync object as it stands; `None` when there is none.
+    pub(crate) fn object(&self, key: &SyncKey) -> Option<Arc<SyncObject>> {
+        self.boxes().of.get(key).filter(|mailbox| !mailbox.mail().closed).map(|mailbox| mailbox.object())
+    }
+
+    /// Wakes those that depend on a Sync.
+    pub(crate) fn nudge_dependents(&self, key: &SyncKey) {
+        let boxes = self.boxes();
+        for dependent in boxes.dependents.get(key).into_iter().flatten().filter_map(|key| boxes.of.get(key)) {
+            dependent.put(Nudge::Dependency);
+        }
+    }
+}
+
+impl Boxes {
+    fn depend(&mut self, key: &SyncKey, before: Vec<SyncKey>, now: Vec<SyncKey>) {
+        for dependency in before {
+            if let Some(dependents) = self.dependents.get_mut(&dependency) {
+                dependents.remove(key);
+                if dependents.is_empty() {
+                    self.dependents.remove(&dependency);
+                }
+            }
+        }
+        for dependency in now {
+            self.dependents.entry(dependency).or_default().insert(key.clone());
+        }
+    }
+}
+
+/// The Syncs that a Sync names; those of other namespaces are refused elsewhere.
+pub(crate) fn dependencies(key: &SyncKey, object: &SyncObject) -> Vec<SyncKey> {
+    let named = object.spec.depends_on.iter();
+    named.map(|one| SyncKey { namespace: key.namespace.clone(), name: one.name.clone() }).collect()
 }
 
 impl Nudges for Mailboxes {
     fn nudge(&self, sync: &SyncKey, nudge: Nudge) {
-        if let Some(mailbox) = self.boxes().get(sync) {
+        if let Some(mailbox) = self.boxes().of.get(sync) {
             mailbox.put(nudge);
         }
     }
 
     fn nudge_branch(&self, repository: &str, branch: &str) -> usize {
         let wanted = place(repository);
-        let boxes: Vec<_> = self.boxes().values().cloned().collect();
+        let boxes: Vec<_> = self.boxes().of.values().cloned().collect();
         let followers = boxes.iter().filter(|mailbox| {
             let object = mailbox.object();
             object.spec.source.branch == branch && place(&object.spec.source.repository) == wanted
         });
         followers.map(|mailbox| mailbox.put(Nudge::Fetch)).count()
     }
+}
+
+/// Whether two Syncs follow the same branch, however they reach it.
+pub(crate) fn is_same_branch(one: &Source, other: &Source) -> bool {
+    one.branch == other.branch && place(&one.repository) == place(&other.repository)
 }
 
 /// Host and path of a repository, however it is reached: one side may use SSH and the other HTTPS.
@@ -199,73 +265,4 @@ fn place(repository: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use futures::FutureExt as _;
-    use serde_json::json;
-
-    use super::*;
-
-    fn sync(name: &str, spec: serde_json::Value) -> Arc<SyncObject> {
-        let object = json!({
-            "apiVersion": "lockstep.dev/v1alpha1", "kind": "Sync",
-            "metadata": {"name": name, "namespace": "lockstep", "uid": name, "generation": 1}, "spec": spec
-        });
-        Arc::new(serde_json::from_value(object).unwrap())
-    }
-
-    fn key(name: &str) -> SyncKey {
-        SyncKey { namespace: "lockstep".into(), name: name.into() }
-    }
-
-    #[tokio::test]
-    async fn nudges_are_gathered_and_status_wakes_nobody() {
-        let mailboxes = Mailboxes::default();
-        let object = sync("shop", json!({"source": {"repository": "https://git.example/c.git"}}));
-        let mailbox = mailboxes.deliver(&key("shop"), object.clone()).unwrap();
-        mailboxes.nudge(&key("shop"), Nudge::Fetch);
-        mailboxes.nudge(&key("shop"), Nudge::Health(BTreeSet::new()));
-        mailboxes.nudge(&key("other"), Nudge::Fetch);
-        let mail = mailbox.take().await;
-        assert!(mail.fetch && mail.health && !mail.changed);
-
-        let mut reported = SyncObject::clone(&object);
-        reported.status = Some(Default::default());
-        reported.metadata.resource_version = Some("7".into());
-        assert!(mailboxes.deliver(&key("shop"), Arc::new(reported.clone())).is_none());
-        assert!(pin!(mailbox.take()).now_or_never().is_none());
-
-        reported.metadata.annotations = Some([(ACKNOWLEDGE.to_owned(), "c".to_owned())].into());
-        mailboxes.deliver(&key("shop"), Arc::new(reported));
-        assert!(mailbox.take().await.changed);
-    }
-
-    #[test]
-    fn a_sync_that_comes_back_keeps_its_actor() {
-        let mailboxes = Mailboxes::default();
-        let object = sync("shop", json!({"source": {"repository": "https://git.example/c.git"}}));
-        assert!(mailboxes.deliver(&key("shop"), object.clone()).is_some());
-        mailboxes.close(&key("shop"));
-        assert!(mailboxes.deliver(&key("shop"), object.clone()).is_none());
-        assert!(!mailboxes.retire(&key("shop")));
-        mailboxes.close(&key("shop"));
-        assert!(mailboxes.retire(&key("shop")));
-        assert!(mailboxes.deliver(&key("shop"), object).is_some());
-    }
-
-    #[test]
-    fn a_branch_is_found_however_its_repository_is_written() {
-        let mailboxes = Mailboxes::default();
-        for (name, url) in [
-            ("a", "https://git.example/team/config.git"),
-            ("b", "ssh://git@git.example:22/team/config"),
-            ("c", "git@Git.Example:team/config.git"),
-            ("d", "https://git.example/team/other.git"),
-        ] {
-            drop(mailboxes.deliver(&key(name), sync(name, json!({"source": {"repository": url}}))));
-        }
-        assert_eq!(mailboxes.nudge_branch("https://git.example/team/config", "main"), 3);
-        assert_eq!(mailboxes.nudge_branch("https://git.example/team/config", "other"), 0);
-    }
-}
+mod tests;

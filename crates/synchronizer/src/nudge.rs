@@ -15,6 +15,8 @@ pub enum Nudge {
     Drift(BTreeSet<ObjectId>),
     /// The health of these objects changed.
     Health(BTreeSet<ObjectId>),
+    /// A Sync that this one depends on stands otherwise than before.
+    Dependency,
     /// The Sync object itself changed: spec, annotations or deletion.
     Object,
 }

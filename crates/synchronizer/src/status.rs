@@ -10,6 +10,7 @@ use lockstep_plan::{GroupKind, Health, Held, Rendered, Status, Withheld};
 
 use crate::{
     board::{At, SyncKey},
+    dependencies::Wait,
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
     resource::{CommitAt, DriftSeen, Failure, Failures, HeldPrune, ObjectCounts, SyncStatus, WaitingObject},
@@ -43,6 +44,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) path_missing: Option<&'a str>,
     /// A turn is going on, and this is how many objects it applies.
     pub(crate) applying: Option<(&'a str, usize)>,
+    /// The Syncs that this one depends on do not let it apply the head of the branch.
+    pub(crate) dependency: Option<&'a Wait>,
     pub(crate) fetch_error: Option<&'a SourceError>,
     pub(crate) cluster_error: Option<&'a ClusterError>,
     /// A commit that cannot be used, and why.

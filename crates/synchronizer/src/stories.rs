@@ -2,6 +2,7 @@
 
 mod api_server;
 mod commits;
+mod companions;
 mod drifts;
 mod git;
 mod keeping;

@@ -49,7 +49,7 @@ impl Actor {
             } else {
                 interval
             };
-        let Some(commit) = fetched.commit else { return false };
+        let Some(commit) = fetched.commit.and_then(|head| self.admitted(head)) else { return false };
         let question =
             Question { commit, spec: self.setting.spec.clone(), acknowledged: self.setting.acknowledged.clone() };
         if self.memory.answered.as_ref() == Some(&question) && !retry {

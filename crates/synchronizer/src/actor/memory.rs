@@ -14,6 +14,7 @@ use lockstep_repository::CommitId;
 
 use crate::{
     board::At,
+    dependencies::Wait,
     drift::Fights,
     ports::{ClusterError, ObjectFailure, SourceError},
     render::Manifests,
@@ -32,6 +33,16 @@ pub(super) struct Question {
     pub(super) acknowledged: Option<String>,
 }
 
+/// What matters of a Sync to those that depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) ready: bool,
+    pub(super) generation: Option<i64>,
+    pub(super) applied: Option<String>,
+    /// Since this start of the daemon.
+    pub(super) looked: bool,
+}
+
 /// What an actor remembers.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -48,6 +59,12 @@ pub(super) struct Memory {
     pub(super) fetched: Option<At>,
     pub(super) applied: Option<At>,
     pub(super) previous_commit: Option<String>,
+    /// The Syncs that this one depends on do not let it apply the head of the branch.
+    pub(super) dependency: Option<Wait>,
+    /// The head that those that have not seen it were told of.
+    pub(super) urged: Option<CommitId>,
+    /// What those that depend on this Sync were last told.
+    pub(super) standing: Option<Standing>,
     pub(super) fetch_error: Option<SourceError>,
     pub(super) cluster_error: Option<ClusterError>,
     pub(super) invalid: Option<(String, Vec<Failure>)>,

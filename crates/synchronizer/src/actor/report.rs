@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use lockstep_plan::Status;
 use tokio::time::Instant;
 
-use super::Actor;
+use super::{Actor, memory::Standing};
 use crate::{
     board::SyncSnapshot,
     ports::{Happening, NOT_OBSERVED},
@@ -87,11 +87,18 @@ impl Actor {
     }
 
     /// Puts the Sync up as it stands.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
         self.publish_with(self.memory.status.clone());
     }
 
-    fn publish_with(&self, status: crate::resource::SyncStatus) {
+    fn publish_with(&mut self, status: crate::resource::SyncStatus) {
+        let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+        let standing = Standing {
+            ready: ready.is_some_and(|ready| ready.status == "True"),
+            generation: status.observed_generation,
+            applied: status.applied.as_ref().map(|at| at.commit.clone()),
+            looked: self.memory.turns > 0,
+        };
         self.common.board.publish(SyncSnapshot {
             key: self.key.clone(),
             spec: self.setting.spec.clone(),
@@ -100,6 +107,10 @@ impl Actor {
             workloads: self.common.ports.observer.workloads(&self.key),
             turns: self.memory.turns,
         });
+        if self.memory.standing.as_ref() != Some(&standing) {
+            self.memory.standing = Some(standing);
+            self.common.mailboxes.nudge_dependents(&self.key);
+        }
     }
 
     fn picture<'a>(&'a self, wanted: &'a Arc<Vec<lockstep_plan::Rendered>>) -> Picture<'a> {
@@ -121,6 +132,7 @@ impl Actor {
             wanted,
             path_missing: (is_missing && !acknowledged).then_some(path.as_str()),
             applying: memory.applying.as_ref().map(|(commit, objects)| (commit.as_str(), *objects)),
+            dependency: memory.dependency.as_ref(),
             fetch_error: memory.fetch_error.as_ref(),
             cluster_error: memory.cluster_error.as_ref(),
             invalid: memory.invalid.as_ref().map(|(commit, failures)| (commit.as_str(), failures.as_slice())),

@@ -3,7 +3,7 @@
 use lockstep_plan::{Class, Status};
 
 use super::{Picture, cut, is_sick};
-use crate::{ports::ObjectFailure, resource::Failure};
+use crate::{dependencies::Why, ports::ObjectFailure, resource::Failure};
 
 /// How far a Sync is from what it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     }
     if let Some(error) = picture.cluster_error {
         return say(Progress::Moving, "ClusterUnavailable", format!("{error}{kept}"));
+    }
+    if let Some(wait) = picture.dependency {
+        return say(stuck_or_moving(wait.why != Why::NotReady), wait.why.reason(), format!("{}{kept}", wait.message));
     }
     if !picture.failed.is_empty() {
         let is_stuck = picture.failed.values().any(is_final);

@@ -6,6 +6,8 @@ use std::{
 };
 
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ApiResource;
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
@@ -34,7 +36,8 @@ pub(super) struct State {
     pub(super) calls: Vec<String>,
     refusals: Vec<(String, ClusterError)>,
     watches: Vec<(GroupKind, mpsc::UnboundedSender<News<LiveMetadata>>)>,
-    pub(super) sync: Option<SyncObject>,
+    /// By name, all in one namespace.
+    pub(super) syncs: BTreeMap<String, SyncObject>,
     sync_watch: Option<mpsc::UnboundedSender<News<Box<SyncObject>>>>,
 }
 
@@ -127,18 +130,37 @@ impl ApiServer {
 
     /// Changes the Sync, as a person would.
     pub(super) fn change_sync(&self, change: impl FnOnce(&mut SyncObject)) {
-        let mut state = self.state();
-        let sync = state.sync.as_mut().unwrap();
-        change(sync);
-        sync.metadata.generation = sync.metadata.generation.map(|generation| generation + 1);
-        state.announce_sync();
+        self.change_sync_of("shop", change);
     }
 
-    pub(super) fn delete_sync(&self) {
+    /// Makes a Sync whose spec is the default one with these changes.
+    pub(super) fn make_sync(&self, name: &str, changes: Value) {
+        let mut spec = json!({"source": {"repository": "https://git.example/c.git"}, "interval": "30s"});
+        for (name, value) in changes.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
         let mut state = self.state();
-        let sync = state.sync.take().unwrap();
-        let watch = state.sync_watch.as_ref().unwrap();
-        watch.unbounded_send(News::Deleted(Box::new(sync))).unwrap();
+        let uid = format!("u{}", state.next());
+        let sync = json!({
+            "apiVersion": "lockstep.dev/v1alpha1", "kind": "Sync", "spec": spec,
+            "metadata": {"name": name, "namespace": "lockstep", "uid": uid, "generation": 1},
+        });
+        state.syncs.insert(name.to_owned(), serde_json::from_value(sync).unwrap());
+        state.announce_sync(name);
+    }
+
+    pub(super) fn change_sync_of(&self, name: &str, change: impl FnOnce(&mut SyncObject)) {
+        let mut state = self.state();
+        let sync = state.syncs.get_mut(name).unwrap();
+        change(sync);
+        sync.metadata.generation = sync.metadata.generation.map(|generation| generation + 1);
+        state.announce_sync(name);
+    }
+
+    /// Deletes the Sync, or marks it while it has finalizers.
+    pub(super) fn delete_sync(&self) {
+        self.change_sync(|sync| sync.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
+        self.state().sweep_sync("shop");
     }
 }
 
@@ -219,9 +241,19 @@ impl State {
         }
     }
 
-    fn announce_sync(&self) {
-        let (Some(watch), Some(sync)) = (&self.sync_watch, &self.sync) else { return };
+    fn announce_sync(&self, name: &str) {
+        let (Some(watch), Some(sync)) = (&self.sync_watch, self.syncs.get(name)) else { return };
         drop(watch.unbounded_send(News::Applied(Box::new(sync.clone()))));
+    }
+
+    /// A Sync that is marked as deleted goes with its last finalizer.
+    fn sweep_sync(&mut self, name: &str) {
+        let metadata = &self.syncs[name].metadata;
+        let held = metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty());
+        if metadata.deletion_timestamp.is_some() && !held {
+            let gone = self.syncs.remove(name).unwrap();
+            drop(self.sync_watch.as_ref().unwrap().unbounded_send(News::Deleted(Box::new(gone))));
+        }
     }
 
     fn watch(&mut self, kind: &Kind) -> BoxStream<'static, News<LiveMetadata>> {

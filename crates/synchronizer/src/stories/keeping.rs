@@ -26,8 +26,8 @@ async fn a_status_of_our_own_wakes_nobody() {
     let world = World::with_config_maps(json!({}), 3).await;
     let fetches = world.git.fetches();
     for _ in 0..5 {
-        let sync = world.api.state().sync.clone().unwrap();
-        world.api.state().sync = Some(sync);
+        let status = world.status();
+        world.api.state().syncs.get_mut("shop").unwrap().status = Some(status);
         world.pass(1).await;
     }
     assert!(world.git.fetches() - fetches <= 1);

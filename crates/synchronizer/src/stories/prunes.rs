@@ -131,7 +131,7 @@ async fn a_kind_that_left_git_is_still_pruned_after_a_restart() {
     world.start();
     world.until("deletion", |world| !world.api.has("/Secret/a/s")).await;
     world.until_ready().await;
-    let record = world.api.state().sync.as_ref().unwrap().metadata.annotations.clone().unwrap();
+    let record = world.api.state().syncs["shop"].metadata.annotations.clone().unwrap();
     assert_eq!(record[lockstep_plan::GROUP_KINDS_ANNOTATION], "ConfigMap");
 }
 

@@ -11,7 +11,7 @@ use lockstep_daemon::{Readiness, Shutdown};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{Health, Status};
 use lockstep_repository::CommitId;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
     mailbox::Mailboxes,
     nudge::{Nudge, Nudges as _},
     ports::{Clock, Enforced, Happening, Observer, Ports, SyncRef, Witness},
-    resource::{SyncObject, SyncStatus},
+    resource::SyncStatus,
 };
 
 pub(super) struct World {
@@ -94,17 +94,8 @@ pub(super) fn config_map(name: &str, value: &str) -> String {
 impl World {
     /// A daemon with one Sync, whose spec is the default one with these changes. Nothing is committed yet.
     pub(super) fn new(changes: Value) -> Self {
-        let mut spec = json!({"source": {"repository": "https://git.example/c.git"}, "interval": "30s"});
-        for (name, value) in changes.as_object().unwrap() {
-            spec[name] = value.clone();
-        }
-        let sync: SyncObject = serde_json::from_value(json!({
-            "apiVersion": "lockstep.dev/v1alpha1", "kind": "Sync", "spec": spec,
-            "metadata": {"name": "shop", "namespace": "lockstep", "uid": "u1", "generation": 1},
-        }))
-        .unwrap();
         let api = Arc::new(ApiServer::default());
-        api.state().sync = Some(sync);
+        api.make_sync("shop", changes);
         Self {
             api,
             git: Arc::default(),
@@ -189,12 +180,20 @@ impl World {
     }
 
     pub(super) fn status(&self) -> SyncStatus {
-        self.api.state().sync.as_ref().and_then(|sync| sync.status.clone()).unwrap_or_default()
+        self.status_of("shop")
+    }
+
+    pub(super) fn status_of(&self, name: &str) -> SyncStatus {
+        self.api.state().syncs.get(name).and_then(|sync| sync.status.clone()).unwrap_or_default()
     }
 
     /// Status, reason and message of a condition.
     pub(super) fn condition(&self, kind: &str) -> (String, String, String) {
-        let status = self.status();
+        self.condition_of("shop", kind)
+    }
+
+    pub(super) fn condition_of(&self, name: &str, kind: &str) -> (String, String, String) {
+        let status = self.status_of(name);
         let found = status.conditions.iter().find(|condition| condition.type_ == kind);
         found.map(|found| (found.status.clone(), found.reason.clone(), found.message.clone())).unwrap_or_default()
     }

@@ -70,28 +70,32 @@ impl Cluster for Account {
         let mut state = self.server.state();
         sender.unbounded_send(News::Restarted).unwrap();
         state.sync_watch = Some(sender.clone());
-        state.announce_sync();
+        for name in state.syncs.keys() {
+            state.announce_sync(name);
+        }
         sender.unbounded_send(News::ListComplete).unwrap();
         receiver.boxed()
     }
 
-    async fn write_status(&self, _: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError> {
+    async fn write_status(&self, sync: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError> {
         let mut state = self.server.state();
         state.call("status".to_owned())?;
-        if let Some(sync) = &mut state.sync {
+        let name = &sync.key.name;
+        if let Some(sync) = state.syncs.get_mut(name) {
             sync.status = Some(status.clone());
         }
-        state.announce_sync();
+        state.announce_sync(name);
         Ok(())
     }
 
-    async fn record_parent(&self, _: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {
+    async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {
         let mut state = self.server.state();
         state.call(format!("record {}", parent.annotations[lockstep_plan::GROUP_KINDS_ANNOTATION]))?;
-        if let Some(sync) = &mut state.sync {
+        let name = &sync.key.name;
+        if let Some(sync) = state.syncs.get_mut(name) {
             sync.metadata.annotations.get_or_insert_default().extend(parent.annotations.clone());
         }
-        state.announce_sync();
+        state.announce_sync(name);
         Ok(())
     }
 }
