@@ -6,7 +6,7 @@ use lockstep_daemon::ExitCode;
 use lockstep_manifest::Object;
 use lockstep_plan::{
     APPLIED_ANNOTATION, Body, ID_ANNOTATION, Ownership, PART_OF_LABEL, Rendered, SYNC_LABEL, SYNC_NAMESPACE_LABEL,
-    check_unique, mask, place, render, waves,
+    check_unique, leave_to_autoscalers, mask, place, render, waves,
 };
 use serde_json::{Value, json};
 
@@ -105,16 +105,18 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
     let mut rendered = Vec::with_capacity(placed.len());
     for object in &placed {
         match render(object, sync.unwrap_or(&nobody)) {
-            Ok(mut made) => {
-                if sync.is_none() {
-                    made.body = without_marks(&made.body);
-                }
-                rendered.push(made);
-            }
+            Ok(made) => rendered.push(made),
             Err(error) => problems.push(error),
         }
     }
-    if problems.is_empty() { Ok(rendered) } else { Err(Failure::errors(problems)) }
+    if !problems.is_empty() {
+        return Err(Failure::errors(problems));
+    }
+    leave_to_autoscalers(&mut rendered);
+    if sync.is_none() {
+        rendered.iter_mut().for_each(|made| made.body = without_marks(&made.body));
+    }
+    Ok(rendered)
 }
 
 fn without_marks(body: &Body) -> Body {

@@ -10,6 +10,7 @@
 //!                                      └─cover─► who took which field           assess ─► Health
 //! ```
 
+mod autoscale;
 mod canonical;
 mod cover;
 mod difference;
@@ -17,6 +18,7 @@ mod errors;
 mod extras;
 mod fieldset;
 mod health;
+mod instructions;
 mod live;
 mod migrate;
 mod order;
@@ -25,11 +27,13 @@ mod plan;
 mod render;
 mod secrets;
 
+pub use autoscale::leave_to_autoscalers;
 pub use cover::{Cover, FieldLoss, cover, entry_hash, is_autoscaled, without_replicas};
 pub use difference::{FieldChange, differences};
 pub use errors::{Class, classify};
 pub use extras::{Extra, HumanManagers, claim_extras, extras};
 pub use health::{Health, PodFailure, Status, Trouble, assess, depends_on_status, pods_failure};
+pub use instructions::{ApplyMode, Autoscaled, FieldPointer, Instructions};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
 pub use migrate::{let_go, migrate};
 pub use order::waves;

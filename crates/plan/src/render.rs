@@ -1,18 +1,22 @@
 //! From an object as Git has it to exactly what is applied.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use lockstep_manifest::{Object, ObjectId};
 use serde_json::{Map, Value};
 
 use crate::canonical;
+use crate::instructions::{self, ApplyMode, FieldPointer, Instructions};
 use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Ownership};
 
 mod body;
+mod error;
 mod secret;
 
 pub use body::Body;
+pub use error::RenderError;
+
+use error::{FieldProblem, Flaw};
 
 /// Where objects of a kind live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,53 +45,16 @@ pub struct Rendered {
     pub body: Body,
     /// The hash that `body` carries in the annotation `lockstep.dev/applied`.
     pub hash: String,
+    /// What its annotations ask for; `None` where they ask for nothing.
+    pub instructions: Option<Box<Instructions>>,
 }
 
-/// An object that cannot be applied. No message holds a value of a Secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RenderError {
-    /// Two places declare one object.
-    #[error("{file}:{line}: {object} is declared a second time, first in {first_file}:{first_line}; keep one of them")]
-    Duplicate {
-        /// The object.
-        object: Box<ObjectId>,
-        /// File of the second declaration.
-        file: Arc<str>,
-        /// Line of the second declaration.
-        line: usize,
-        /// File of the first declaration.
-        first_file: Arc<str>,
-        /// Line of the first declaration.
-        first_line: usize,
-    },
-    /// A field has a type or a content that the API server would refuse.
-    #[error("{file}:{line}: {object}: {field} {problem}")]
-    Field {
-        /// The object.
-        object: Box<ObjectId>,
-        /// The file that declares it.
-        file: Arc<str>,
-        /// The line on which the object begins.
-        line: usize,
-        /// Path of the field.
-        field: String,
-        /// What is wrong with it, as the end of a sentence.
-        problem: &'static str,
-    },
-}
-
-impl RenderError {
-    /// A word for metric labels and event reasons.
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Duplicate { .. } => "duplicate",
-            Self::Field { .. } => "field",
-        }
+impl Rendered {
+    /// When the object is applied.
+    pub fn apply_mode(&self) -> ApplyMode {
+        self.instructions.as_ref().map_or(ApplyMode::Always, |instructions| instructions.apply)
     }
 }
-
-/// What is wrong with a field, before it is known in which object.
-type FieldProblem = (String, &'static str);
 
 /// Set by the API server, never by Git: they are refused there or not kept.
 pub(crate) const SERVER_METADATA: [&str; 8] = [
@@ -177,18 +144,12 @@ pub fn check_unique<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result
 /// ownership and the hash of all that.
 pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, RenderError> {
     let mut body = object.value.clone();
-    let hash = fill(&mut body, &object.id, ownership).map_err(|(field, problem)| RenderError::Field {
-        object: Box::new(object.id.clone()),
-        file: object.file.clone(),
-        line: object.line,
-        field,
-        problem,
-    })?;
-    Ok(Rendered { object: object.clone(), body: Body::of(&body), hash })
+    let (instructions, hash) = fill(&mut body, &object.id, ownership).map_err(|flaw| flaw.of(object))?;
+    Ok(Rendered { object: object.clone(), body: Body::of(&body), hash, instructions })
 }
 
-fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<String, FieldProblem> {
-    let Some(root) = body.as_object_mut() else { return Err((".".to_owned(), "must be a map")) };
+fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<(Option<Box<Instructions>>, String), Flaw> {
+    let Some(root) = body.as_object_mut() else { return Err((".".to_owned(), "must be a map").into()) };
     root.remove("status");
     if BUILT_IN_GROUPS.contains(&id.group.as_str()) {
         root.values_mut().for_each(drop_nulls);
@@ -203,13 +164,14 @@ fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<String
         _ => {}
     }
     let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return Err((".metadata".to_owned(), "must be a map with a name"));
+        return Err((".metadata".to_owned(), "must be a map with a name").into());
     };
     for name in SERVER_METADATA {
         metadata.remove(name);
     }
     if metadata.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
-        return Err((".metadata.name".to_owned(), "must be a text that is not empty; generateName cannot be synced"));
+        let problem = "must be a text that is not empty; generateName cannot be synced";
+        return Err((".metadata.name".to_owned(), problem).into());
     }
     let labels = text_map(metadata, "labels")?;
     labels.extend(ownership.labels().into_iter().map(|(name, value)| (name, Value::from(value))));
@@ -217,12 +179,37 @@ fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<String
     annotations.remove(LAST_APPLIED);
     annotations.remove(APPLIED_ANNOTATION);
     annotations.insert(ID_ANNOTATION.to_owned(), Value::from(id.to_string()));
+    let instructions = instructions::of_metadata(metadata).map_err(Flaw::Annotations)?;
+    if let Some(instructions) = &instructions {
+        leave_fields(body, &instructions.ignore_fields).map_err(Flaw::Annotations)?;
+    }
+    Ok((instructions, seal(body)))
+}
+
+/// Takes out what is left to others.
+fn leave_fields(body: &mut Value, fields: &[FieldPointer]) -> Result<(), Vec<String>> {
+    let lost = fields.iter().filter(|pointer| !pointer.remove(body));
+    let problem = |pointer: &FieldPointer| {
+        format!("lockstep.dev/ignore-fields: {pointer} must name a field of an item that is in the list")
+    };
+    let problems: Vec<String> = lost.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Puts the hash of all that is to be applied on it.
+pub(crate) fn seal(body: &mut Value) -> String {
+    if let Some(annotations) = annotations_of(body) {
+        annotations.remove(APPLIED_ANNOTATION);
+    }
     let hash = canonical::hash(body);
-    // The map is there: it was filled a few lines ago.
-    if let Some(annotations) = body.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+    if let Some(annotations) = annotations_of(body) {
         annotations.insert(APPLIED_ANNOTATION.to_owned(), Value::from(hash.clone()));
     }
-    Ok(hash)
+    hash
+}
+
+fn annotations_of(body: &mut Value) -> Option<&mut Map<String, Value>> {
+    body.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
 }
 
 /// The labels or the annotations, made if they are missing; every value must be text.

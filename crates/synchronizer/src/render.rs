@@ -8,7 +8,7 @@ use std::{
 
 use lockstep_cluster::{Kind, Resolution};
 use lockstep_manifest::{Object, ObjectId};
-use lockstep_plan::{GroupKind, Ownership, Rendered, Scope, check_unique, place, render as mark};
+use lockstep_plan::{GroupKind, Ownership, Rendered, Scope, check_unique, leave_to_autoscalers, place, render as mark};
 use lockstep_repository::{BlobId, CommitId, TreeFile, TreeId};
 use serde_json::Value;
 
@@ -158,12 +158,7 @@ impl Draft {
                     rendered.object = placed;
                     self.wanted.push(rendered);
                 }
-                Err(error) => self.problems.push(Failure {
-                    object: placed.id.short(),
-                    file: placed.file.to_string(),
-                    line: line(placed.line),
-                    message: error.to_string(),
-                }),
+                Err(error) => self.problems.push(failure(&error)),
             }
         }
         self.files.insert(name, first..self.wanted.len());
@@ -178,11 +173,12 @@ impl Draft {
 
     fn finish(mut self) -> Result<Manifests, Vec<Failure>> {
         if let Err(duplicates) = check_unique(self.wanted.iter().map(|rendered| &rendered.object)) {
-            self.problems.extend(duplicates.iter().map(duplicate));
+            self.problems.extend(duplicates.iter().map(failure));
         }
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
+        leave_to_autoscalers(&mut self.wanted);
         Ok(Manifests {
             commit: self.commit,
             tree: self.tree,
@@ -194,12 +190,9 @@ impl Draft {
     }
 }
 
-fn duplicate(error: &lockstep_plan::RenderError) -> Failure {
-    let (object, file, at) = match error {
-        lockstep_plan::RenderError::Duplicate { object, file, line, .. }
-        | lockstep_plan::RenderError::Field { object, file, line, .. } => (object.short(), file.to_string(), *line),
-    };
-    Failure { object, file, line: line(at), message: error.to_string() }
+fn failure(error: &lockstep_plan::RenderError) -> Failure {
+    let (object, file, at) = error.place();
+    Failure { object: object.short(), file: file.to_owned(), line: line(at), message: error.to_string() }
 }
 
 pub(crate) fn line(number: usize) -> u32 {

@@ -135,7 +135,9 @@ impl fmt::Display for Keep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PruneDisabled => f.write_str("the Sync does not prune"),
-            Self::PruneNever => f.write_str("it is marked lockstep.dev/prune: never"),
+            Self::PruneNever => f.write_str("its annotations say never to delete it"),
+            Self::Ignored => f.write_str("its annotations say to leave it alone"),
+            Self::Unreadable(problem) => write!(f, "perhaps it is to stay: {problem}"),
             Self::ProtectedNamespace => f.write_str("the cluster needs this namespace"),
             Self::Protected => f.write_str("the synchronizer needs it"),
             Self::OtherOwner(owner) => write!(f, "it belongs to {owner}"),

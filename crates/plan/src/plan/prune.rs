@@ -8,9 +8,10 @@ use lockstep_manifest::ObjectId;
 use super::outcome::Deletion;
 use super::step::{Action, Block, Keep, Step};
 use super::{Input, Pruning};
+use crate::instructions::{self, ApplyMode};
 use crate::live::LiveMetadata;
 use crate::order;
-use crate::ownership::{GroupKind, ID_ANNOTATION, Owner, PRUNE_ANNOTATION};
+use crate::ownership::{GroupKind, ID_ANNOTATION, Owner};
 
 const PROTECTED_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 const SYNC_DEFINITION: &str = "syncs.lockstep.dev";
@@ -115,12 +116,21 @@ fn missing_proof(input: &Input<'_>, live: &LiveMetadata) -> Option<Keep> {
         (!input.listed.contains(&GroupKind::of(&live.id)), Keep::ListIncomplete),
         (is_namespace(&live.id) && PROTECTED_NAMESPACES.contains(&live.id.name.as_str()), Keep::ProtectedNamespace),
         (is_own_namespace || is_own_sync || is_own_definition || input.protected.contains(&live.id), Keep::Protected),
-        (live.annotations.get(PRUNE_ANNOTATION).is_some_and(|value| value == "never"), Keep::PruneNever),
         (live.deleting, Keep::Deleting),
         (live.uid.is_empty() || live.resource_version.is_empty(), Keep::VersionUnknown),
         (input.policy.prune == Pruning::Disabled, Keep::PruneDisabled),
     ];
-    checks.into_iter().find(|(missing, _)| *missing).map(|(_, keep)| keep)
+    checks.into_iter().find(|(missing, _)| *missing).map(|(_, keep)| keep).or_else(|| said_otherwise(live))
+}
+
+/// What its own annotations say against its deletion; one that cannot be read may say so too.
+fn said_otherwise(live: &LiveMetadata) -> Option<Keep> {
+    match instructions::of_live(live) {
+        Ok(said) if said.prune_never => Some(Keep::PruneNever),
+        Ok(said) if said.apply == ApplyMode::Ignore => Some(Keep::Ignored),
+        Ok(_) => None,
+        Err(problems) => Some(Keep::Unreadable(problems.join("; "))),
+    }
 }
 
 /// A namespace or a definition takes all that is in it along, so it stays while anything in it stays.

@@ -76,6 +76,10 @@ pub enum Keep {
     PruneDisabled,
     /// Its annotation says so.
     PruneNever,
+    /// Its annotations say that it is none of our business.
+    Ignored,
+    /// Its annotations cannot be read, and may say that it stays.
+    Unreadable(String),
     /// It is one of the namespaces that no cluster can do without.
     ProtectedNamespace,
     /// The daemon itself needs it.

@@ -87,7 +87,7 @@ fn without_any_one_proof_it_stays() {
         (
             "/ConfigMap/a/x",
             |world| drop(gone(world).annotations.insert(PRUNE_ANNOTATION.into(), "never".into())),
-            "skip      /ConfigMap/a/x: it is marked lockstep.dev/prune: never",
+            "skip      /ConfigMap/a/x: its annotations say never to delete it",
         ),
         (
             "/ConfigMap/a/x",
