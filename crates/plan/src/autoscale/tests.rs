@@ -72,7 +72,8 @@ fn a_workload_without_replicas_in_git_is_still_handed_over() {
     assert_eq!(both[0].hash, bare.hash);
     assert_eq!(both[0].instructions.as_ref().unwrap().ignore_fields, ["/spec/replicas".parse().unwrap()]);
     // What a person left to others stays with them.
-    let spec = json!({"metadata": {"annotations": {"lockstep.dev/ignore-fields": "/spec/replicas"}}, "spec": {"replicas": 3}});
+    let spec =
+        json!({"metadata": {"annotations": {"lockstep.dev/ignore-fields": "/spec/replicas"}}, "spec": {"replicas": 3}});
     let own = rendered("apps/Deployment/a/web", spec);
     let mut both = [own.clone(), keda(json!({"name": "web"}))];
     leave_to_autoscalers(&mut both);

@@ -27,6 +27,24 @@ impl FieldPointer {
         })
     }
 
+    /// The pointer with positions in place of names of items, as RFC 6901 has it. `None` where the list has no such item.
+    pub fn in_object(&self, object: &Value) -> Option<String> {
+        let mut names = Vec::with_capacity(self.0.len());
+        let mut value = Some(object);
+        for name in &self.0 {
+            let (name, next) = match value {
+                Some(Value::Array(items)) => {
+                    let index = position(items, name)?;
+                    (index.to_string(), items.get(index))
+                }
+                value => (name.clone(), value.and_then(|value| value.get(name))),
+            };
+            names.push(name);
+            value = next;
+        }
+        Some(Self(names).to_string())
+    }
+
     /// Takes the field out, and the maps that are empty without it: an empty map would claim what others put there.
     /// `false` where the way leads into a list and no item of it is meant.
     pub(crate) fn remove(&self, object: &mut Value) -> bool {

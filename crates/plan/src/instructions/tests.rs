@@ -21,10 +21,8 @@ fn annotations_mean_what_they_say() {
     let never = || Instructions { prune_never: true, ..nothing() };
     let replace = || Instructions { replace_on_immutable: true, ..nothing() };
     let wave = |number| Instructions { wave: Some(number), ..nothing() };
-    let depends_on = |ids: &[&str]| Instructions {
-        depends_on: ids.iter().map(|id| id.parse().unwrap()).collect(),
-        ..nothing()
-    };
+    let depends_on =
+        |ids: &[&str]| Instructions { depends_on: ids.iter().map(|id| id.parse().unwrap()).collect(), ..nothing() };
     let note = |name: &str| Instructions {
         notes: vec![format!("the sync option {name} of Argo CD has no meaning here")],
         ..nothing()
@@ -184,11 +182,7 @@ fn fields_are_found_and_taken_out() {
         ("/spec/replicas/deeper", None, Some(object())),
         ("/data/a~1b", Some(json!("x")), Some(without_data.clone())),
         ("/data", Some(json!({"a/b": "x"})), Some(without_data)),
-        (
-            "/spec/containers/0/image",
-            Some(json!("w")),
-            Some(after("/spec/containers/0", json!({"name": "web"}))),
-        ),
+        ("/spec/containers/0/image", Some(json!("w")), Some(after("/spec/containers/0", json!({"name": "web"})))),
         (
             "/spec/containers/[name=log]/image",
             Some(json!("l")),
@@ -211,6 +205,10 @@ fn fields_are_found_and_taken_out() {
         let mut changed = object();
         assert_eq!(pointer.remove(&mut changed).then_some(changed), left, "{text}");
     }
+    let named: FieldPointer = "/spec/containers/[name=log]/env/0/a~1b".parse().unwrap();
+    assert_eq!(named.in_object(&object()).unwrap(), "/spec/containers/1/env/0/a~1b");
+    assert_eq!("/spec/containers/[name=db]/env".parse::<FieldPointer>().unwrap().in_object(&object()), None);
+    assert_eq!("/no/such/way".parse::<FieldPointer>().unwrap().in_object(&object()).unwrap(), "/no/such/way");
     let mut empty = json!({"spec": {"selector": {}, "template": {"a": 1}}});
     "/spec/selector/x".parse::<FieldPointer>().unwrap().remove(&mut empty);
     "/spec/template/a".parse::<FieldPointer>().unwrap().remove(&mut empty);

@@ -50,7 +50,9 @@ pub enum RenderError {
         problems: Vec<String>,
     },
     /// The object depends on one that the commit does not have.
-    #[error("{file}:{line}: {object} depends on {dependency}, which is not in this Sync; add it, or take the dependency away")]
+    #[error(
+        "{file}:{line}: {object} depends on {dependency}, which is not in this Sync; add it, or take the dependency away"
+    )]
     DependencyMissing {
         /// The object.
         object: Box<ObjectId>,

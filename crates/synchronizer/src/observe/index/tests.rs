@@ -77,7 +77,8 @@ impl Story {
             file: Arc::from("web.yaml"),
             line: 1,
         };
-        let rendered = Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}"), instructions: None };
+        let rendered =
+            Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}"), instructions: None };
         let resource = kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
         let enforced = Enforced {
             commit: format!("commit-{tag}"),
