@@ -1,0 +1,10 @@
+//! Drift against a real API server: what the managed fields tell, and what the daemon makes of it.
+
+#[cfg(test)]
+mod drift {
+    mod dice;
+    mod differential;
+    mod fields;
+    mod generated;
+    mod stand;
+}
