@@ -34,12 +34,7 @@ fn target(rendered: &Rendered) -> Option<(ObjectId, ObjectId)> {
     let body = rendered.body.value();
     let text = |name: &str| body["spec"]["scaleTargetRef"][name].as_str().filter(|text| !text.is_empty());
     let group = text("apiVersion").unwrap_or(api_version).rsplit_once('/').map_or("", |(group, _)| group);
-    let target = ObjectId {
-        group: group.to_owned(),
-        kind: text("kind").unwrap_or(kind).to_owned(),
-        namespace: id.namespace.clone(),
-        name: text("name")?.to_owned(),
-    };
+    let target = ObjectId::new(group, text("kind").unwrap_or(kind), id.namespace.as_str(), text("name")?);
     Some((target, id.clone()))
 }
 

@@ -200,8 +200,7 @@ fn dependency(text: &str) -> Result<ObjectId, String> {
     if kind.is_empty() || name.is_empty() {
         return Err(format!("must be {DEPENDS_ON}"));
     }
-    let text = |part: &str| part.to_owned();
-    Ok(ObjectId { group: text(group), kind: text(kind), namespace: text(namespace), name: text(name) })
+    Ok(ObjectId::new(group, kind, namespace, name))
 }
 
 #[cfg(test)]
