@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
+mod checks;
 mod conditions;
 mod extension;
 mod fields;
@@ -20,6 +21,7 @@ mod rules;
 mod storage;
 mod workloads;
 
+pub use checks::{HealthCheckError, HealthCheckText, HealthChecks, assess_with};
 pub use pods::{PodFailure, Trouble, pods_failure};
 
 use conditions::Condition;
@@ -146,6 +148,18 @@ fn try_assess(object: &Value, now: Timestamp) -> Assessed {
 
 /// What holds for every kind and comes before the kind's own rule.
 fn generic(object: &Value, conditions: &[Condition]) -> Result<Option<Health>, Malformed> {
+    if let Some(health) = unsettled(object)? {
+        return Ok(Some(health));
+    }
+    Ok(conditions.iter().filter(|condition| condition.is_true()).find_map(|condition| match condition.kind {
+        "Reconciling" => Some(Health::in_progress(condition.reason, condition.message)),
+        "Stalled" => Some(Health::failed(condition.reason, condition.message)),
+        _ => None,
+    }))
+}
+
+/// Being deleted, or with a status that speaks of an older specification.
+fn unsettled(object: &Value) -> Result<Option<Health>, Malformed> {
     match object.pointer("/metadata/deletionTimestamp") {
         None | Some(Value::Null) => {}
         Some(Value::String(time)) if time.is_empty() => {}
@@ -167,11 +181,7 @@ fn generic(object: &Value, conditions: &[Condition]) -> Result<Option<Health>, M
         let message = format!("{kind} generation is {generation}, but latest observed generation is {observed}");
         return Ok(Some(Health::in_progress("LatestGenerationNotObserved", message)));
     }
-    Ok(conditions.iter().filter(|condition| condition.is_true()).find_map(|condition| match condition.kind {
-        "Reconciling" => Some(Health::in_progress(condition.reason, condition.message)),
-        "Stalled" => Some(Health::failed(condition.reason, condition.message)),
-        _ => None,
-    }))
+    Ok(None)
 }
 
 /// The verdict for kinds without a rule of their own: the first usable `Ready` condition, else current.

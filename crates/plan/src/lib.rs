@@ -32,7 +32,10 @@ pub use cover::{Cover, FieldLoss, cover, entry_hash, is_autoscaled, without_repl
 pub use difference::{FieldChange, differences};
 pub use errors::{Class, classify};
 pub use extras::{Extra, HumanManagers, claim_extras, extras};
-pub use health::{Health, PodFailure, Status, Trouble, assess, depends_on_status, pods_failure};
+pub use health::{
+    Health, HealthCheckError, HealthCheckText, HealthChecks, PodFailure, Status, Trouble, assess, assess_with,
+    depends_on_status, pods_failure,
+};
 pub use instructions::{ApplyMode, Autoscaled, FieldPointer, Instructions};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
 pub use migrate::{let_go, migrate};
