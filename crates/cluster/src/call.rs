@@ -12,12 +12,16 @@ use http::{
 };
 use http_body_util::BodyExt;
 use kube::client::Body;
+use lockstep_plan::Class;
 use serde::de::DeserializeOwned;
 
 use crate::{client::Cluster, error::CallError};
 
 /// The longest wait that a server can impose inside one call; a longer one is an error that carries it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A busy server says so itself, so it is asked this many times as often as a broken one.
+const THROTTLED: usize = 4;
 
 /// The answer to `Accept` that brings metadata and managed fields, and no value of the object.
 pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
@@ -61,13 +65,8 @@ impl Call {
 impl Cluster {
     /// Sends until success, a final failure, or too many transient ones.
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, CallError> {
-        let mut pauses = backon::ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(5))
-            .with_factor(2.0)
-            .with_jitter()
-            .with_max_times(self.options().retries)
-            .build();
+        let retries = self.options().retries;
+        let (mut failures, mut refusals) = (pauses(retries), pauses(retries.saturating_mul(THROTTLED)));
         loop {
             let error = match self.attempt(call).await {
                 Ok(answer) => return Ok(answer),
@@ -77,7 +76,8 @@ impl Cluster {
             if !error.is_worth_another_attempt() || asked > LONGEST_PAUSE {
                 return Err(error);
             }
-            let Some(pause) = pauses.next() else { return Err(error) };
+            let pause = if error.class == Class::Throttled { refusals.next() } else { failures.next() };
+            let Some(pause) = pause else { return Err(error) };
             let pause = asked + pause;
             tracing::debug!(doing = call.doing, object = call.target, %error, ?pause, "will retry");
             tokio::time::sleep(pause).await;
@@ -85,11 +85,18 @@ impl Cluster {
     }
 
     async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
+        let permit = self.permit().await;
         let limit = self.options().request_timeout;
-        match tokio::time::timeout(limit, self.exchange(call)).await {
+        let result = match tokio::time::timeout(limit, self.exchange(call)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Unanswered(format!("no answer within {} s", limit.as_secs_f32()))),
+        };
+        match &result {
+            Ok(_) => permit.succeeded(),
+            Err(Failure::Refused { code: 429, .. }) => permit.was_throttled(),
+            Err(_) => {}
         }
+        result
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
@@ -104,6 +111,16 @@ impl Cluster {
         }
         Err(Failure::Refused { code: status.as_u16(), body, retry_after: retry_after.map(Duration::from_secs) })
     }
+}
+
+fn pauses(times: usize) -> impl Iterator<Item = Duration> {
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_factor(2.0)
+        .with_jitter()
+        .with_max_times(times)
+        .build()
 }
 
 enum Failure {

@@ -14,6 +14,8 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
+use crate::limit::{Limit, Permit};
+
 /// How to reach the API server.
 #[derive(Clone, Debug)]
 pub enum Connect {
@@ -35,8 +37,12 @@ pub struct Options {
     pub user_agent: String,
     /// How long one attempt of one call may take, its answer included. Watches are exempt.
     pub request_timeout: Duration,
-    /// How often a call is sent again after a transient failure.
+    /// How often a call is sent again after a transient failure. A server that is only busy is asked four times as often.
     pub retries: usize,
+    /// How many calls may be in flight at once, for all clones together. Watches are exempt.
+    pub concurrency: usize,
+    /// How long one watch lasts at most. Half of it without a sign of life is taken for a dead connection.
+    pub watch_timeout: Duration,
 }
 
 impl Default for Options {
@@ -45,6 +51,8 @@ impl Default for Options {
             user_agent: concat!("lockstep-synchronizer/", env!("CARGO_PKG_VERSION")).into(),
             request_timeout: Duration::from_secs(30),
             retries: 5,
+            concurrency: 32,
+            watch_timeout: Duration::from_secs(290),
         }
     }
 }
@@ -77,9 +85,11 @@ pub enum ConnectError {
     },
 }
 
-/// The API server as one identity. Clones share connections.
+/// The API server as one identity. Clones share connections, and the limit of calls in flight.
 #[derive(Clone)]
 pub struct Cluster {
+    limit: Limit,
+    whom: Arc<str>,
     client: Client,
     config: Arc<Config>,
     options: Arc<Options>,
@@ -118,7 +128,14 @@ impl Cluster {
         config.read_timeout = Some(Duration::from_secs(300));
         config.reset_reader_on_write = true;
         let client = client(&config)?;
-        Ok(Self { client, config: Arc::new(config), options: Arc::new(options), accounts: Arc::default() })
+        Ok(Self {
+            limit: Limit::new(options.concurrency),
+            whom: "".into(),
+            client,
+            config: Arc::new(config),
+            options: Arc::new(options),
+            accounts: Arc::default(),
+        })
     }
 
     /// The same API server as a service account of `namespace`, whose rights then bound every call. The groups are left
@@ -137,7 +154,13 @@ impl Cluster {
             None => accounts.entry(user).or_insert(client(&config)?).clone(),
         };
         drop(accounts);
-        Ok(Self { client, config: Arc::new(config), options: self.options.clone(), accounts: self.accounts.clone() })
+        Ok(Self { client, config: Arc::new(config), ..self.clone() })
+    }
+
+    /// The same, for the sake of somebody: all for whom calls wait are served in turn.
+    #[must_use]
+    pub fn on_behalf_of(&self, whom: &str) -> Self {
+        Self { whom: whom.into(), ..self.clone() }
     }
 
     /// For typed calls (`kube::Api`), which this crate adds nothing to.
@@ -148,6 +171,11 @@ impl Cluster {
     /// The namespace of the credentials: the pod's own, or the context's.
     pub fn namespace(&self) -> &str {
         &self.config.default_namespace
+    }
+
+    /// Waits until a call may be made.
+    pub(crate) async fn permit(&self) -> Permit {
+        self.limit.permit(&self.whom).await
     }
 
     pub(crate) fn options(&self) -> &Options {

@@ -22,6 +22,7 @@ mod discovery;
 mod error;
 mod events;
 mod kind;
+mod limit;
 mod list;
 mod lookup;
 mod marks;

@@ -52,18 +52,27 @@ impl Class {
 }
 
 /// Answers 5xx that no repetition changes: the manifest cannot be read as its kind, or is too large for etcd.
-const FINAL_TEXTS: [&str; 4] = [
+const FINAL_TEXTS: [&str; 5] = [
     "failed to create typed patch object",
+    "failed to create typed live object",
     "failed to convert new object",
     "etcdserver: request is too large",
     "trying to send message larger than max",
 ];
-const IMMUTABLE_TEXTS: [&str; 5] = [
+/// How validation says that a field is fixed for the life of the object.
+const IMMUTABLE_TEXTS: [&str; 12] = [
     "immutable",
     "may not change once set",
+    "may not be changed in an update",
+    "primary clusterip can not be unset",
     "updates to statefulset spec for fields other than",
+    "updates to poddisruptionbudget spec are forbidden",
+    "updates to parameters are forbidden",
+    "updates to provisioner are forbidden",
+    "updates to reclaimpolicy are forbidden",
     "pod updates may not change fields other than",
     "spec is forbidden after creation",
+    "cannot change roleref",
 ];
 
 /// Reads the status of a failed call: its code (0 where there was no answer at all), reason and message.
@@ -76,6 +85,9 @@ pub fn classify(code: u16, reason: &str, message: &str) -> Class {
     if lower.contains("denied the request") || (lower.contains("validatingadmissionpolicy") && lower.contains("denied"))
     {
         return if is_immutable(&lower) { Class::Immutable } else { Class::Denied };
+    }
+    if code == 403 && lower.contains("exceeded quota") {
+        return Class::Denied;
     }
     if FINAL_TEXTS.iter().any(|text| lower.contains(text)) {
         return Class::Invalid;
@@ -95,6 +107,13 @@ pub fn classify(code: u16, reason: &str, message: &str) -> Class {
         (400..=499, _) => Class::Invalid,
         _ => Class::Transient,
     }
+}
+
+/// The field that a refusal calls immutable, as the API server names it: `spec.selector`.
+pub fn immutable_field(message: &str) -> Option<&str> {
+    let (_, problems) = message.split_once(" is invalid: ")?;
+    let field = problems.trim_start_matches('[').split_once(": ")?.0;
+    (!field.is_empty() && !field.contains(' ')).then_some(field)
 }
 
 fn is_immutable(lower: &str) -> bool {
@@ -190,11 +209,94 @@ mod tests {
                 Class::Immutable,
             ),
             (422, "Invalid", "spec.x: Invalid value: is not immutable", Class::Invalid),
+            (
+                422,
+                "Invalid",
+                "RoleBinding.rbac.authorization.k8s.io \"a\" is invalid: roleRef: Invalid value: …: cannot change roleRef",
+                Class::Immutable,
+            ),
+            (
+                422,
+                "Invalid",
+                "StorageClass.storage.k8s.io \"a\" is invalid: parameters: Forbidden: updates to parameters are forbidden.",
+                Class::Immutable,
+            ),
+            (
+                422,
+                "Invalid",
+                "PriorityClass.scheduling.k8s.io \"a\" is invalid: value: Forbidden: may not be changed in an update.",
+                Class::Immutable,
+            ),
+            (
+                422,
+                "Invalid",
+                "PersistentVolumeClaim \"a\" is invalid: spec: Forbidden: spec is immutable after creation except resources.requests",
+                Class::Immutable,
+            ),
+            (
+                403,
+                "Forbidden",
+                "pods \"a\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1",
+                Class::Denied,
+            ),
+            (
+                409,
+                "Conflict",
+                "Operation cannot be fulfilled on configmaps \"a\": the UID in the precondition (x) does not match the UID in record (y). The object might have been deleted and then recreated",
+                Class::Conflict,
+            ),
+            (409, "Conflict", "Apply failed with 1 conflict: conflict with \"kubectl\": .data.a", Class::Conflict),
+            (409, "AlreadyExists", "configmaps \"a\" already exists", Class::Conflict),
+            (429, "TooManyRequests", "storage is (re)initializing", Class::Throttled),
+            (
+                410,
+                "Expired",
+                "The provided continue parameter is too old to display a consistent list result",
+                Class::Expired,
+            ),
+            (
+                500,
+                "InternalError",
+                "Internal error occurred: failed calling webhook \"x.example.com\": failed to call webhook: Post \"https://x\": context deadline exceeded",
+                Class::Transient,
+            ),
+            (
+                500,
+                "",
+                "failed to create typed patch object (a/x; apps/v1, Kind=Deployment): errors:\n  .spec.template.spec.containers: duplicate entries for key [name=\"a\"]",
+                Class::Invalid,
+            ),
+            (
+                422,
+                "Invalid",
+                "ConfigMap \"a\" is invalid: []: Too long: may not be more than 1048576 bytes",
+                Class::Invalid,
+            ),
+            (504, "Timeout", "Timeout: Too large resource version: 9, current: 5", Class::Transient),
+            (405, "MethodNotAllowed", "the server does not allow this method", Class::Invalid),
             (413, "RequestEntityTooLarge", "limit is 3145728", Class::Invalid),
             (400, "BadRequest", "strict decoding error", Class::Invalid),
         ];
         for (code, reason, message, expected) in table {
             assert_eq!(classify(code, reason, message), expected, "{code} {reason} {message}");
+        }
+    }
+
+    #[test]
+    fn the_field_that_cannot_change_is_named() {
+        for (message, field) in [
+            (
+                "Job.batch \"a\" is invalid: spec.template: Invalid value: {…}: field is immutable",
+                Some("spec.template"),
+            ),
+            (
+                "Service \"a\" is invalid: [spec.clusterIPs[0]: Invalid value: x: may not change once set, y: z]",
+                Some("spec.clusterIPs[0]"),
+            ),
+            ("admission webhook \"x\" denied the request: the spec is immutable", None),
+            ("X \"a\" is invalid: the whole of it: no", None),
+        ] {
+            assert_eq!(immutable_field(message), field, "{message}");
         }
     }
 

@@ -30,7 +30,7 @@ mod secrets;
 pub use autoscale::leave_to_autoscalers;
 pub use cover::{Cover, FieldLoss, cover, entry_hash, is_autoscaled, without_replicas};
 pub use difference::{FieldChange, differences};
-pub use errors::{Class, classify};
+pub use errors::{Class, classify, immutable_field};
 pub use extras::{Extra, HumanManagers, claim_extras, extras};
 pub use health::{
     Health, HealthCheckError, HealthCheckText, HealthChecks, PodFailure, Status, Trouble, assess, assess_with,

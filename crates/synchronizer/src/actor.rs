@@ -33,7 +33,7 @@ pub(crate) struct Common {
     pub(crate) board: Board,
     pub(crate) mailboxes: Arc<Mailboxes>,
     pub(crate) watches: Arc<Watches>,
-    /// Calls in flight per Sync.
+    /// Calls that one Sync has in hand at once, in flight or waiting for its turn.
     pub(crate) concurrency: usize,
     /// Objects that are never deleted.
     pub(crate) protected: Arc<BTreeSet<ObjectId>>,

@@ -33,7 +33,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) watches: &'a Watches,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) shutdown: &'a Shutdown,
-    /// Calls in flight.
+    /// Calls in hand at once.
     pub(crate) concurrency: usize,
 }
 

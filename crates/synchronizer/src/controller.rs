@@ -19,7 +19,7 @@ use crate::{
 /// How the actors work.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Calls in flight to the API server, per Sync.
+    /// Calls that one Sync has in hand at once, in flight or waiting for its turn.
     pub(crate) concurrency: usize,
     /// Objects that are never deleted: what the daemon itself runs on.
     pub(crate) protected: BTreeSet<ObjectId>,

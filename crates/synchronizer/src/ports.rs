@@ -105,8 +105,8 @@ pub trait Cluster: Send + Sync {
     /// What is known about each of these kinds, in their order.
     async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError>;
 
-    /// The objects of the cluster as a service account of `namespace`, or as the daemon itself.
-    fn objects(&self, namespace: &str, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError>;
+    /// The objects of the cluster for this Sync, as a service account of its namespace or as the daemon itself.
+    fn objects(&self, sync: &SyncKey, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError>;
 
     /// Watches the metadata of all objects of `kind` that `selector` matches. Never ends.
     fn watch(&self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>>;

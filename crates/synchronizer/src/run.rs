@@ -181,7 +181,12 @@ async fn connect(settings: &Settings) -> Result<Cluster, ConnectError> {
         Some(path) => Connect::Kubeconfig { path: Some(path.clone().into()), context: None },
         None => Connect::InCluster,
     };
-    let options = Options { request_timeout: settings.request_timeout.get(), ..Options::default() };
+    let options = Options {
+        request_timeout: settings.request_timeout.get(),
+        watch_timeout: settings.watch_timeout.get(),
+        concurrency: settings.concurrency,
+        ..Options::default()
+    };
     Cluster::connect(connect, options).await
 }
 

@@ -28,10 +28,12 @@ pub struct Settings {
     pub listen: Listen,
     /// The certificate of the gRPC port.
     pub tls: Option<TlsFiles>,
-    /// Requests in flight to the API server, per Sync.
+    /// Requests in flight to the API server, for all Syncs together; fewer while it is busy.
     pub concurrency: usize,
     /// How long one request to the API server may take.
     pub request_timeout: Period,
+    /// How long one watch lasts at most; half of it without a sign of life is taken for a dead connection.
+    pub watch_timeout: Period,
     /// How long the work in hand may take after the request to stop.
     pub shutdown_grace: Period,
     /// Logs.
@@ -73,6 +75,7 @@ impl Default for Settings {
             tls: None,
             concurrency: 32,
             request_timeout: Period::seconds(30),
+            watch_timeout: Period::seconds(290),
             shutdown_grace: Period::seconds(20),
             log: LogSettings::default(),
             bootstrap: None,
@@ -122,7 +125,11 @@ impl Settings {
         if !(1..=MOST_REQUESTS).contains(&self.concurrency) {
             problem("concurrency", format!("must be from 1 to {MOST_REQUESTS}, not {}", self.concurrency));
         }
-        for (key, period) in [("request-timeout", self.request_timeout), ("shutdown-grace", self.shutdown_grace)] {
+        for (key, period) in [
+            ("request-timeout", self.request_timeout),
+            ("watch-timeout", self.watch_timeout),
+            ("shutdown-grace", self.shutdown_grace),
+        ] {
             if period.get().is_zero() {
                 problem(key, "must be longer than nothing".to_owned());
             }

@@ -36,6 +36,9 @@ fn call() -> Call {
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 const BUSY: &str =
     "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+const DOWN: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+const WAIT: &str =
+    "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 const LATER: &str =
     "HTTP/1.1 429 Too Many Requests\r\nretry-after: 3600\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 const REFUSED: &str = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
@@ -51,9 +54,18 @@ async fn transient_failures_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_busy_server_is_left_alone_for_as_long_as_it_asks_and_asked_more_often() {
+    let (cluster, asked) = server(vec![WAIT, BUSY, BUSY, BUSY, OK]);
+    let began = std::time::Instant::now();
+    cluster.call(&call()).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert_eq!(asked.iter().count(), 5);
+}
+
+#[tokio::test]
 async fn attempts_are_bounded_and_the_last_error_is_told() {
-    let (cluster, asked) = server(vec![BUSY, BUSY, BUSY, OK]);
-    assert_eq!(cluster.call(&call()).await.err().unwrap().category(), "throttled");
+    let (cluster, asked) = server(vec![DOWN, DOWN, DOWN, OK]);
+    assert_eq!(cluster.call(&call()).await.err().unwrap().category(), "transient");
     assert_eq!(asked.try_iter().count(), 3);
 }
 

@@ -139,7 +139,7 @@ impl Actor {
         let setting = self.setting.clone();
         let common = self.common.clone();
         let account = setting.spec.service_account_name.as_deref();
-        let objects = common.ports.cluster.objects(&self.key.namespace, account).map_err(RenderFailure::Cluster)?;
+        let objects = common.ports.cluster.objects(&self.key, account).map_err(RenderFailure::Cluster)?;
         let desk = desk(&common, &setting, objects);
         // A kind that the server did not find any more may be served in another place now.
         let is_stale = self

@@ -48,7 +48,7 @@ impl Actor {
         let setting = self.setting.clone();
         let common = self.common.clone();
         let account = setting.spec.service_account_name.as_deref();
-        let objects = match common.ports.cluster.objects(&self.key.namespace, account) {
+        let objects = match common.ports.cluster.objects(&self.key, account) {
             Ok(objects) => objects,
             Err(error) => {
                 self.memory.cluster_error = Some(error);

@@ -90,28 +90,15 @@ impl Watches {
                     tracing::debug!(kind = %name, "watch");
                     streams.insert(name, self.cluster.watch(&kind, SYNC_LABEL));
                 }
-                Some((name, news)) = streams.next(), if !streams.is_empty() => self.take_in(&mut streams, &name, news),
+                Some((name, news)) = streams.next(), if !streams.is_empty() => self.take_in(&name, news),
             }
         }
     }
 
-    fn take_in(
-        &self,
-        streams: &mut StreamMap<GroupKind, BoxStream<'static, News<LiveMetadata>>>,
-        name: &GroupKind,
-        news: News<LiveMetadata>,
-    ) {
+    fn take_in(&self, name: &GroupKind, news: News<LiveMetadata>) {
         let answers = matches!(news, News::ListComplete | News::Failed(_));
         if let News::Failed(error) = &news {
             tracing::warn!(kind = %name, %error, "cannot watch; will retry");
-            let was_listed = self.index().listed().contains(name);
-            // After a refusal only a new list can prove anything, and a watch that goes on would not make one.
-            if was_listed && !error.is_passing() {
-                let kind = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-                if let Some(kind) = kind {
-                    streams.insert(name.clone(), self.cluster.watch(&kind, SYNC_LABEL));
-                }
-            }
         }
         let woken = self.index().news(name, news);
         if answers {

@@ -12,6 +12,7 @@ use lockstep_plan::{Body, Class, LiveMetadata, ManagedFields, ParentMetadata, Sc
 use serde_json::Value;
 use tokio::sync::RwLock;
 
+use crate::board::SyncKey;
 use crate::ports::{self, Applied, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target};
 use crate::resource::{SyncObject, SyncStatus};
 
@@ -59,17 +60,15 @@ impl ports::Cluster for ApiServer {
         Ok(kinds.iter().map(resolve).collect())
     }
 
-    fn objects(&self, namespace: &str, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
-        let cluster = match service_account {
-            None => self.cluster.clone(),
-            Some(account) => self.cluster.impersonating(namespace, account).map_err(|error| ClusterError {
-                class: Class::Invalid,
-                code: None,
-                message: error.to_string(),
-                retry_after: None,
-            })?,
-        };
-        Ok(Arc::new(ApiObjects(cluster)))
+    fn objects(&self, sync: &SyncKey, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
+        let cluster =
+            match service_account {
+                None => self.cluster.clone(),
+                Some(account) => self.cluster.impersonating(&sync.namespace, account).map_err(|error| {
+                    ClusterError { class: Class::Invalid, code: None, message: error.to_string(), retry_after: None }
+                })?,
+            };
+        Ok(Arc::new(ApiObjects(cluster.on_behalf_of(&sync.to_string()))))
     }
 
     fn watch(&self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{ApiServer, Stored, fields, refusal};
 use crate::{
+    board::SyncKey,
     ports::{Applied, Cluster, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target},
     resource::{SyncObject, SyncStatus},
 };
@@ -56,8 +57,8 @@ impl Cluster for Account {
         Ok(kinds.iter().map(|name| state.kind(name).map_or(Resolution::Unknown, Resolution::Resolved)).collect())
     }
 
-    fn objects(&self, namespace: &str, account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
-        let name = account.map(|account| format!("{namespace}/{account}")).unwrap_or_default();
+    fn objects(&self, sync: &SyncKey, account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {
+        let name = account.map(|account| format!("{}/{account}", sync.namespace)).unwrap_or_default();
         Ok(Arc::new(Self { server: self.server.clone(), name }))
     }
 
