@@ -46,7 +46,7 @@ pub use ownership::{
 };
 pub use plan::{
     Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HoldReason, Input, Keep, Plan,
-    Pruning, Step, SyncPolicy, Withheld, lookups, plan,
+    Pruning, Settled, Step, SyncPolicy, Withheld, lookups, plan,
 };
 pub use render::{Body, Placed, RenderError, Rendered, Scope, check_unique, place, render};
 pub use secrets::{mask, mask_pair};

@@ -1,6 +1,7 @@
 //! What a commit means for a cluster: one step for each object, with its reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
 
@@ -70,6 +71,16 @@ pub enum Fact {
     Unknown(String),
 }
 
+/// An object of which no more is kept than that it is as this Sync applied it: it carries our marks, and our entry of
+/// managed fields covers all that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The object's UID.
+    pub uid: Arc<str>,
+    /// The hash of what was applied, as in the annotation `lockstep.dev/applied`.
+    pub hash: Arc<str>,
+}
+
 /// All that a plan is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -85,6 +96,9 @@ pub struct Input<'a> {
     pub wanted: &'a [Rendered],
     /// All objects with the label `lockstep.dev/sync`, those of other Syncs included.
     pub live: &'a [&'a LiveMetadata],
+    /// More objects of this Sync, known to be as it applied them. What Git no longer wants of them is deleted only with
+    /// a fact.
+    pub settled: &'a HashMap<ObjectId, Settled>,
     /// The kinds that were listed to the last page without an error.
     pub listed: &'a BTreeSet<GroupKind>,
     /// What was found for the objects that [`lookups`] names.
@@ -97,11 +111,18 @@ pub struct Input<'a> {
     pub occupied: &'a BTreeMap<ObjectId, String>,
 }
 
-/// The objects to look up before a plan can be made: wanted, and not found by label. Another owner's
-/// object of the same name is among them, and must not be overwritten.
-pub fn lookups<'a>(wanted: &'a [Rendered], live: &[&LiveMetadata]) -> Vec<&'a ObjectId> {
-    let known: BTreeSet<&ObjectId> = live.iter().map(|live| &live.id).collect();
-    wanted.iter().map(|rendered| &rendered.object.id).filter(|id| !known.contains(id)).collect()
+/// The objects to look up before a plan can be made: wanted, and not found by label; another owner's object of the same
+/// name is among them, and must not be overwritten. And those that left Git of which too little is known to delete them.
+pub fn lookups<'a>(
+    wanted: &'a [Rendered],
+    live: &[&LiveMetadata],
+    settled: &'a HashMap<ObjectId, Settled>,
+) -> Vec<&'a ObjectId> {
+    let known: HashSet<&ObjectId> = live.iter().map(|live| &live.id).collect();
+    let is_wanted: HashSet<&ObjectId> = wanted.iter().map(|rendered| &rendered.object.id).collect();
+    let unseen = wanted.iter().map(|rendered| &rendered.object.id).filter(|id| !settled.contains_key(*id));
+    let left = settled.keys().filter(|id| !is_wanted.contains(*id));
+    unseen.chain(left).filter(|id| !known.contains(id)).collect()
 }
 
 /// What to do for one commit, object by object. Deletions cannot be read from it: they come out of

@@ -1,6 +1,7 @@
 //! From an object as Git has it to exactly what is applied.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use lockstep_manifest::{Object, ObjectId};
 use serde_json::{Map, Value};
@@ -44,7 +45,7 @@ pub struct Rendered {
     /// What is sent to the API server.
     pub body: Body,
     /// The hash that `body` carries in the annotation `lockstep.dev/applied`.
-    pub hash: String,
+    pub hash: Arc<str>,
     /// What its annotations ask for; `None` where they ask for nothing.
     pub instructions: Option<Box<Instructions>>,
 }
@@ -148,7 +149,7 @@ pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, Render
     Ok(Rendered { object: object.clone(), body: Body::of(&body), hash, instructions })
 }
 
-fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<(Option<Box<Instructions>>, String), Flaw> {
+fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<(Option<Box<Instructions>>, Arc<str>), Flaw> {
     let Some(root) = body.as_object_mut() else { return Err((".".to_owned(), "must be a map").into()) };
     root.remove("status");
     if BUILT_IN_GROUPS.contains(&id.group.as_str()) {
@@ -197,7 +198,7 @@ fn leave_fields(body: &mut Value, fields: &[FieldPointer]) -> Result<(), Vec<Str
 }
 
 /// Puts the hash of all that is to be applied on it.
-pub(crate) fn seal(body: &mut Value) -> String {
+pub(crate) fn seal(body: &mut Value) -> Arc<str> {
     if let Some(annotations) = annotations_of(body) {
         annotations.remove(APPLIED_ANNOTATION);
     }
@@ -205,7 +206,7 @@ pub(crate) fn seal(body: &mut Value) -> String {
     if let Some(annotations) = annotations_of(body) {
         annotations.insert(APPLIED_ANNOTATION.to_owned(), Value::from(hash.clone()));
     }
-    hash
+    hash.into()
 }
 
 fn annotations_of(body: &mut Value) -> Option<&mut Map<String, Value>> {

@@ -85,7 +85,7 @@ struct Followed {
     /// The objects that are in the cluster as wanted, as far as the last turn knew.
     settled: HashSet<ObjectId>,
     /// Fields that the server does not keep, for the body of this hash.
-    unkept: HashMap<ObjectId, (String, BTreeSet<String>)>,
+    unkept: HashMap<ObjectId, (Arc<str>, BTreeSet<String>)>,
     drifted: BTreeMap<ObjectId, Drifted>,
 }
 
@@ -242,8 +242,8 @@ impl Index {
             followed.wanted = wanted.clone();
             followed.places =
                 wanted.iter().enumerate().map(|(place, rendered)| (rendered.object.id.clone(), place)).collect();
-            let hash = |id: &ObjectId| followed.places.get(id).map(|place| followed.wanted[*place].hash.as_str());
-            followed.unkept.retain(|id, (known, _)| hash(id) == Some(known.as_str()));
+            let hash = |id: &ObjectId| followed.places.get(id).map(|place| &followed.wanted[*place].hash);
+            followed.unkept.retain(|id, (known, _)| hash(id) == Some(known));
         }
         followed.settled = followed.places.keys().filter(|id| !unsettled.contains(*id)).cloned().collect();
         followed.drifted.clear();

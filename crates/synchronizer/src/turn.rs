@@ -1,7 +1,7 @@
 //! One turn of a Sync: render the commit, plan it against what the watches have seen, apply, prune, record.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -143,9 +143,11 @@ pub(crate) async fn repair(
         ids.iter().filter_map(|id| index.get(id)).collect()
     };
     let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
-    let facts = facts::look_up(&hands, &wanted, manifests, &live).await;
+    let (settled, kinds) = (HashMap::new(), BTreeMap::new());
+    let known = facts::Known { wanted: &wanted, live: &live, settled: &settled, kinds: &kinds };
+    let facts = facts::look_up(&hands, manifests, &known).await;
     // Only what is wanted is looked at, so nothing can be pruned by it.
-    let plan = plan_some(desk, manifests, &wanted, &live, &facts, &BTreeSet::new(), &BTreeMap::new());
+    let plan = plan_some(desk, manifests, &known, &facts, &BTreeSet::new(), &BTreeMap::new());
     let mut applies = Applies::default();
     apply_some(&hands, &plan, &wanted, manifests, Stage::All, &mut applies).await;
     let mut waiting = Vec::new();
@@ -195,33 +197,35 @@ async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<Group
         (index.live(), index.listed())
     };
     let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
-    let facts = facts::look_up(&hands, &manifests.wanted, manifests, &live).await;
+    let settled = HashMap::new();
+    let known = facts::Known { wanted: &manifests.wanted, live: &live, settled: &settled, kinds };
+    let facts = facts::look_up(&hands, manifests, &known).await;
     let nothing = BTreeMap::new();
-    let plan = plan_some(desk, manifests, &manifests.wanted, &live, &facts, &listed, &nothing);
+    let plan = plan_some(desk, manifests, &known, &facts, &listed, &nothing);
     let occupied = occupied::look(desk, &plan, kinds).await;
     if occupied.is_empty() {
         return plan;
     }
-    plan_some(desk, manifests, &manifests.wanted, &live, &facts, &listed, &occupied)
+    plan_some(desk, manifests, &known, &facts, &listed, &occupied)
 }
 
 fn plan_some(
     desk: &Desk<'_>,
     manifests: &Manifests,
-    wanted: &[Rendered],
-    live: &[&LiveMetadata],
+    known: &facts::Known<'_>,
     facts: &BTreeMap<ObjectId, Fact>,
     listed: &BTreeSet<GroupKind>,
     occupied: &BTreeMap<ObjectId, String>,
 ) -> Plan {
-    let unkept = desk.watches.index().unkept(&desk.sync.key, wanted);
+    let unkept = desk.watches.index().unkept(&desk.sync.key, known.wanted);
     lockstep_plan::plan(&lockstep_plan::Input {
         ownership: desk.ownership,
         policy: desk.policy,
         commit: &manifests.commit.to_string(),
         acknowledged: desk.acknowledged,
-        wanted,
-        live,
+        wanted: known.wanted,
+        live: known.live,
+        settled: known.settled,
         listed,
         facts,
         unkept: &unkept,

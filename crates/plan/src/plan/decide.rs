@@ -22,7 +22,11 @@ pub(super) fn wanted_steps(input: &Input<'_>) -> Vec<Step> {
             (None, Some(Fact::Present(live))) => present(input, rendered, live),
             (None, Some(Fact::Absent)) => Action::Create,
             (None, Some(Fact::Unknown(why))) => Action::Blocked(Block::Unknown(why.clone())),
-            (None, None) => Action::Blocked(Block::Unknown("it was not looked up".to_owned())),
+            (None, None) => match input.settled.get(id) {
+                Some(settled) if settled.hash == rendered.hash => Action::Unchanged,
+                Some(_) => Action::Update(Cause::Changed),
+                None => Action::Blocked(Block::Unknown("it was not looked up".to_owned())),
+            },
         };
         Step { id: id.clone(), wanted: true, action }
     };
@@ -65,7 +69,7 @@ fn ours(input: &Input<'_>, rendered: &Rendered, live: &LiveMetadata, has_our_id:
     if cover == Cover::Deleting {
         return Action::Blocked(Block::Deleting);
     }
-    if live.annotations.get(APPLIED_ANNOTATION).is_some_and(|hash| *hash != rendered.hash) {
+    if live.annotations.get(APPLIED_ANNOTATION).is_some_and(|hash| **hash != *rendered.hash) {
         return Action::Update(Cause::Changed);
     }
     let marked = has_our_id && live.annotations.contains_key(APPLIED_ANNOTATION);
@@ -83,7 +87,7 @@ fn ours(input: &Input<'_>, rendered: &Rendered, live: &LiveMetadata, has_our_id:
 
 /// Under the policy `report`, what only undoes another's change is told instead of done.
 fn reported(input: &Input<'_>, rendered: &Rendered, live: &LiveMetadata, action: Action) -> Action {
-    let same = live.annotations.get(APPLIED_ANNOTATION).is_some_and(|hash| *hash == rendered.hash);
+    let same = live.annotations.get(APPLIED_ANNOTATION).is_some_and(|hash| **hash == *rendered.hash);
     match action {
         Action::Update(cause) if same && input.policy.drift == DriftMode::Report => Action::Drifted(cause),
         other => other,

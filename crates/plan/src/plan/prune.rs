@@ -1,13 +1,13 @@
 //! What happens to the objects that left Git: deleted only when every proof holds.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use lockstep_manifest::ObjectId;
 
 use super::outcome::Deletion;
 use super::step::{Action, Block, Keep, Step};
-use super::{Input, Pruning};
+use super::{Fact, Input, Pruning};
 use crate::instructions::{self, ApplyMode};
 use crate::live::LiveMetadata;
 use crate::order;
@@ -61,14 +61,16 @@ pub(super) struct PruneSteps {
 
 pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
     let wanted: HashSet<&ObjectId> = input.wanted.iter().map(|rendered| &rendered.object.id).collect();
-    let candidates =
-        input.live.iter().copied().filter(|live| !wanted.contains(&live.id) && input.ownership.is_named_on(live));
+    let looked_up = Looked::up(input, &wanted);
+    let known = input.live.iter().copied().chain(looked_up.present.iter().copied());
+    let candidates = known.filter(|live| !wanted.contains(&live.id) && input.ownership.is_named_on(live));
     // The same object can be listed under two API groups.
     let wanted_uids: HashMap<&str, &ObjectId> = input
         .live
         .iter()
         .filter(|live| wanted.contains(&live.id) && !live.uid.is_empty())
         .map(|live| (live.uid.as_str(), &live.id))
+        .chain(input.settled.iter().filter(|(id, _)| wanted.contains(*id)).map(|(id, settled)| (&*settled.uid, id)))
         .collect();
     let verdicts: Vec<(&LiveMetadata, Option<Keep>)> = candidates
         .map(|live| {
@@ -81,7 +83,7 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
     let mut deletions = Vec::new();
     let mut steps = Vec::new();
     for (live, keep) in order::into_deletion_waves(verdicts.iter(), |(live, _)| &live.id).into_iter().flatten() {
-        let action = match (keep, still_used(input, &live.id, &going)) {
+        let action = match (keep, still_used(input, &looked_up, &live.id, &going)) {
             (Some(keep), _) => Action::Skip(keep.clone()),
             (None, Some(block)) => Action::Blocked(block),
             (None, None) => {
@@ -91,8 +93,37 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
         };
         steps.push(Step { id: live.id.clone(), wanted: false, action });
     }
-    let held = guard(input, deletions.len());
+    for (id, why) in &looked_up.unknown {
+        let action = Action::Blocked(Block::Unknown((*why).to_owned()));
+        steps.push(Step { id: (*id).clone(), wanted: false, action });
+    }
+    let held = guard(input, &looked_up, deletions.len());
     PruneSteps { steps, deletions, held }
+}
+
+/// What the look at the settled objects that left Git has shown.
+struct Looked<'a> {
+    present: Vec<&'a LiveMetadata>,
+    /// Those of which nobody could tell, and why.
+    unknown: BTreeMap<&'a ObjectId, &'a str>,
+    /// The settled objects that need no look.
+    wanted: usize,
+}
+
+impl<'a> Looked<'a> {
+    fn up(input: &Input<'a>, wanted: &HashSet<&ObjectId>) -> Self {
+        let mut looked = Self { present: Vec::new(), unknown: BTreeMap::new(), wanted: 0 };
+        for id in input.settled.keys() {
+            match input.facts.get(id) {
+                _ if wanted.contains(id) => looked.wanted += 1,
+                Some(Fact::Present(live)) => looked.present.push(live),
+                Some(Fact::Absent) => {}
+                Some(Fact::Unknown(why)) => drop(looked.unknown.insert(id, why)),
+                None => drop(looked.unknown.insert(id, "it was not looked up")),
+            }
+        }
+        looked
+    }
 }
 
 /// The first proof that a deletion lacks. That the commit was applied without an error is the last one,
@@ -134,27 +165,33 @@ fn said_otherwise(live: &LiveMetadata) -> Option<Keep> {
 }
 
 /// A namespace or a definition takes all that is in it along, so it stays while anything in it stays.
-fn still_used(input: &Input<'_>, id: &ObjectId, going: &HashSet<&ObjectId>) -> Option<Block> {
+fn still_used(input: &Input<'_>, looked_up: &Looked<'_>, id: &ObjectId, going: &HashSet<&ObjectId>) -> Option<Block> {
     let user = if is_namespace(id) {
-        user(input, going, |other| other.namespace == id.name)
+        user(input, looked_up, going, |other| other.namespace == id.name)
     } else if is_definition(id) {
         let (_, group) = id.name.split_once('.')?;
         let defined_by_others = kinds_defined_by_wanted(input, group);
-        user(input, going, |other| other.group == group && !defined_by_others.contains(other.kind.as_str()))
+        user(input, looked_up, going, |other| other.group == group && !defined_by_others.contains(other.kind.as_str()))
     } else {
         return None;
     };
     user.map(Block::StillUsed).or_else(|| input.occupied.get(id).cloned().map(Block::Occupied))
 }
 
-fn user(input: &Input<'_>, going: &HashSet<&ObjectId>, is_inside: impl Fn(&ObjectId) -> bool) -> Option<ObjectId> {
+fn user(
+    input: &Input<'_>,
+    looked_up: &Looked<'_>,
+    going: &HashSet<&ObjectId>,
+    is_inside: impl Fn(&ObjectId) -> bool,
+) -> Option<ObjectId> {
     let wanted = input.wanted.iter().map(|rendered| &rendered.object.id);
     // Objects with an owner, and copies of labels, go with what they came from.
     let declared = |live: &&&LiveMetadata| {
         !live.has_owner && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
     };
-    let staying = input.live.iter().filter(declared).map(|live| &live.id).filter(|id| !going.contains(id));
-    wanted.chain(staying).find(|other| is_inside(other)).cloned()
+    let known = input.live.iter().chain(&looked_up.present);
+    let staying = known.filter(declared).map(|live| &live.id).filter(|id| !going.contains(id));
+    wanted.chain(staying).chain(looked_up.unknown.keys().copied()).find(|other| is_inside(other)).cloned()
 }
 
 /// The kinds of a group that some wanted definition still defines.
@@ -167,7 +204,7 @@ fn kinds_defined_by_wanted(input: &Input<'_>, group: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn guard(input: &Input<'_>, would_prune: usize) -> Option<Held> {
+fn guard(input: &Input<'_>, looked_up: &Looked<'_>, would_prune: usize) -> Option<Held> {
     if would_prune == 0 || (!input.commit.is_empty() && input.acknowledged == Some(input.commit)) {
         return None;
     }
@@ -176,7 +213,8 @@ fn guard(input: &Input<'_>, would_prune: usize) -> Option<Held> {
             && !live.has_owner
             && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
     };
-    let owned = input.live.iter().filter(is_ours).count();
+    let seen = input.live.iter().chain(&looked_up.present).filter(is_ours).count();
+    let owned = seen + looked_up.unknown.len() + looked_up.wanted;
     let over_percent = would_prune.saturating_mul(100) > input.policy.max_percent.saturating_mul(owned);
     let reason = if input.wanted.is_empty() {
         HoldReason::NothingWanted

@@ -10,6 +10,7 @@ use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner, PRUNE_ANNOTATIO
 use crate::render::render;
 
 mod pruning;
+mod settled;
 mod wanted;
 
 const COMMIT: &str = "c0ffee";
@@ -73,7 +74,10 @@ struct World {
     acknowledged: Option<&'static str>,
     wanted: Vec<Rendered>,
     live: Vec<LiveMetadata>,
+    settled: HashMap<ObjectId, Settled>,
     unlisted: BTreeSet<GroupKind>,
+    /// Besides the kinds of what is there.
+    listed_always: BTreeSet<GroupKind>,
     facts: BTreeMap<ObjectId, Fact>,
     unkept: BTreeMap<ObjectId, BTreeSet<String>>,
     protected: BTreeSet<ObjectId>,
@@ -87,7 +91,9 @@ impl World {
             acknowledged: None,
             wanted: wanted.iter().map(|id| rendered(id)).collect(),
             live: live.iter().map(|id| applied(&rendered(id))).collect(),
+            settled: HashMap::new(),
             unlisted: BTreeSet::new(),
+            listed_always: BTreeSet::new(),
             facts: BTreeMap::new(),
             unkept: BTreeMap::new(),
             protected: BTreeSet::new(),
@@ -97,8 +103,8 @@ impl World {
 
     fn plan(&self) -> Plan {
         let live: Vec<&LiveMetadata> = self.live.iter().collect();
-        let listed =
-            live.iter().map(|live| GroupKind::of(&live.id)).filter(|kind| !self.unlisted.contains(kind)).collect();
+        let present = live.iter().map(|live| &live.id).chain(self.settled.keys()).map(GroupKind::of);
+        let listed = present.chain(self.listed_always.clone()).filter(|kind| !self.unlisted.contains(kind)).collect();
         plan(&Input {
             ownership: &shop(),
             policy: &self.policy,
@@ -106,6 +112,7 @@ impl World {
             acknowledged: self.acknowledged,
             wanted: &self.wanted,
             live: &live,
+            settled: &self.settled,
             listed: &listed,
             facts: &self.facts,
             unkept: &self.unkept,

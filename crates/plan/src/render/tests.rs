@@ -54,7 +54,7 @@ fn marks_of_ownership_are_put_on() {
         render(&object("/ConfigMap/a/x", json!({"metadata": {"name": "x", "labels": null}})), &shop()).unwrap();
     let metadata = &rendered.body.value()["metadata"];
     assert_eq!(metadata["labels"], json!(shop().labels()));
-    assert_eq!(metadata["annotations"], json!({ID_ANNOTATION: "/ConfigMap/a/x", APPLIED_ANNOTATION: rendered.hash}));
+    assert_eq!(metadata["annotations"], json!({ID_ANNOTATION: "/ConfigMap/a/x", APPLIED_ANNOTATION: &*rendered.hash}));
     assert_eq!(rendered.hash.len(), 32);
 }
 

@@ -7,6 +7,7 @@ mod known;
 mod track;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +58,7 @@ struct Watched {
 }
 
 struct Wanted {
-    hash: String,
+    hash: Arc<str>,
     references: References,
     changed_at: Option<Timestamp>,
     /// The latest turn that changed it; 0 for those before our start.
@@ -249,7 +250,7 @@ impl Index {
         let pod = seen.and_then(|seen| failing_pod(seen, pods.get(id), now));
         let Some(wanted) = watched.wanted.get(id) else { return false };
         let failure = watched.failed.get(id);
-        let stale = seen.is_some_and(|seen| seen.applied != wanted.hash) && failure.is_none();
+        let stale = seen.is_some_and(|seen| *seen.applied != *wanted.hash) && failure.is_none();
         let health = match seen {
             Some(seen) if !stale => with_pod(&seen.health, pod),
             Some(_) => in_progress(NOT_OBSERVED, "what was applied has not been seen by the watch yet"),

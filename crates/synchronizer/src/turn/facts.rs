@@ -1,11 +1,11 @@
 //! What the label-filtered watches cannot show: objects of that name that are not ours yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Fact, GroupKind, LiveMetadata, Ownership, Rendered, lookups};
+use lockstep_plan::{Fact, GroupKind, LiveMetadata, Ownership, Rendered, Settled, lookups};
 
 use crate::{
     apply::{Hands, target},
@@ -16,26 +16,39 @@ use crate::{
 /// From so many unknown objects of a kind on, one list is asked for instead of each object.
 const MANY: usize = 20;
 
-/// Looks up the objects that no watch has shown.
-pub(super) async fn look_up(
-    hands: &Hands<'_>,
-    wanted: &[Rendered],
-    manifests: &Manifests,
-    live: &[&LiveMetadata],
-) -> BTreeMap<ObjectId, Fact> {
-    let unknown: BTreeSet<&ObjectId> = lookups(wanted, live).into_iter().collect();
+/// What is known before the look.
+pub(super) struct Known<'a> {
+    pub(super) wanted: &'a [Rendered],
+    pub(super) live: &'a [&'a LiveMetadata],
+    pub(super) settled: &'a HashMap<ObjectId, Settled>,
+    /// The kinds of what left Git, as they are served.
+    pub(super) kinds: &'a BTreeMap<GroupKind, Kind>,
+}
+
+/// Looks up the objects that no watch has shown, and those that left Git of which only a hash was kept.
+pub(super) async fn look_up(hands: &Hands<'_>, manifests: &Manifests, known: &Known<'_>) -> BTreeMap<ObjectId, Fact> {
+    let mut open: HashSet<&ObjectId> = lookups(known.wanted, known.live, known.settled).into_iter().collect();
     let mut facts = BTreeMap::new();
     let mut by_kind: BTreeMap<KindName, (Kind, Vec<&ObjectId>)> = BTreeMap::new();
-    for object in wanted.iter().map(|rendered| &rendered.object).filter(|object| unknown.contains(&object.id)) {
+    let mut ask = |name: KindName, kind: &Kind, id| {
+        by_kind.entry(name).or_insert_with(|| (kind.clone(), Vec::new())).1.push(id);
+    };
+    for object in known.wanted.iter().map(|rendered| &rendered.object).filter(|object| open.remove(&object.id)) {
         let id = &object.id;
         match (manifests.unserved.get(id), manifests.kind_of(object)) {
-            (None, Some(kind)) => {
-                by_kind.entry(kind_name(object)).or_insert_with(|| (kind.clone(), Vec::new())).1.push(id);
-            }
+            (None, Some(kind)) => ask(kind_name(object), kind, id),
             (why, _) => {
                 let why = why.cloned().unwrap_or_else(|| "its kind is not served".to_owned());
                 facts.insert(id.clone(), Fact::Unknown(why));
             }
+        }
+    }
+    for id in open {
+        match known.kinds.get(&GroupKind::of(id)) {
+            Some(kind) => {
+                ask(KindName { group: id.group.clone(), version: None, kind: id.kind.clone() }, kind, id);
+            }
+            None => drop(facts.insert(id.clone(), Fact::Unknown("its kind is not served".to_owned()))),
         }
     }
     let mut single = Vec::new();
@@ -45,13 +58,17 @@ pub(super) async fn look_up(
             None => single.extend(ids.into_iter().map(|id| (kind.clone(), id))),
         }
     }
-    let reads: Vec<BoxFuture<'_, _>> = single
-        .into_iter()
-        .map(|(kind, id)| async move { (id.clone(), read(hands, &kind, id).await) }.boxed())
-        .collect();
-    let mut answers = stream::iter(reads).buffer_unordered(hands.concurrency.max(1));
-    while let Some((id, fact)) = answers.next().await {
-        facts.insert(id, fact);
+    // Only those in flight exist as futures: each takes more memory than what it asks for.
+    let mut open = single.into_iter();
+    let mut reads = FuturesUnordered::new();
+    loop {
+        for (kind, id) in open.by_ref().take(hands.concurrency.max(1) - reads.len()) {
+            reads.push(async move { (id.clone(), read(hands, &kind, id).await) }.boxed());
+        }
+        match reads.next().await {
+            Some((id, fact)) => drop(facts.insert(id, fact)),
+            None => break,
+        }
     }
     facts
 }

@@ -19,7 +19,7 @@ fn what_is_not_there_is_created_in_waves() {
         &[],
     );
     let live: Vec<&LiveMetadata> = world.live.iter().collect();
-    let looked_up = lookups(&world.wanted, &live);
+    let looked_up = lookups(&world.wanted, &live, &world.settled);
     assert_eq!(looked_up.len(), 3);
     world.facts = looked_up.into_iter().map(|id| (id.clone(), Fact::Absent)).collect();
     let plan = world.plan();

@@ -78,7 +78,7 @@ impl Story {
             line: 1,
         };
         let rendered =
-            Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}"), instructions: None };
+            Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}").into(), instructions: None };
         let resource = kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
         let enforced = Enforced {
             commit: format!("commit-{tag}"),
