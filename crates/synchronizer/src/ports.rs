@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Body, Class, GroupKind, Health, HoldReason, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
+    Body, Class, GroupKind, Health, HealthChecks, HoldReason, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
 };
 use lockstep_repository::{BlobId, CommitId, RepositoryError, TreeFile, TreeId};
 use serde_json::Value;
@@ -265,6 +265,8 @@ pub struct Enforced {
     pub timeout: Duration,
     /// Its objects, those included that could not be applied.
     pub wanted: Arc<Vec<Rendered>>,
+    /// How the Sync wants the health of kinds to be judged.
+    pub checks: HealthChecks,
     /// Their kinds as they are served; a kind that is not served is absent.
     pub kinds: BTreeMap<GroupKind, Kind>,
     /// The objects that this very turn changed in the cluster, and when. A repair that changes nothing is not among them.

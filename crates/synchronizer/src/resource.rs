@@ -199,15 +199,15 @@ pub struct HealthCheck {
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
     /// True when the object is healthy.
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(length(min = 1, max = 1024))]
     pub current: String,
     /// True while it is on its way; asked first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(length(min = 1, max = 1024))]
     pub in_progress: Option<String>,
     /// True when it will not become healthy by itself; asked before `current`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(length(min = 1, max = 1024))]
     pub failed: Option<String>,
 }
 

@@ -89,6 +89,10 @@ impl Actor {
 
     /// Brings the cluster to a commit; to the last good one, whatever is left to do for it, when this one cannot be used.
     async fn bring(&mut self, commit: CommitId) -> Result<Done, Trouble> {
+        if !self.setting.unusable.is_empty() {
+            self.note_failure(commit, RenderFailure::Invalid(self.setting.unusable.clone()));
+            return Err(Trouble::None);
+        }
         let failure = match self.enforce(commit).await {
             Ok(done) => {
                 self.memory.invalid = None;
@@ -243,6 +247,7 @@ impl Actor {
             at: memory.enforced_at.unwrap_or_else(|| self.common.ports.clock.now()),
             timeout: Duration::from(self.setting.spec.timeout),
             wanted: manifests.wanted.clone(),
+            checks: self.setting.checks.clone(),
             kinds: memory.kinds.clone(),
             changed,
             failed: memory.failed.clone(),

@@ -1,12 +1,12 @@
 //! What the Sync object asks for, in the words of the other crates.
 
-use lockstep_plan::{DriftMode, Ownership, Pruning, SyncPolicy};
+use lockstep_plan::{DriftMode, HealthCheckText, HealthChecks, Ownership, Pruning, SyncPolicy};
 
 use crate::{
     board::SyncKey,
     mailbox::ACKNOWLEDGE,
     ports::{Branch, SyncRef},
-    resource::{Drift, SyncObject, SyncSpec},
+    resource::{Drift, Failure, SyncObject, SyncSpec},
 };
 
 /// What is asked for.
@@ -18,6 +18,9 @@ pub(super) struct Setting {
     pub(super) branch: Branch,
     pub(super) ownership: Ownership,
     pub(super) policy: SyncPolicy,
+    pub(super) checks: HealthChecks,
+    /// What is wrong with the specification; nothing is applied then.
+    pub(super) unusable: Vec<Failure>,
     /// The commit whose deletions a person lets go.
     pub(super) acknowledged: Option<String>,
 }
@@ -35,7 +38,10 @@ impl Setting {
                 Drift::Strict => DriftMode::Strict,
             },
         };
+        let (checks, unusable) = health_checks(key, &spec);
         Self {
+            checks,
+            unusable,
             sync: SyncRef { key: key.clone(), uid: object.metadata.uid.clone().unwrap_or_default() },
             generation: object.metadata.generation,
             branch: Branch { namespace: key.namespace.clone(), source: spec.source.clone() },
@@ -43,6 +49,24 @@ impl Setting {
             acknowledged: object.metadata.annotations.as_ref().and_then(|all| all.get(ACKNOWLEDGE)).cloned(),
             policy,
             spec,
+        }
+    }
+}
+
+fn health_checks(key: &SyncKey, spec: &SyncSpec) -> (HealthChecks, Vec<Failure>) {
+    let texts = spec.health_checks.iter().map(|check| HealthCheckText {
+        api_version: check.api_version.clone(),
+        kind: check.kind.clone(),
+        current: check.current.clone(),
+        in_progress: check.in_progress.clone(),
+        failed: check.failed.clone(),
+    });
+    match HealthChecks::compile(&texts.collect::<Vec<_>>()) {
+        Ok(checks) => (checks, Vec::new()),
+        Err(errors) => {
+            let object = format!("Sync {}/{}", key.namespace, key.name);
+            let failure = |message| Failure { object: object.clone(), message, ..Failure::default() };
+            (HealthChecks::default(), errors.iter().map(ToString::to_string).map(failure).collect())
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{GroupKind, Health, PodFailure, Status, Trouble, depends_on_status};
+use lockstep_plan::{ApplyMode, GroupKind, Health, HealthChecks, PodFailure, Status, Trouble, depends_on_status};
 
 use super::seen::{PodSeen, Seen};
 use super::template::{self, References};
@@ -37,6 +37,13 @@ pub(super) struct PodsOf {
     pub(super) selector: String,
 }
 
+/// How a kind should be watched; the watch begins anew when this changes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ToWatch {
+    pub(super) kind: Kind,
+    checked: bool,
+}
+
 #[derive(Default)]
 pub(super) struct Index {
     turns: u64,
@@ -52,13 +59,15 @@ struct Watched {
     timeout: Duration,
     failed: BTreeMap<ObjectId, ObjectFailure>,
     wanted: HashMap<ObjectId, Wanted>,
+    checks: HealthChecks,
     kinds: BTreeMap<GroupKind, Kind>,
     unhealthy: BTreeMap<ObjectId, Health>,
     tracks: BTreeMap<ObjectId, Track>,
 }
 
 struct Wanted {
-    hash: Arc<str>,
+    /// `None` when it is not kept as Git has it now.
+    hash: Option<Arc<str>>,
     references: References,
     changed_at: Option<Timestamp>,
     /// The latest turn that changed it; 0 for those before our start.
@@ -74,7 +83,10 @@ impl Index {
         let mut wanted = HashMap::with_capacity(enforced.wanted.len());
         for rendered in enforced.wanted.iter() {
             let id = &rendered.object.id;
-            if !depends_on_status(&id.group, &id.kind) {
+            if rendered.apply_mode() == ApplyMode::Ignore {
+                continue;
+            }
+            if !depends_on_status(&id.group, &id.kind) && !enforced.checks.has(&GroupKind::of(id)) {
                 continue;
             }
             let known = before.as_ref().and_then(|before| before.wanted.get(id));
@@ -83,7 +95,7 @@ impl Index {
                 None => known.map_or((None, 0), |known| (known.changed_at, known.touched)),
             };
             let references = template::references(id, &rendered.body.value());
-            let hash = rendered.hash.clone();
+            let hash = (rendered.apply_mode() == ApplyMode::Always).then(|| rendered.hash.clone());
             wanted.insert(id.clone(), Wanted { hash, references, changed_at, touched, overdue: false });
             // What another Sync owns stays with it, whoever else wants it.
             let refused = matches!(enforced.failed.get(id), Some(ObjectFailure::Blocked(_)));
@@ -103,6 +115,7 @@ impl Index {
             timeout: enforced.timeout,
             failed: enforced.failed.clone(),
             wanted,
+            checks: enforced.checks.clone(),
             kinds: enforced.kinds.clone(),
             unhealthy: before.map(|before| before.unhealthy).unwrap_or_default(),
             tracks,
@@ -140,8 +153,9 @@ impl Index {
     /// What the watch of a kind told.
     pub(super) fn kind_told(&mut self, kind: &GroupKind, told: Told, now: Timestamp) -> Changes {
         let whole = matches!(told, Told::ListComplete | Told::Failed(_));
+        let keep = self.is_checked(kind);
         let known = self.kinds.entry(kind.clone()).or_default();
-        let mut ids = known.tell(told, |id, object| Seen::of(id, object, now));
+        let mut ids = known.tell(told, |id, object| Seen::of(id, object, keep, now));
         if whole {
             ids.extend(self.owners.keys().filter(|id| GroupKind::of(id) == *kind).cloned());
         }
@@ -156,13 +170,6 @@ impl Index {
 
     /// Time has passed.
     pub(super) fn ticked(&mut self, now: Timestamp) -> Changes {
-        for known in self.kinds.values_mut() {
-            for (id, seen) in known.objects.iter_mut().filter(|(_, seen)| seen.due().is_some_and(|due| due <= now)) {
-                if let Some(aged) = seen.aged(id, now) {
-                    *seen = aged;
-                }
-            }
-        }
         let waiting = self.syncs.values().flat_map(|watched| watched.unhealthy.keys().cloned());
         let ids: Vec<ObjectId> = waiting.collect();
         self.refreshed(ids, now)
@@ -187,12 +194,20 @@ impl Index {
     }
 
     /// The kinds to watch, as they are served.
-    pub(super) fn kinds_to_watch(&self) -> BTreeMap<GroupKind, Kind> {
+    pub(super) fn kinds_to_watch(&self) -> BTreeMap<GroupKind, ToWatch> {
         let all = self.syncs.values().flat_map(|watched| {
             let kinds: BTreeSet<GroupKind> = watched.wanted.keys().map(GroupKind::of).collect();
-            kinds.into_iter().filter_map(|kind| Some((kind.clone(), watched.kinds.get(&kind)?.clone())))
+            kinds.into_iter().filter_map(|name| {
+                let to_watch = ToWatch { kind: watched.kinds.get(&name)?.clone(), checked: self.is_checked(&name) };
+                Some((name, to_watch))
+            })
         });
         all.collect()
+    }
+
+    /// Whether some Sync brings expressions for this kind, which are evaluated on whole objects.
+    fn is_checked(&self, kind: &GroupKind) -> bool {
+        self.syncs.values().any(|watched| watched.checks.has(kind))
     }
 
     /// The workloads whose pods are to be watched: those that are not current.
@@ -243,16 +258,23 @@ impl Index {
     }
 
     fn refresh(&mut self, sync: &SyncKey, id: &ObjectId, now: Timestamp) -> bool {
-        let Self { syncs, kinds, pods, .. } = self;
+        let Self { syncs, kinds, pods, owners, .. } = self;
         let Some(watched) = syncs.get_mut(sync) else { return false };
-        let kind = kinds.get(&GroupKind::of(id));
+        let name = GroupKind::of(id);
+        let seen = kinds.get_mut(&name).and_then(|kind| kind.objects.get_mut(id));
+        if let Some(seen) = seen.filter(|_| owners.get(id) == Some(sync)) {
+            seen.judge(&watched.checks, now);
+        }
+        let kind = kinds.get(&name);
         let seen = kind.and_then(|kind| kind.objects.get(id));
         let pod = seen.and_then(|seen| failing_pod(seen, pods.get(id), now));
         let Some(wanted) = watched.wanted.get(id) else { return false };
         let failure = watched.failed.get(id);
-        let stale = seen.is_some_and(|seen| *seen.applied != *wanted.hash) && failure.is_none();
+        let stale = seen.is_some_and(|seen| wanted.hash.as_ref().is_some_and(|hash| *seen.applied != **hash))
+            && failure.is_none();
+        let unjudged = seen.is_some_and(|seen| !seen.is_whole()) && watched.checks.has(&name);
         let health = match seen {
-            Some(seen) if !stale => with_pod(&seen.health, pod),
+            Some(seen) if !stale && !unjudged => with_pod(&seen.health, pod),
             Some(_) => in_progress(NOT_OBSERVED, "what was applied has not been seen by the watch yet"),
             None => unseen(kind),
         };

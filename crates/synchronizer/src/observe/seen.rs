@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{APPLIED_ANNOTATION, Health, PodFailure, Status, Trouble, assess, pods_failure};
+use lockstep_plan::{APPLIED_ANNOTATION, Health, HealthChecks, PodFailure, Status, Trouble, assess_with, pods_failure};
 use serde_json::Value;
 
 use super::template::{self, References};
@@ -19,8 +19,8 @@ pub(super) struct Seen {
     pub(super) applied: String,
     /// More, if it runs pods.
     pub(super) workload: Option<Box<Workload>>,
-    /// The object itself, as long as its health changes by the passing of time.
-    aging: Option<Box<Value>>,
+    /// The object itself, while its health changes by the passing of time, and if a Sync brings expressions for its kind.
+    object: Option<Box<Value>>,
 }
 
 /// What the verdict on a workload needs.
@@ -47,30 +47,47 @@ pub(super) struct Workload {
 }
 
 impl Seen {
-    /// Looks at an object.
-    pub(super) fn of(id: &ObjectId, object: Value, now: Timestamp) -> Self {
-        let mut health = assess(&object, now);
+    /// Looks at an object; `keep`: it will be judged again by other rules.
+    pub(super) fn of(id: &ObjectId, object: Value, keep: bool, now: Timestamp) -> Self {
+        let health = judged(&HealthChecks::default(), &object, now);
         let applied = object.pointer("/metadata/annotations").and_then(|all| all.get(APPLIED_ANNOTATION));
         let applied = applied.and_then(Value::as_str).unwrap_or_default().to_owned();
         let references = template::references(id, &object);
         let workload = (!references.is_empty()).then(|| Box::new(Workload::of(id, &object, references)));
-        let ages = health.status == Status::InProgress && health.reason == "PodNotScheduled";
-        if health.status == Status::Current {
-            // Ten thousand of these sentences would be most of the memory.
-            health.message = String::new();
-        }
-        Self { health, applied, workload, aging: ages.then(|| Box::new(object)) }
+        let keep = keep || is_unscheduled(&health);
+        Self { health, applied, workload, object: keep.then(|| Box::new(object)) }
     }
 
     /// When it must be looked at again though nothing happens to it.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        created(self.aging.as_deref()?)?.checked_add(SCHEDULE_WINDOW).ok()
+        let object = self.object.as_deref().filter(|_| is_unscheduled(&self.health))?;
+        created(object)?.checked_add(SCHEDULE_WINDOW).ok()
     }
 
-    /// The same object at a later time.
-    pub(super) fn aged(&self, id: &ObjectId, now: Timestamp) -> Option<Self> {
-        Some(Self::of(id, Value::clone(self.aging.as_deref()?), now))
+    /// Judges it anew if it can be: at a later time, by the expressions of its Sync.
+    pub(super) fn judge(&mut self, checks: &HealthChecks, now: Timestamp) {
+        if let Some(object) = &self.object {
+            self.health = judged(checks, object, now);
+        }
     }
+
+    /// Whether expressions can be evaluated on it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.object.is_some()
+    }
+}
+
+fn judged(checks: &HealthChecks, object: &Value, now: Timestamp) -> Health {
+    let mut health = assess_with(checks, object, now);
+    if health.status == Status::Current {
+        // Ten thousand of these sentences would be most of the memory.
+        health.message = String::new();
+    }
+    health
+}
+
+fn is_unscheduled(health: &Health) -> bool {
+    health.status == Status::InProgress && health.reason == "PodNotScheduled"
 }
 
 impl Workload {

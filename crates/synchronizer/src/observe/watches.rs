@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_stream::StreamMap;
 
 use super::HealthObserver;
-use super::index::{Changes, PodsOf, Told};
+use super::index::{Changes, PodsOf, ToWatch, Told};
 
 /// What happens within this time is reported together, and the watches are looked over once.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ fn merge(pending: &mut Changes, more: Changes) {
 
 struct Watches {
     cluster: Cluster,
-    kinds: BTreeMap<GroupKind, Kind>,
+    kinds: BTreeMap<GroupKind, ToWatch>,
     objects: StreamMap<GroupKind, Events>,
     pods: StreamMap<PodsOf, Events>,
 }
@@ -92,8 +92,8 @@ impl Watches {
             self.objects.remove(kind);
             index.kind_forgotten(kind);
         }
-        for (name, kind) in kinds.iter().filter(|(name, kind)| self.kinds.get(*name) != Some(*kind)) {
-            let events = self.cluster.watch_objects(kind, None, Some(SYNC_LABEL)).boxed();
+        for (name, to_watch) in kinds.iter().filter(|(name, to_watch)| self.kinds.get(*name) != Some(*to_watch)) {
+            let events = self.cluster.watch_objects(&to_watch.kind, None, Some(SYNC_LABEL)).boxed();
             self.objects.insert(name.clone(), events);
         }
         self.kinds = kinds;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::board::Verdict;
 
+mod checks;
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
@@ -85,6 +87,7 @@ impl Story {
             at: at(now),
             timeout: Duration::from_secs(300),
             wanted: Arc::new(vec![rendered]),
+            checks: HealthChecks::default(),
             kinds: [(kind(), Kind { resource, scope: Scope::Namespaced })].into(),
             changed: changed.then(|| (web(), at(now))).into_iter().collect(),
             failed: BTreeMap::new(),
