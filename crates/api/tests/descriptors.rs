@@ -20,8 +20,13 @@ fn reflection_knows_every_service_and_its_calls() {
     assert_eq!(
         calls,
         [
+            "lockstep.v1.Syncs/Acknowledge",
+            "lockstep.v1.Syncs/Diff",
             "lockstep.v1.Syncs/Get",
             "lockstep.v1.Syncs/List",
+            "lockstep.v1.Syncs/Plan",
+            "lockstep.v1.Syncs/Resume",
+            "lockstep.v1.Syncs/Suspend",
             "lockstep.v1.Syncs/Trigger",
             "lockstep.v1.Syncs/Watch",
             "lockstep.v1.Updates/Exchange",

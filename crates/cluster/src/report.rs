@@ -57,11 +57,26 @@ impl Cluster {
         labels: &BTreeMap<String, String>,
         annotations: &BTreeMap<String, String>,
     ) -> Result<(), CallError> {
-        let (requests, segment) = kind.one("annotate", namespace, name)?;
-        let body = json!({"metadata": {"uid": uid, "labels": labels, "annotations": annotations}});
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = json!({"metadata": {"labels": labels, "annotations": annotations}});
+        self.merge(kind, namespace, name, uid, FIELD_MANAGER, &patch).await
+    }
+
+    /// Merges `patch` into the object that has this uid, as this field manager; a conflict when another one has its name.
+    pub async fn merge(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        manager: &str,
+        patch: &Value,
+    ) -> Result<(), CallError> {
+        let (requests, segment) = kind.one("change", namespace, name)?;
+        let mut body = patch.clone();
+        body["metadata"]["uid"] = uid.into();
+        let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
         let request = requests.patch(&segment, &params, &Patch::Merge(body));
-        let call = Call::new("annotate", kind.target(namespace, name), request)?.accepting(METADATA);
+        let call = Call::new("change", kind.target(namespace, name), request)?.accepting(METADATA);
         self.call(&call).await.map(drop)
     }
 }

@@ -125,6 +125,27 @@ impl Repository {
         Ok(false)
     }
 
+    /// The commits of the branch at `head` whose ids begin with `digits`, over any parents; the search ends at the second.
+    ///
+    /// # Errors
+    /// When a commit on the way cannot be read.
+    pub fn matching(&self, head: CommitId, digits: &str) -> Result<Vec<CommitId>, RepositoryError> {
+        let digits = digits.to_ascii_lowercase();
+        let local = self.local();
+        let walk = local.rev_walk([head.0]).all().map_err(|error| self.unreadable(head, error))?;
+        let mut found = Vec::new();
+        for commit in walk {
+            let id = commit.map_err(|error| self.unreadable(head, error))?.id;
+            if id.to_hex().to_string().starts_with(&digits) {
+                found.push(CommitId(id));
+            }
+            if found.len() == 2 || (!found.is_empty() && digits.len() == 40) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     fn info(&self, local: &gix::Repository, id: CommitId) -> Result<CommitInfo, RepositoryError> {
         let commit = local.find_commit(id.0).map_err(|error| self.unreadable(id, error))?;
         let decoded = commit.decode().map_err(|error| self.unreadable(id, error))?;

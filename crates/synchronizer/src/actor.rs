@@ -24,7 +24,7 @@ mod setting;
 
 use backoff::Backoff;
 use memory::Memory;
-use setting::Setting;
+pub(crate) use setting::Setting;
 
 /// What all actors share.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub(crate) struct Actor {
 }
 
 /// What a turn of this Sync works with.
-fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dyn Objects>) -> Desk<'a> {
+pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dyn Objects>) -> Desk<'a> {
     Desk {
         ports: &common.ports,
         watches: &common.watches,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use lockstep_cluster::{Access, CallError, Reviews, User};
+use lockstep_cluster::{Access, CallError, Kind, Reviews, User};
 use lockstep_daemon::{Authenticate, Identity};
 use secrecy::SecretString;
 use tonic::{Request, Status};
@@ -14,13 +14,13 @@ use tonic::{Request, Status};
 /// What a caller wants with Syncs: the verb that a rule of the cluster has to allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// `Get`
+    /// `Get`, `Plan`, `Diff`
     Get,
     /// `List`
     List,
     /// `Watch`
     Watch,
-    /// `Trigger`
+    /// `Trigger`, `Suspend`, `Resume`, `Acknowledge`
     Update,
 }
 
@@ -43,6 +43,9 @@ pub(crate) trait Authorize: Send + Sync + 'static {
     /// # Errors
     /// `PERMISSION_DENIED`, or `UNAVAILABLE` where nobody can tell.
     async fn authorize(&self, caller: &Identity, verb: Verb, namespace: &str, name: &str) -> Result<(), Status>;
+
+    /// Whether the caller may read an object by themselves; `false` where nobody can tell.
+    async fn may_read(&self, caller: &Identity, kind: &Kind, namespace: &str, name: &str) -> bool;
 }
 
 /// Asks the API server by TokenReview and SubjectAccessReview.
@@ -85,6 +88,29 @@ impl Authorize for ClusterAuth {
         let message =
             format!("{} may not {} syncs.lockstep.dev {place}; a Role has to allow it", caller.name, access.verb);
         Err(Status::permission_denied(message))
+    }
+
+    async fn may_read(&self, caller: &Identity, kind: &Kind, namespace: &str, name: &str) -> bool {
+        let access = |name: &str| Access {
+            verb: Verb::Get.as_str().to_owned(),
+            group: kind.resource.group.clone(),
+            resource: kind.resource.plural.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let user = user(caller);
+        // Most who may read one may read all of the namespace, and that answer is remembered.
+        for name in ["", name] {
+            match self.0.may(&user, &access(name)).await {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "whether a caller may read an object is unknown; its values are masked");
+                    return false;
+                }
+            }
+        }
+        false
     }
 }
 

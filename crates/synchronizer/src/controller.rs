@@ -11,6 +11,7 @@ use crate::{
     actor::{Actor, Common},
     board::{Board, SyncKey},
     drift::Watches,
+    inspect::Inspector,
     mailbox::Mailboxes,
     ports::{News, Ports},
     resource::SyncObject,
@@ -42,13 +43,33 @@ pub(crate) struct Controller {
     board: Board,
     mailboxes: Arc<Mailboxes>,
     options: Options,
+    watches: Arc<Watches>,
 }
 
 impl Controller {
     /// A controller that has not begun. `mailboxes` are what the rest of the daemon nudges through.
     #[must_use]
     pub(crate) fn new(ports: Ports, board: Board, mailboxes: Arc<Mailboxes>, options: Options) -> Self {
-        Self { ports, board, mailboxes, options }
+        let watches = Arc::new(Watches::new(ports.cluster.clone(), mailboxes.clone()));
+        Self { ports, board, mailboxes, options, watches }
+    }
+
+    /// Looks at what the turns would do, with what the actors know.
+    #[must_use]
+    pub(crate) fn inspector(&self, shutdown: Shutdown) -> Inspector {
+        Inspector::new(self.common(shutdown))
+    }
+
+    fn common(&self, shutdown: Shutdown) -> Common {
+        Common {
+            ports: self.ports.clone(),
+            board: self.board.clone(),
+            mailboxes: self.mailboxes.clone(),
+            watches: self.watches.clone(),
+            concurrency: self.options.concurrency,
+            protected: Arc::new(self.options.protected.clone()),
+            shutdown,
+        }
     }
 
     /// Runs until the daemon stops; then waits for the turns in hand. `ready` is dropped when all Syncs are known.
@@ -56,16 +77,8 @@ impl Controller {
     /// # Errors
     /// A fault in an actor, or the end of the watch.
     pub(crate) async fn run(self, ready: ReadinessHandle, shutdown: Shutdown) -> Result<(), ControllerError> {
-        let watches = Arc::new(Watches::new(self.ports.cluster.clone(), self.mailboxes.clone()));
-        let common = Common {
-            ports: self.ports.clone(),
-            board: self.board,
-            mailboxes: self.mailboxes.clone(),
-            watches: watches.clone(),
-            concurrency: self.options.concurrency,
-            protected: Arc::new(self.options.protected),
-            shutdown: shutdown.clone(),
-        };
+        let common = self.common(shutdown.clone());
+        let watches = self.watches.clone();
         let mut actors = JoinSet::new();
         let mut syncs = self.ports.cluster.watch_syncs();
         let mut roll = Roll { ready: Some(ready), running: None };

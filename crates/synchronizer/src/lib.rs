@@ -22,6 +22,7 @@ mod dependencies;
 mod drift;
 mod events;
 mod fetch;
+pub mod inspect;
 mod mailbox;
 mod metrics;
 pub mod nudge;

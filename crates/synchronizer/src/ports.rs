@@ -54,6 +54,9 @@ pub trait Source: Send + Sync {
     /// The id of the folder at the Sync's path; `None` when the commit has nothing there.
     async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError>;
 
+    /// The commits at `head` and before it whose ids begin with these hex digits; two are enough to say "ambiguous".
+    async fn matching(&self, branch: &Branch, head: CommitId, digits: &str) -> Result<Vec<CommitId>, SourceError>;
+
     /// All files under the Sync's path.
     async fn files(&self, branch: &Branch, commit: CommitId) -> Result<Vec<TreeFile>, SourceError>;
 
@@ -120,6 +123,9 @@ pub trait Cluster: Send + Sync {
 
     /// Merges these labels and annotations into the Sync's.
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError>;
+
+    /// Merges what a person asks for into the Sync: its `spec.suspend`, an annotation.
+    async fn request(&self, sync: &SyncRef, patch: &Value) -> Result<(), ClusterError>;
 }
 
 /// The objects of the cluster, as one identity. Each call is bounded in time and sent again after transient failures.

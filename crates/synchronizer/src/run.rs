@@ -118,11 +118,12 @@ impl Synchronizer {
         let (namespaces, data) = (settings.namespaces.clone(), settings.data.clone());
         let ports = ports(cluster.clone(), namespaces, data, observer.clone(), queue, metrics);
         let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
-        let (source, nudges) = (ports.source.clone(), mailboxes.clone());
-        let service = SyncsService::new(board.clone(), nudges, source, auth.clone(), shutdown.clone());
-        let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(service.into_server());
         let options =
             controller::Options { concurrency: settings.concurrency, protected: protected(cluster.namespace()) };
+        let controller = Controller::new(ports, board, mailboxes.clone(), options);
+        let inspector = controller.inspector(shutdown.clone());
+        let service = SyncsService::new(inspector, mailboxes, auth.clone(), shutdown.clone());
+        let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(service.into_server());
         let ready = readiness.wait_for("the list of Syncs");
 
         tasks.spawn("admin", Policy::Critical, admin.serve(registry, readiness, shutdown.clone()));
@@ -130,7 +131,6 @@ impl Synchronizer {
         tasks.spawn("events", Policy::Optional, infallible(sender.run(shutdown.clone())));
         let health = observer.follow(cluster.clone(), shutdown.clone());
         tasks.spawn("health", Policy::Critical, infallible(health));
-        let controller = Controller::new(ports, board, mailboxes, options);
         tasks.spawn("controller", Policy::Critical, controller.run(ready, shutdown.clone()));
         if let Some(updates) = updates {
             tasks.spawn("updates", Policy::Optional, infallible(updates.run(shutdown.clone())));
@@ -196,7 +196,7 @@ fn instance() -> String {
 }
 
 /// What the daemon itself runs on, as it is shipped: never deleted, whatever Git says.
-fn protected(namespace: &str) -> BTreeSet<ObjectId> {
+pub(crate) fn protected(namespace: &str) -> BTreeSet<ObjectId> {
     let name = "lockstep-synchronizer";
     let rbac = "rbac.authorization.k8s.io";
     BTreeSet::from([

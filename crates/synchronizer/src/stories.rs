@@ -6,6 +6,25 @@ mod companions;
 mod drifts;
 mod git;
 mod keeping;
+mod looks;
 mod prunes;
 mod troubles;
 mod world;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use lockstep_daemon::Shutdown;
+
+use crate::{
+    board::Board,
+    controller::{Controller, Options},
+    inspect::Inspector,
+    ports::{Ports, Source},
+};
+
+/// An inspector of Syncs that only the board knows, over this repository.
+pub(crate) fn inspector(source: Arc<dyn Source>, board: Board, shutdown: Shutdown) -> Inspector {
+    let ports = Ports { source, ..world::World::new(serde_json::json!({})).ports() };
+    let options = Options { concurrency: 4, protected: BTreeSet::new() };
+    Controller::new(ports, board, Arc::default(), options).inspector(shutdown)
+}

@@ -50,7 +50,7 @@ pub(crate) struct Prepared {
     pub(crate) manifests: Manifests,
     pub(crate) plan: Plan,
     /// The kinds of the Sync, those of its past included, that are served now.
-    kinds: BTreeMap<GroupKind, Kind>,
+    pub(crate) kinds: BTreeMap<GroupKind, Kind>,
 }
 
 /// What a turn has done.

@@ -3,16 +3,21 @@
 mod api_server;
 mod repositories;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use lockstep_cluster::Cluster;
+use lockstep_manifest::ObjectId;
+use lockstep_plan::Health;
 
+use crate::board::{SyncKey, WorkloadState};
 use crate::events::EventQueue;
 use crate::metrics::Metrics;
-use crate::ports::{Clock, Happening, Observer, Ports, SyncRef, Witness};
+use crate::ports::{Clock, Enforced, Happening, Observer, Ports, Source, SyncRef, Witness};
 use api_server::ApiServer;
+pub(crate) use api_server::sync_kind;
 use repositories::Repositories;
 
 /// The ports on the cluster and on the clones under `data`.
@@ -31,6 +36,38 @@ pub(crate) fn ports(
         witness: Arc::new(Reporter { events, metrics }),
         clock: Arc::new(SystemClock),
     }
+}
+
+/// The ports for somebody who looks from outside of the daemon: nobody is told, and nobody's health is watched.
+pub(crate) fn looking_ports(cluster: Cluster, source: Arc<dyn Source>) -> Ports {
+    Ports {
+        source,
+        cluster: Arc::new(ApiServer::new(cluster, Vec::new())),
+        observer: Arc::new(Nobody),
+        witness: Arc::new(Nobody),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// Watches nothing and tells nobody.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn applied(&self, _: &SyncKey, _: &Enforced) {}
+
+    fn unhealthy(&self, _: &SyncKey) -> BTreeMap<ObjectId, Health> {
+        BTreeMap::new()
+    }
+
+    fn workloads(&self, _: &SyncKey) -> Vec<WorkloadState> {
+        Vec::new()
+    }
+
+    fn forget(&self, _: &SyncKey) {}
+}
+
+impl Witness for Nobody {
+    fn happened(&self, _: &SyncRef, _: &Happening) {}
 }
 
 /// The system's clock.

@@ -8,15 +8,18 @@ use lockstep_api::timestamp;
 use lockstep_api::v1::syncs_server::{Syncs, SyncsServer};
 use lockstep_api::v1::updates_server::{Updates, UpdatesServer};
 use lockstep_api::v1::{
-    ClusterEvent, Condition, Drift, GetRequest, Held, Image, ListImagesRequest, ListImagesResponse, ListRequest,
-    ListResponse, Objects, Outcome, RepositoryEvent, ScanRequest, ScanResponse, SyncState, TriggerRequest,
-    TriggerResponse, WatchRequest,
+    AcknowledgeRequest, AcknowledgeResponse, ClusterEvent, Condition, DiffRequest, DiffResponse, Drift, DriftField,
+    Extra, GetRequest, Held, Image, ListImagesRequest, ListImagesResponse, ListRequest, ListResponse, Objects, Outcome,
+    PlanRequest, PlanResponse, RepositoryEvent, ResumeRequest, ResumeResponse, ScanRequest, ScanResponse,
+    SuspendRequest, SuspendResponse, SyncState, TriggerRequest, TriggerResponse, Waiting, WatchRequest,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
+
+mod looks;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -83,8 +86,20 @@ fn state(namespace: &str, name: &str) -> SyncState {
         fetched_commit: COMMIT.to_owned(),
         applied_commit: if name == "new" { String::new() } else { COMMIT.to_owned() },
         applied_at: None,
-        objects: Some(Objects { total: 3, healthy: if name == "ready" { 3 } else { 2 }, drifted: 1, failed: 0 }),
-        held: (name == "held").then(|| Held { commit: COMMIT.to_owned(), would_prune: 42 }),
+        objects: Some(Objects {
+            total: 3,
+            healthy: if name == "ready" { 3 } else { 2 },
+            drifted: 1,
+            failed: 0,
+            extras: 2,
+            waiting: u32::from(name == "new"),
+        }),
+        held: (name == "held").then(|| Held {
+            commit: COMMIT.to_owned(),
+            would_prune: 42,
+            reason: "the commit would prune 42 of 50 objects, more than the Sync allows".to_owned(),
+            objects: vec!["ConfigMap/shop/a".to_owned(), "ConfigMap/shop/b".to_owned()],
+        }),
         conditions: vec![Condition {
             r#type: "Ready".to_owned(),
             status: status.to_owned(),
@@ -98,8 +113,28 @@ fn state(namespace: &str, name: &str) -> SyncState {
             manager: "kubectl-edit".to_owned(),
             at: Some(timestamp(1_767_225_600, 500_000_000)),
             repaired: true,
+            changes: vec![DriftField {
+                path: ".spec.replicas".to_owned(),
+                manager: "kubectl-edit".to_owned(),
+                at: Some(timestamp(1_767_225_600, 0)),
+                git: "3".to_owned(),
+            }],
         }],
         suspended: name == "suspended",
+        extras: vec![Extra {
+            object: "Deployment/shop/web".to_owned(),
+            path: ".metadata.annotations[\"note\"]".to_owned(),
+            manager: "k9s".to_owned(),
+            at: None,
+        }],
+        waiting: (name == "new")
+            .then(|| Waiting {
+                object: "Job/shop/migrate".to_owned(),
+                reason: "waits for Deployment/shop/db".to_owned(),
+            })
+            .into_iter()
+            .collect(),
+        ..SyncState::default()
     }
 }
 
@@ -150,6 +185,40 @@ impl Syncs for Fake {
         let WatchRequest { namespace, name } = request.into_inner();
         let now = tokio_stream::iter([Ok(state(&namespace, &name))]);
         Ok(Response::new(Box::pin(now.chain(tokio_stream::pending()))))
+    }
+
+    async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<PlanResponse>, Status> {
+        let PlanRequest { namespace, name, commit, dry_run, all } = request.get_ref().clone();
+        self.see(format!("Plan({namespace} {name} {commit} {dry_run} {all})"), &request);
+        looks::plan(&name, all).map(Response::new)
+    }
+
+    async fn diff(&self, request: Request<DiffRequest>) -> Result<Response<DiffResponse>, Status> {
+        let DiffRequest { namespace, name, commit } = request.get_ref().clone();
+        self.see(format!("Diff({namespace} {name} {commit})"), &request);
+        looks::diff(&name).map(Response::new)
+    }
+
+    async fn suspend(&self, request: Request<SuspendRequest>) -> Result<Response<SuspendResponse>, Status> {
+        let SuspendRequest { namespace, name } = request.get_ref().clone();
+        self.see(format!("Suspend({namespace} {name})"), &request);
+        let warning = if name == "managed" { "Flux (infra) manages this Sync" } else { "" };
+        Ok(Response::new(SuspendResponse { warning: warning.to_owned() }))
+    }
+
+    async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        let ResumeRequest { namespace, name } = request.get_ref().clone();
+        self.see(format!("Resume({namespace} {name})"), &request);
+        Ok(Response::new(ResumeResponse::default()))
+    }
+
+    async fn acknowledge(&self, request: Request<AcknowledgeRequest>) -> Result<Response<AcknowledgeResponse>, Status> {
+        let AcknowledgeRequest { namespace, name, commit } = request.get_ref().clone();
+        self.see(format!("Acknowledge({namespace} {name} {commit})"), &request);
+        match name.as_str() {
+            "held" => Ok(Response::new(AcknowledgeResponse { commit: COMMIT.to_owned(), would_prune: 42 })),
+            _ => Err(Status::failed_precondition("the Sync lockstep/ready holds no commit")),
+        }
     }
 }
 

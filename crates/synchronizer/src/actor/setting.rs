@@ -11,11 +11,11 @@ use crate::{
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     pub(super) sync: SyncRef,
     pub(super) generation: Option<i64>,
-    pub(super) spec: SyncSpec,
-    pub(super) branch: Branch,
+    pub(crate) spec: SyncSpec,
+    pub(crate) branch: Branch,
     pub(super) ownership: Ownership,
     pub(super) policy: SyncPolicy,
     pub(super) checks: HealthChecks,
@@ -26,7 +26,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    pub(super) fn of(key: &SyncKey, object: &SyncObject) -> Self {
+    pub(crate) fn of(key: &SyncKey, object: &SyncObject) -> Self {
         let spec = object.spec.clone();
         let policy = SyncPolicy {
             prune: if spec.prune.enabled { Pruning::Enabled } else { Pruning::Disabled },

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use lockstep_api::v1;
-use lockstep_api::v1::{Drift, Held, Objects, SyncState};
+use lockstep_api::v1::{Drift, DriftField, Extra, Held, Objects, Problem, SyncState, Waiting};
 use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::board::SyncSnapshot;
-use crate::resource::DriftSeen;
+use crate::resource::{DriftSeen, ExtraSeen, Failure, FieldSeen, HeldPrune, WaitingObject};
 
 /// A time as it is sent.
 pub(crate) fn proto_time(time: Timestamp) -> ProtoTimestamp {
@@ -46,11 +46,40 @@ pub(super) fn sync_state(snapshot: &SyncSnapshot) -> SyncState {
             healthy: counts.healthy,
             drifted: counts.drifted,
             failed: counts.failed,
+            extras: counts.extras,
+            waiting: counts.waiting,
         }),
-        held: status.held.as_ref().map(|held| Held { commit: held.commit.clone(), would_prune: held.would_prune }),
+        held: status.held.as_ref().map(held),
         conditions: status.conditions.iter().map(condition).collect(),
         drift: status.drift.iter().map(drift).collect(),
         suspended: snapshot.spec.suspend,
+        extras: status.extras.iter().map(extra).collect(),
+        waiting: status.waiting.iter().map(waiting).collect(),
+        failures: status.failures.iter().flat_map(|failures| &failures.first).map(problem).collect(),
+        failures_total: status.failures.as_ref().map_or(0, |failures| failures.total),
+    }
+}
+
+fn held(held: &HeldPrune) -> Held {
+    Held {
+        commit: held.commit.clone(),
+        would_prune: held.would_prune,
+        reason: held.reason.clone(),
+        objects: held.objects.clone(),
+    }
+}
+
+fn waiting(waiting: &WaitingObject) -> Waiting {
+    Waiting { object: waiting.object.clone(), reason: waiting.why.clone() }
+}
+
+/// What is wrong with an object or a file.
+pub(crate) fn problem(failure: &Failure) -> Problem {
+    Problem {
+        object: failure.object.clone(),
+        file: failure.file.clone(),
+        line: failure.line,
+        message: failure.message.clone(),
     }
 }
 
@@ -71,6 +100,25 @@ fn drift(drift: &DriftSeen) -> Drift {
         manager: drift.manager.clone(),
         at: Some(proto_time(drift.at.0)),
         repaired: drift.repaired,
+        changes: drift.fields.iter().map(field).collect(),
+    }
+}
+
+fn field(field: &FieldSeen) -> DriftField {
+    DriftField {
+        path: field.path.clone(),
+        manager: field.manager.clone(),
+        at: field.at.as_ref().map(|at| proto_time(at.0)),
+        git: field.git.clone(),
+    }
+}
+
+fn extra(extra: &ExtraSeen) -> Extra {
+    Extra {
+        object: extra.object.clone(),
+        path: extra.path.clone(),
+        manager: extra.manager.clone(),
+        at: extra.at.as_ref().map(|at| proto_time(at.0)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lockstep_api::v1::syncs_server::Syncs as _;
+use lockstep_cluster::Kind;
 use lockstep_daemon::Identity;
 use lockstep_repository::{BlobId, CommitId, TreeFile, TreeId};
 use serde_json::json;
@@ -12,7 +13,8 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::*;
-use crate::ports::{Branch, SourceError};
+use crate::board::Board;
+use crate::ports::{Branch, Source, SourceError};
 
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
@@ -32,6 +34,10 @@ impl Source for FakeBranch {
         let has = self.0.lock().unwrap().contains(&commit.to_string().as_str());
         let missing = SourceError { category: "object", message: "missing".into(), transient: false };
         if has { Ok(None) } else { Err(missing) }
+    }
+
+    async fn matching(&self, _: &Branch, head: CommitId, _: &str) -> Result<Vec<CommitId>, SourceError> {
+        Ok(vec![head])
     }
 
     async fn files(&self, _: &Branch, _: CommitId) -> Result<Vec<TreeFile>, SourceError> {
@@ -67,6 +73,10 @@ impl Authorize for OnlyLockstep {
         assert_eq!(caller.name, "alice");
         if namespace == "lockstep" { Ok(()) } else { Err(Status::permission_denied("no")) }
     }
+
+    async fn may_read(&self, _: &Identity, _: &Kind, _: &str, _: &str) -> bool {
+        false
+    }
 }
 
 struct Bed {
@@ -82,8 +92,8 @@ impl Bed {
         let (board, shutdown) = (Board::default(), Shutdown::new());
         let branch = Arc::new(FakeBranch(Mutex::new(vec![head])));
         let nudged = Arc::new(Nudged::default());
-        let service =
-            SyncsService::new(board.clone(), nudged.clone(), branch.clone(), Arc::new(OnlyLockstep), shutdown.clone());
+        let inspector = crate::stories::inspector(branch.clone(), board.clone(), shutdown.clone());
+        let service = SyncsService::new(inspector, nudged.clone(), Arc::new(OnlyLockstep), shutdown.clone());
         Self { service, board, branch, nudged, shutdown }
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use lockstep_api::v1::Outcome;
 use lockstep_repository::CommitId;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::SyncsService;
+use super::refusal::{Reason, refusal, unreadable};
 use crate::board::{SyncKey, SyncSnapshot};
 use crate::nudge::Nudge;
-use crate::ports::{Branch, SourceError};
+use crate::ports::Branch;
 
 /// Starts a turn and waits for the head of the branch, which must hold `commit` if one is given. `turns` is how many
 /// turns had ended before. The caller bounds the time.
@@ -19,13 +20,14 @@ pub(super) async fn wait(
     commit: Option<CommitId>,
     turns: u64,
 ) -> Result<(Arc<SyncSnapshot>, Outcome), Status> {
-    let mut board = service.board.subscribe();
+    let mut board = service.inspector.board().subscribe();
     let mut looked_at = turns;
     let mut target = head(service, key, commit).await?;
     service.nudges.nudge(key, Nudge::Fetch);
     loop {
         let snapshot = board.borrow_and_update().get(key).cloned();
-        let snapshot = snapshot.ok_or_else(|| Status::not_found(format!("the Sync {key} was deleted")))?;
+        let snapshot = snapshot
+            .ok_or_else(|| refusal(Code::NotFound, Reason::SyncUnknown, format!("the Sync {key} was deleted")))?;
         if snapshot.spec.suspend {
             return Ok((snapshot, Outcome::Suspended));
         }
@@ -38,7 +40,7 @@ pub(super) async fn wait(
         {
             return Ok((snapshot, outcome));
         }
-        board.changed().await.map_err(|_| Status::unavailable("the synchronizer is stopping; ask again"))?;
+        board.changed().await.map_err(|_| super::stopping())?;
     }
 }
 
@@ -46,17 +48,12 @@ pub(super) async fn wait(
 async fn head(service: &SyncsService, key: &SyncKey, commit: Option<CommitId>) -> Result<Option<CommitId>, Status> {
     let source = service.known(key)?.spec.source.clone();
     let branch = Branch { namespace: key.namespace.clone(), source };
-    let head = service.source.fetch(&branch).await.map_err(|error| unreadable(&error))?;
+    let head = service.inspector.source().fetch(&branch).await.map_err(|error| unreadable(&error))?;
     Ok(match commit {
         // The clone holds what the branch held: then the head is that commit or a later one.
-        Some(commit) if commit != head && service.source.tree(&branch, commit).await.is_err() => None,
+        Some(commit) if commit != head && service.inspector.source().tree(&branch, commit).await.is_err() => None,
         _ => Some(head),
     })
-}
-
-fn unreadable(error: &SourceError) -> Status {
-    let message = format!("the branch cannot be read: {error}");
-    if error.transient { Status::unavailable(message) } else { Status::failed_precondition(message) }
 }
 
 /// Whether a turn that knew this head has ended. The turn that was under way when we asked may not have known it; the one

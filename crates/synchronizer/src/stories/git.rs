@@ -89,6 +89,12 @@ impl Source for Git {
         Ok((!files.is_empty()).then(|| id(files).parse().unwrap()))
     }
 
+    async fn matching(&self, _: &Branch, head: CommitId, digits: &str) -> Result<Vec<CommitId>, SourceError> {
+        let state = self.state.lock().unwrap();
+        assert_eq!(state.head, Some(head));
+        Ok(state.commits.keys().filter(|commit| commit.to_string().starts_with(digits)).copied().collect())
+    }
+
     async fn files(&self, branch: &Branch, commit: CommitId) -> Result<Vec<TreeFile>, SourceError> {
         let state = self.state.lock().unwrap();
         let file = |(path, text): (&String, &String)| TreeFile {

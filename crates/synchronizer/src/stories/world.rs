@@ -21,6 +21,7 @@ use super::{
 use crate::{
     board::{Board, SyncKey, WorkloadState},
     controller::{Controller, Options},
+    inspect::Inspector,
     mailbox::Mailboxes,
     nudge::{Nudge, Nudges as _},
     ports::{Clock, Enforced, Happening, Observer, Ports, SyncRef, Witness},
@@ -33,8 +34,9 @@ pub(super) struct World {
     pub(super) health: Arc<Doctor>,
     pub(super) witness: Arc<Chronicle>,
     pub(super) board: Board,
-    mailboxes: Arc<Mailboxes>,
-    shutdown: Shutdown,
+    pub(super) mailboxes: Arc<Mailboxes>,
+    pub(super) shutdown: Shutdown,
+    pub(super) inspector: Option<Inspector>,
     running: JoinSet<()>,
 }
 
@@ -104,6 +106,7 @@ impl World {
             board: Board::default(),
             mailboxes: Arc::default(),
             shutdown: Shutdown::new(),
+            inspector: None,
             running: JoinSet::new(),
         }
     }
@@ -127,15 +130,18 @@ impl World {
         self.git.commit(&files)
     }
 
-    pub(super) fn start(&mut self) {
-        let cluster = Arc::new(Account::daemon(&self.api));
-        let ports = Ports {
+    pub(super) fn ports(&self) -> Ports {
+        Ports {
             source: self.git.clone(),
-            cluster,
+            cluster: Arc::new(Account::daemon(&self.api)),
             observer: self.health.clone(),
             witness: self.witness.clone(),
             clock: Arc::new(Sundial),
-        };
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let ports = self.ports();
         self.mailboxes = Arc::default();
         self.board = Board::default();
         self.shutdown = Shutdown::new();
@@ -143,6 +149,7 @@ impl World {
         let controller = Controller::new(ports, self.board.clone(), self.mailboxes.clone(), options);
         let ready = Readiness::new().wait_for("syncs");
         let shutdown = self.shutdown.clone();
+        self.inspector = Some(controller.inspector(shutdown.clone()));
         self.running.spawn(async move { controller.run(ready, shutdown).await.unwrap() });
     }
 

@@ -45,7 +45,11 @@ impl ApiServer {
     }
 }
 
-fn sync_kind() -> Kind {
+/// The field manager of what people ask for through the API: it tells them apart from what the daemon does by itself.
+const REQUESTER: &str = "lockstep-api";
+
+/// The kind of the Syncs.
+pub(crate) fn sync_kind() -> Kind {
     Kind { resource: ApiResource::erase::<SyncObject>(&()), scope: Scope::Namespaced }
 }
 
@@ -94,6 +98,11 @@ impl ports::Cluster for ApiServer {
         let ParentMetadata { labels, annotations } = parent;
         let kind = sync_kind();
         Ok(self.cluster.annotate(&kind, &key.namespace, &key.name, &sync.uid, labels, annotations).await?)
+    }
+
+    async fn request(&self, sync: &SyncRef, patch: &Value) -> Result<(), ClusterError> {
+        let key = &sync.key;
+        Ok(self.cluster.merge(&sync_kind(), &key.namespace, &key.name, &sync.uid, REQUESTER, patch).await?)
     }
 }
 

@@ -189,6 +189,11 @@ impl Source for Repositories {
         reading(self.clone_of(branch)?, |_| false, read).await
     }
 
+    async fn matching(&self, branch: &Branch, head: CommitId, digits: &str) -> Result<Vec<CommitId>, SourceError> {
+        let digits = digits.to_owned();
+        reading(self.clone_of(branch)?, |_| true, move |repository| repository.matching(head, &digits)).await
+    }
+
     async fn files(&self, branch: &Branch, commit: CommitId) -> Result<Vec<TreeFile>, SourceError> {
         let path = branch.source.path.clone();
         let has_commit = move |repository: &Repository| repository.tree_id(commit, "").is_ok();

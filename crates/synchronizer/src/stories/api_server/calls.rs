@@ -99,6 +99,18 @@ impl Cluster for Account {
         state.announce_sync(name);
         Ok(())
     }
+
+    async fn request(&self, sync: &SyncRef, patch: &Value) -> Result<(), ClusterError> {
+        let mut state = self.server.state();
+        state.call(format!("request {patch}"))?;
+        let object = state.syncs.get_mut(&sync.key.name).unwrap();
+        assert_eq!(object.metadata.uid.as_ref(), Some(&sync.uid));
+        let merged = fields::merged(&serde_json::to_value(&*object).unwrap(), patch, &json!({}));
+        *object = serde_json::from_value(merged).unwrap();
+        object.metadata.generation = object.metadata.generation.map(|generation| generation + 1);
+        state.announce_sync(&sync.key.name);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -138,11 +150,11 @@ impl Objects for Account {
         Ok(Applied { live: state.objects[&id].live(&id), created: false })
     }
 
-    async fn dry_run(&self, target: &Target, _: &Body) -> Result<LiveMetadata, ClusterError> {
+    async fn dry_run(&self, target: &Target, body: &Body) -> Result<LiveMetadata, ClusterError> {
         let id = id(target);
         let mut state = self.server.state();
         state.call(self.line("dry-run", &id.short()))?;
-        Ok(state.objects[&id].live(&id))
+        Ok(state.live(&id).unwrap_or_else(|| LiveMetadata::from_object(id, &body.value())))
     }
 
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError> {
