@@ -117,6 +117,24 @@ fn pods_that_cannot_start() {
     check(pod(evicted), Status::Failed, "Evicted", "The node was low on memory.");
 }
 
+/// The words of the kubelet (pkg/kubelet/images, kuberuntime), the scheduler and the ReplicaSet controller.
+#[test]
+fn failures_say_what_was_the_matter() {
+    let ended = json!({"terminated": {"reason": "OOMKilled", "exitCode": 137, "message": "heap is full\n"}});
+    let message = "back-off 40s; it last ended with OOMKilled, exit code 137: heap is full";
+    for list in ["containerStatuses", "initContainerStatuses"] {
+        let mut status = waiting(list, "CrashLoopBackOff", "back-off 40s");
+        status[list][0]["lastState"] = ended.clone();
+        let pod = json!({"metadata": {"name": "web-1"}, "status": status});
+        let failure = pods_failure(&[pod]).unwrap();
+        assert_eq!((failure.container.as_str(), failure.message.as_str()), ("app", message), "{list}");
+    }
+    let quota = json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"web-1\" is forbidden: exceeded quota: small"}]});
+    let message = "Pods cannot be created: pods \"web-1\" is forbidden: exceeded quota: small";
+    check(object("apps/v1", "Deployment", json!({}), quota), Status::InProgress, "ReplicaFailure", message);
+}
+
 #[test]
 fn a_pod_has_fifteen_seconds_to_find_a_node() {
     let scheduled = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",

@@ -27,6 +27,9 @@ const CANNOT_START: [&str; 9] = [
 /// Reasons of a failed pod that speak of its node and not of what it runs.
 const FAULT_OF_THE_NODE: [&str; 6] = ["Evicted", "NodeLost", "NodeShutdown", "NodeAffinity", "Shutdown", "Terminated"];
 
+/// A container may leave four kilobytes.
+const LAST_WORDS: usize = 200;
+
 const CRASH_LOOP: &str = "CrashLoopBackOff";
 
 /// Whose fault a pod's failure is.
@@ -89,7 +92,7 @@ fn pod_failure(pod: &Value) -> Option<PodFailure> {
         return Some(failure(&container, &reason, &message, trouble));
     }
     if let Some(stuck) = stuck_container(pod) {
-        return Some(failure(stuck.name, stuck.reason, stuck.message, Trouble::Failed));
+        return Some(failure(stuck.name, stuck.reason, &stuck.message, Trouble::Failed));
     }
     let unscheduled = unschedulable(&conditions)?;
     Some(failure("", unscheduled.reason, unscheduled.message, Trouble::Inconclusive))
@@ -142,7 +145,7 @@ fn unschedulable<'a>(conditions: &'a [Condition<'a>]) -> Option<&'a Condition<'a
 struct StuckContainer<'a> {
     name: &'a str,
     reason: &'a str,
-    message: &'a str,
+    message: String,
 }
 
 /// The first container, init containers first, that waits for something that will not come by itself.
@@ -153,14 +156,26 @@ fn stuck_container(pod: &Value) -> Option<StuckContainer<'_>> {
         (reason == CRASH_LOOP || CANNOT_START.contains(&reason)).then(|| StuckContainer {
             name: text(container, "/name").unwrap_or_default(),
             reason,
-            message: text(container, "/state/waiting/message").unwrap_or_default(),
+            message: with_last_end(container, text(container, "/state/waiting/message").unwrap_or_default()),
         })
     })
 }
 
+/// What the kubelet says, and how the container ended last: out of memory, or with its own last words.
+fn with_last_end(container: &Value, message: &str) -> String {
+    let Some(reason) = text(container, "/lastState/terminated/reason") else { return message.to_owned() };
+    let code = container.pointer("/lastState/terminated/exitCode").and_then(Value::as_i64).unwrap_or_default();
+    let end = format!("it last ended with {reason}, exit code {code}");
+    let end = match text(container, "/lastState/terminated/message") {
+        Some(words) => format!("{end}: {}", words.trim().chars().take(LAST_WORDS).collect::<String>()),
+        None => end,
+    };
+    if message.is_empty() { end } else { format!("{message}; {end}") }
+}
+
 fn stuck(pod: &Value) -> Option<Health> {
     let container = stuck_container(pod)?;
-    let or = |own: String| if container.message.is_empty() { own } else { container.message.to_owned() };
+    let or = |own: String| if container.message.is_empty() { own } else { container.message.clone() };
     if container.reason != CRASH_LOOP {
         let message = or(format!("Container {} cannot start: {}", container.name, container.reason));
         return Some(Health::failed(container.reason, message));
@@ -175,7 +190,7 @@ fn stuck(pod: &Value) -> Option<Health> {
     } else {
         super::workloads::with_detail(
             &format!("Containers in CrashLoop state: {}", looping.join(",")),
-            container.message,
+            &container.message,
         )
     };
     Some(Health::failed("ContainerCrashLooping", message))

@@ -46,7 +46,15 @@ pub(super) fn deployment(subject: &Subject<'_>) -> Assessed {
         .or_else(|| lacking("LessReady", "Ready", count(object, "/status/readyReplicas"), wanted))
         .or_else(|| (!progressing).then(|| Health::in_progress("ReplicaSetNotAvailable", "ReplicaSet not Available")))
         .or_else(|| (!available).then(|| Health::in_progress("DeploymentNotAvailable", "Deployment not Available")));
-    Ok(unready.unwrap_or_else(|| Health::current(format!("Deployment is available. Replicas: {replicas}"))))
+    // Beyond kstatus: quota and admission have their words here, and no pod that could tell.
+    let refused = conditions::find(subject.conditions, "ReplicaFailure").filter(|failure| failure.is_true());
+    Ok(match (unready, refused) {
+        (Some(_), Some(refused)) => {
+            Health::in_progress("ReplicaFailure", with_detail("Pods cannot be created", refused.message))
+        }
+        (Some(unready), None) => unready,
+        (None, _) => Health::current(format!("Deployment is available. Replicas: {replicas}")),
+    })
 }
 
 /// Beyond kstatus: with OnDelete the pods must still be there and ready (only their revision is the user's business), and
