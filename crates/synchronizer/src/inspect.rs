@@ -170,7 +170,7 @@ impl Inspector {
         let place = self.places.acquire().await.map_err(|_| InspectError::Stopping)?;
         let commit = self.commit(&setting.branch, commit).await?;
         let account = setting.spec.service_account_name.as_deref();
-        let objects = self.cluster().objects(&setting.branch.namespace, account).map_err(InspectError::Cluster)?;
+        let objects = self.cluster().objects(&setting.sync.key, account).map_err(InspectError::Cluster)?;
         let desk = desk(&self.common, setting, objects);
         let prepared = match prepare(&desk, commit, None, &Record::of(object)).await {
             Ok(prepared) => Ok(prepared),

@@ -12,7 +12,7 @@ use crate::{
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting {
-    pub(super) sync: SyncRef,
+    pub(crate) sync: SyncRef,
     pub(super) generation: Option<i64>,
     pub(crate) spec: SyncSpec,
     pub(crate) branch: Branch,
