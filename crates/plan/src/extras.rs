@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::cover::{ListNode, match_items};
 use crate::fieldset::{unite, without};
 use crate::live::{LiveMetadata, ManagedFields, is_own};
+use crate::render::Rendered;
 
 /// The names under which tools for people write: a name, or its beginning and a star.
 const HUMANS: [&str; 13] = [
@@ -63,9 +64,22 @@ pub struct Extra {
     pub time: Option<String>,
 }
 
-/// The fields that people added to an object and that Git does not have; those at `ignored` (JSON pointers) are nobody's
-/// business. Writes through a subresource, such as `kubectl scale`, are meant to be made by hand and do not count.
-pub fn extras(rendered: &Value, live: &LiveMetadata, human: &HumanManagers, ignored: &BTreeSet<String>) -> Vec<Extra> {
+/// The fields that people added to an object and that Git neither has nor leaves to others. Writes through a subresource,
+/// such as `kubectl scale`, are meant to be made by hand and do not count.
+pub fn extras(rendered: &Rendered, live: &LiveMetadata, human: &HumanManagers) -> Vec<Extra> {
+    // Most objects have no such entry, and need no body to be read.
+    if !live.managed_fields.iter().any(|entry| is_by_hand(entry, human)) {
+        return Vec::new();
+    }
+    found(&rendered.body.value(), live, human, &ignored(rendered))
+}
+
+/// The fields that Git leaves to others, as JSON pointers.
+fn ignored(rendered: &Rendered) -> BTreeSet<String> {
+    rendered.ignored().collect()
+}
+
+fn found(rendered: &Value, live: &LiveMetadata, human: &HumanManagers, ignored: &BTreeSet<String>) -> Vec<Extra> {
     let own = live.own_entry().map(|own| &own.fields);
     let mut all = Vec::new();
     for entry in live.managed_fields.iter().filter(|entry| is_by_hand(entry, human)) {
@@ -81,7 +95,14 @@ pub fn extras(rendered: &Value, live: &LiveMetadata, human: &HumanManagers, igno
 
 /// The list of managed fields in which those fields are ours instead of a person's, so that the next apply removes them.
 /// It is to be written with the resource version that it was read at. `None` when there is nothing to remove.
-pub fn claim_extras(
+pub fn claim_extras(rendered: &Rendered, live: &LiveMetadata, human: &HumanManagers) -> Option<Vec<ManagedFields>> {
+    if !live.managed_fields.iter().any(|entry| is_by_hand(entry, human)) {
+        return None;
+    }
+    claimed(&rendered.body.value(), live, human, &ignored(rendered))
+}
+
+fn claimed(
     rendered: &Value,
     live: &LiveMetadata,
     human: &HumanManagers,

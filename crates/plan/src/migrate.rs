@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cover::ListNode;
 use crate::fieldset::{remove, unite, without};
 use crate::live::{FIELD_MANAGER, LiveMetadata, ManagedFields, is_own};
+use crate::render::Rendered;
 
 /// What `kubectl apply` without `--server-side` writes, and the annotation by which its entry can be told under any name.
 const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
@@ -67,11 +68,16 @@ fn without_shared(mut entry: ManagedFields, own: &ManagedFields) -> Option<Manag
     Some(entry)
 }
 
-/// The list with which an apply that leaves out these fields (JSON pointers into `git`, the object as Git has it) does not
-/// remove them: our entry lets go of them, and their values stay as they are.
+/// The list with which an apply does not remove the fields that Git leaves to others from now on: our entry lets go of
+/// them, and their values stay as they are.
 ///
 /// Without it, a Deployment whose replicas an autoscaler takes over would be scaled to one.
-pub fn let_go<'p>(
+pub fn let_go(rendered: &Rendered, live: &LiveMetadata) -> Option<Vec<ManagedFields>> {
+    let ignored: Vec<String> = rendered.ignored().collect();
+    without_fields(live, &rendered.object.value, ignored.iter().map(String::as_str))
+}
+
+fn without_fields<'p>(
     live: &LiveMetadata,
     git: &Value,
     ignored: impl IntoIterator<Item = &'p str>,

@@ -55,6 +55,12 @@ impl Rendered {
     pub fn apply_mode(&self) -> ApplyMode {
         self.instructions.as_ref().map_or(ApplyMode::Always, |instructions| instructions.apply)
     }
+
+    /// The fields that Git leaves to others, as JSON pointers into the object as Git has it.
+    pub(crate) fn ignored(&self) -> impl Iterator<Item = String> {
+        let fields = self.instructions.iter().flat_map(|instructions| &instructions.ignore_fields);
+        fields.filter_map(|field| field.in_object(&self.object.value))
+    }
 }
 
 /// Set by the API server, never by Git: they are refused there or not kept.

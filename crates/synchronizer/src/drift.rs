@@ -40,23 +40,23 @@ pub(crate) enum Drifted {
 }
 
 impl Drifted {
-    /// The paths of the fields.
-    pub(crate) fn fields(&self) -> Vec<String> {
+    /// The fields, and who has them.
+    pub(crate) fn fields(&self) -> Vec<FieldLoss> {
         match self {
             Self::Gone => Vec::new(),
-            Self::Fields(fields) | Self::Doubtful(fields) => fields.iter().map(|loss| loss.path.clone()).collect(),
+            Self::Fields(fields) | Self::Doubtful(fields) => fields.clone(),
         }
     }
+}
 
-    /// Who has them; the first who is known.
-    pub(crate) fn manager(&self) -> String {
-        match self {
-            Self::Gone => String::new(),
-            Self::Fields(fields) | Self::Doubtful(fields) => {
-                fields.iter().find_map(|loss| loss.manager.clone()).unwrap_or_default()
-            }
-        }
-    }
+/// Where the fields are.
+pub(crate) fn paths(fields: &[FieldLoss]) -> Vec<&str> {
+    fields.iter().map(|loss| loss.path.as_str()).collect()
+}
+
+/// Who has the first of the fields of which that is known; empty when unknown.
+pub(crate) fn manager(fields: &[FieldLoss]) -> String {
+    fields.iter().find_map(|loss| loss.manager.clone()).unwrap_or_default()
 }
 
 /// All objects with our label, and what the Syncs want of them.

@@ -8,8 +8,10 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 use lockstep_cluster::{Events, Notice, Severity};
 use lockstep_daemon::Shutdown;
+use lockstep_plan::FieldLoss;
 use tokio::sync::mpsc;
 
+use crate::drift::manager;
 use crate::ports::{Happening, SyncRef};
 use crate::resource::SyncObject;
 
@@ -108,20 +110,25 @@ fn notice(happening: &Happening) -> Option<Notice> {
             );
             (Warning, "PruneHeld", "Prune", note)
         }
-        Happening::Drifted { object, fields, manager, repaired } => {
-            let what =
-                if fields.is_empty() { "was deleted".to_owned() } else { format!("changed at {}", named(fields)) };
+        Happening::Drifted { object, fields, repaired } => {
+            let manager = manager(fields);
+            let what = if fields.is_empty() {
+                "was deleted".to_owned()
+            } else {
+                format!("changed at {}", named(&with_git(fields)))
+            };
             let who = if manager.is_empty() { String::new() } else { format!(" by {manager}") };
             match repaired {
                 true => (Normal, "DriftRepaired", "Repair", format!("{object} {what}{who}, and changed back")),
                 false => (Warning, "DriftSeen", "Repair", format!("{object} {what}{who}")),
             }
         }
-        Happening::Fighting { object, manager, fields, pause } => {
-            let who = if manager.is_empty() { "somebody" } else { manager };
+        Happening::Fighting { object, fields, pause } => {
+            let manager = manager(fields);
+            let who = if manager.is_empty() { "somebody" } else { &manager };
             let note = format!(
                 "{who} changes {object} at {} as often as it is changed back; the next repair waits {pause:?}. Let one of the two own the field",
-                named(fields)
+                named(&with_git(fields))
             );
             (Warning, "Fighting", "Repair", note)
         }
@@ -160,6 +167,11 @@ fn short(commit: &str) -> &str {
 
 fn count(objects: &[String]) -> String {
     if let [_] = objects { "1 object".to_owned() } else { format!("{} objects", objects.len()) }
+}
+
+/// Each field, and what Git says.
+fn with_git(fields: &[FieldLoss]) -> Vec<String> {
+    fields.iter().map(|loss| format!("{} (Git says {})", loss.path, loss.git)).collect()
 }
 
 /// The first few, and how many more there are.

@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::board::{Board, SyncSnapshot};
+use crate::drift::manager;
 use crate::ports::{Happening, SyncRef};
 
 /// From a turn that found nothing to one that waited for definitions.
@@ -40,6 +41,7 @@ struct OfFetch {
 struct OfDrift {
     namespace: String,
     name: String,
+    manager: String,
     repaired: &'static str,
 }
 
@@ -92,9 +94,10 @@ impl Metrics {
             Happening::Pruned { objects, .. } => {
                 self.prunes.get_or_create(&OfSync { namespace, name }).inc_by(objects.len() as u64);
             }
-            Happening::Drifted { repaired, .. } => {
+            Happening::Drifted { fields, repaired, .. } => {
                 let repaired = if *repaired { "true" } else { "false" };
-                self.drifts.get_or_create(&OfDrift { namespace, name, repaired }).inc();
+                let manager = manager(fields);
+                self.drifts.get_or_create(&OfDrift { namespace, name, manager, repaired }).inc();
             }
             Happening::Fighting { .. } => {
                 self.fights.get_or_create(&OfSync { namespace, name }).inc();
@@ -133,9 +136,22 @@ impl Collector for BoardState {
                 ("healthy", counts.healthy),
                 ("drifted", counts.drifted),
                 ("failed", counts.failed),
+                ("waiting", counts.waiting),
+                ("extras", counts.extras),
             ];
             for (state, count) in states {
                 gauge(&mut objects, &with_sync(snapshot, &[("state", state)]), f64::from(count))?;
+            }
+        }
+        let mut fighting =
+            family(&mut encoder, "fighting", "Fields that another hand takes as often as they are changed back")?;
+        for snapshot in &all {
+            for fight in &snapshot.status.fights {
+                for field in &fight.fields {
+                    let labels =
+                        [("object", fight.object.as_str()), ("manager", fight.manager.as_str()), ("field", field)];
+                    gauge(&mut fighting, &with_sync(snapshot, &labels), 1.0)?;
+                }
             }
         }
         let help = "When a commit was last applied without an error, in seconds since 1970";

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Body, Class, GroupKind, Health, HealthChecks, HoldReason, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
+    Body, Class, FieldLoss, GroupKind, Health, HealthChecks, HoldReason, LiveMetadata, ManagedFields, ParentMetadata,
+    Rendered,
 };
 use lockstep_repository::{BlobId, CommitId, RepositoryError, TreeFile, TreeId};
 use serde_json::Value;
@@ -344,10 +345,8 @@ pub enum Happening {
     Drifted {
         /// `Kind/namespace/name`.
         object: String,
-        /// Paths of the fields; none when the object was deleted.
-        fields: Vec<String>,
-        /// The field manager that took them; empty when unknown.
-        manager: String,
+        /// The fields, who has them and what Git says; none when the object was deleted.
+        fields: Vec<FieldLoss>,
         /// Whether it was changed back; otherwise it is only reported.
         repaired: bool,
     },
@@ -355,10 +354,8 @@ pub enum Happening {
     Fighting {
         /// `Kind/namespace/name`.
         object: String,
-        /// The field manager on the other side; empty when unknown.
-        manager: String,
-        /// The fields.
-        fields: Vec<String>,
+        /// The fields, and who takes them.
+        fields: Vec<FieldLoss>,
         /// Until the next repair.
         pause: Duration,
     },

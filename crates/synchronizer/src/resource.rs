@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 mod status;
 
 pub use status::{
-    CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, HeldPrune, ObjectCounts, SyncStatus, WaitingObject,
+    CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, FightSeen, HeldPrune, ObjectCounts, SyncStatus,
+    WaitingObject,
 };
 
 /// Go's way to write a duration, without parts of seconds.

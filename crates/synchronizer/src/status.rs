@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{GroupKind, Health, Held, Rendered, Status, Withheld};
+use lockstep_plan::{FieldLoss, GroupKind, Health, Held, Rendered, Status, Withheld};
 
 use crate::{
     board::{At, SyncKey},
     dependencies::Wait,
+    drift::{manager, paths},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
-    resource::{CommitAt, DriftSeen, Failure, Failures, HeldPrune, ObjectCounts, SyncStatus, WaitingObject},
+    resource::{CommitAt, DriftSeen, Failure, Failures, FightSeen, HeldPrune, ObjectCounts, SyncStatus, WaitingObject},
 };
 
 mod conditions;
@@ -62,6 +63,8 @@ pub(crate) struct Picture<'a> {
     /// Objects that differ now, by other hands.
     pub(crate) drifted: usize,
     pub(crate) drift: &'a [DriftSeen],
+    /// What others keep taking back, and whose fields they are.
+    pub(crate) fights: BTreeMap<ObjectId, Vec<FieldLoss>>,
 }
 
 /// The status, with the times of conditions that did not change taken from `previous`.
@@ -81,6 +84,7 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
         conditions: conditions(picture, &failures, &previous.conditions),
         waiting: picture.waiting.iter().take(SHOWN).map(waiting).collect(),
         drift: picture.drift.to_vec(),
+        fights: picture.fights.iter().take(SHOWN).map(fight).collect(),
         extras: Vec::new(),
         failures: (!failures.is_empty()).then(|| Failures {
             total: number(failures.len()),
@@ -91,6 +95,11 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
 
 fn commit_at(at: &At) -> CommitAt {
     CommitAt { commit: at.commit.clone(), at: Time(at.at) }
+}
+
+fn fight((id, fields): (&ObjectId, &Vec<FieldLoss>)) -> FightSeen {
+    let fields_shown = paths(fields).into_iter().take(SHOWN).map(str::to_owned).collect();
+    FightSeen { object: id.short(), manager: manager(fields), fields: fields_shown }
 }
 
 fn waiting((id, why): (&ObjectId, &String)) -> WaitingObject {

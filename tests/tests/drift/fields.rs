@@ -1,7 +1,5 @@
 //! Managed fields that are rewritten: what the server makes of our lists.
 
-use std::collections::BTreeSet;
-
 use lockstep_plan::{
     Body, Cover, HumanManagers, claim_extras, extras, is_autoscaled, let_go, migrate, without_replicas,
 };
@@ -94,17 +92,25 @@ async fn leftovers_keep_nothing_alive() {
 }
 
 #[tokio::test]
-async fn replicas_survive_when_they_are_let_go() {
+async fn fields_that_git_leaves_to_others_keep_their_values() {
     let stand = stand("handover", DEPLOYMENT).await;
-    let applied = stand.apply().await;
-    let ignored = without_replicas(&stand.rendered.body.value());
-    let list = let_go(&applied.live, &stand.rendered.object.value, ["/spec/replicas"]);
-    stand.set_managed_fields(&stand.live().await, list).await;
-    stand.apply_body(&Body::of(&ignored)).await;
-    assert_eq!(stand.value().await["spec"]["replicas"], 4);
+    stand.apply().await;
+    let mut value = stand.rendered.object.value.clone();
+    let container = "/spec/template/spec/containers";
+    let fields = format!("/spec/replicas,{container}/[name=web]/imagePullPolicy,{container}/0/image");
+    value["metadata"]["annotations"] = json!({"lockstep.dev/ignore-fields": fields});
+    let ignoring = Stand::of(&stand.cluster, stand.kind.clone(), &value.to_string());
+    let live = stand.live().await;
+    stand.set_managed_fields(&live, let_go(&ignoring.rendered, &live)).await;
+    let applied = ignoring.apply().await;
+    assert_eq!(let_go(&ignoring.rendered, &applied.live), None);
+    let now = stand.value().await;
+    assert_eq!(now["spec"]["replicas"], 4);
+    assert_eq!(now["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/web:1");
+    assert_eq!(ignoring.cover().await, Cover::Covered);
     // Without it they would be set to the default.
     stand.apply().await;
-    stand.apply_body(&Body::of(&ignored)).await;
+    ignoring.apply_body(&Body::of(&without_replicas(&stand.rendered.body.value()))).await;
     assert_eq!(stand.value().await["spec"]["replicas"], 1);
 }
 
@@ -139,11 +145,11 @@ async fn extras_are_told_and_removed_when_they_are_claimed() {
     object.metadata.labels.get_or_insert_default().insert("team".into(), "red".into());
     stand.replace("kubectl-edit", &object).await.unwrap();
 
-    let (human, ignored, body) = (HumanManagers::default(), BTreeSet::new(), stand.rendered.body.value());
+    let human = HumanManagers::default();
     let live = stand.live().await;
     assert_eq!(stand.cover().await, Cover::Covered);
     let told: Vec<(String, String)> =
-        extras(&body, &live, &human, &ignored).into_iter().map(|extra| (extra.path, extra.manager)).collect();
+        extras(&stand.rendered, &live, &human).into_iter().map(|extra| (extra.path, extra.manager)).collect();
     let expected = [
         (".metadata.labels.team", "kubectl-edit"),
         (".spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]", "kubectl-rollout"),
@@ -151,13 +157,13 @@ async fn extras_are_told_and_removed_when_they_are_claimed() {
     ];
     assert_eq!(told, expected.map(|(path, manager)| (path.to_owned(), manager.to_owned())));
 
-    stand.set_managed_fields(&live, claim_extras(&body, &live, &human, &ignored)).await;
+    stand.set_managed_fields(&live, claim_extras(&stand.rendered, &live, &human)).await;
     stand.apply().await;
     let value = stand.value().await;
     assert_eq!(value["metadata"]["labels"].get("team"), None);
     assert_eq!(value["metadata"]["annotations"]["controller"], "x", "a controller is no person");
     assert_eq!(value["spec"]["template"]["spec"]["containers"].as_array().map(Vec::len), Some(1));
     assert_eq!(value.pointer("/spec/template/metadata/annotations"), None::<&Value>);
-    assert_eq!(extras(&body, &stand.live().await, &human, &ignored), []);
+    assert_eq!(extras(&stand.rendered, &stand.live().await, &human), []);
     assert_eq!(stand.cover().await, Cover::Covered);
 }

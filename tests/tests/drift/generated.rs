@@ -73,8 +73,8 @@ fn texts(dice: &mut Dice) -> Value {
 
 fn service(dice: &mut Dice) -> Value {
     let mut ports = Vec::new();
-    for number in 0..=dice.below(3) {
-        let mut port = json!({"name": NAMES[number], "port": 80 + number / 2});
+    for (number, name) in NAMES.iter().enumerate().take(1 + dice.below(3)) {
+        let mut port = json!({"name": name, "port": 80 + number / 2});
         if number % 2 == 1 || dice.once_in(3) {
             port["protocol"] = json!(if number % 2 == 1 { "UDP" } else { "TCP" });
         }

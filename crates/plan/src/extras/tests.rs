@@ -42,7 +42,7 @@ fn pod(fields: Value) -> Value {
 }
 
 fn paths(theirs: Value) -> Vec<String> {
-    let found = extras(&git(), &live(theirs), &HumanManagers::default(), &BTreeSet::new());
+    let found = found(&git(), &live(theirs), &HumanManagers::default(), &BTreeSet::new());
     found.into_iter().map(|extra| extra.path).collect()
 }
 
@@ -117,8 +117,8 @@ fn the_person_and_the_time_are_named_and_ignored_fields_are_not() {
         manager: "my-tool".into(),
         time: Some("2026-01-02T00:00:00Z".into()),
     };
-    assert_eq!(extras(&git(), &live, &human, &ignored), [expected]);
-    assert_eq!(extras(&git(), &live, &HumanManagers::default(), &ignored), []);
+    assert_eq!(found(&git(), &live, &human, &ignored), [expected]);
+    assert_eq!(found(&git(), &live, &HumanManagers::default(), &ignored), []);
 }
 
 #[test]
@@ -127,27 +127,27 @@ fn an_item_that_we_lost_is_drift_and_no_extra() {
         json!({"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {}}}}),
     )));
     live.managed_fields[0].fields = json!({"f:metadata": {"f:labels": {"f:app": {}}}});
-    assert_eq!(extras(&git(), &live, &HumanManagers::default(), &BTreeSet::new()), []);
+    assert_eq!(found(&git(), &live, &HumanManagers::default(), &BTreeSet::new()), []);
 }
 
 #[test]
 fn claimed_extras_are_ours_and_nothing_else_moves() {
     let human = HumanManagers::default();
-    for (fields, _, claimed) in table() {
+    for (fields, _, moved) in table() {
         let live = live(by_kubectl(fields.clone()));
-        let list = claim_extras(&git(), &live, &human, &BTreeSet::new());
+        let list = claimed(&git(), &live, &human, &BTreeSet::new());
         let Some(list) = list else {
-            assert!(claimed.is_null(), "{fields}");
+            assert!(moved.is_null(), "{fields}");
             continue;
         };
         let mut ours = own();
-        unite(&mut ours, &claimed);
+        unite(&mut ours, &moved);
         assert_eq!(list[0].fields, ours, "{fields}");
-        let rest = without(&fields, &claimed);
+        let rest = without(&fields, &moved);
         assert_eq!(list.get(1).map(|entry| entry.fields.clone()), rest, "{fields}");
         let after = LiveMetadata { managed_fields: list, ..live };
-        assert_eq!(extras(&git(), &after, &human, &BTreeSet::new()), []);
-        assert_eq!(claim_extras(&git(), &after, &human, &BTreeSet::new()), None);
+        assert_eq!(found(&git(), &after, &human, &BTreeSet::new()), []);
+        assert_eq!(claimed(&git(), &after, &human, &BTreeSet::new()), None);
     }
 }
 

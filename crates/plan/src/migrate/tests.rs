@@ -106,7 +106,7 @@ fn an_ignored_field_is_let_go_of() {
         ("spec", None),
     ];
     for (pointer, gone) in table {
-        let list = let_go(&live(&[entry("lockstep", "Apply", own.clone())]), &git, [pointer]);
+        let list = without_fields(&live(&[entry("lockstep", "Apply", own.clone())]), &git, [pointer]);
         assert_eq!(list.is_some(), gone.is_some(), "{pointer}");
         let (Some(list), Some(gone)) = (list, gone) else { continue };
         assert!(
@@ -117,6 +117,6 @@ fn an_ignored_field_is_let_go_of() {
         assert!(list[0].fields.pointer("/f:spec/f:containers/k:{\"name\":\"b\"}/f:name").is_some());
     }
     // The value may have left Git together with the field.
-    assert!(let_go(&live(&[entry("lockstep", "Apply", own)]), &json!({}), ["/spec/replicas"]).is_some());
-    assert_eq!(let_go(&live(&[]), &git, ["/spec/replicas"]), None);
+    assert!(without_fields(&live(&[entry("lockstep", "Apply", own)]), &json!({}), ["/spec/replicas"]).is_some());
+    assert_eq!(without_fields(&live(&[]), &git, ["/spec/replicas"]), None);
 }

@@ -7,12 +7,7 @@ use lockstep_plan::{Action, Cause, Class, FieldLoss, Plan, Withheld};
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
 
-use super::{
-    Actor,
-    backoff::spread,
-    desk,
-    memory::{Question, manager, paths, seen},
-};
+use super::{Actor, backoff::spread, desk, memory::Question};
 use crate::{
     board::At,
     fetch::fetch,
@@ -179,20 +174,8 @@ impl Actor {
 
     fn note_repairs(&mut self, drifts: impl Iterator<Item = (ObjectId, Vec<FieldLoss>)>) {
         for (id, fields) in drifts {
-            self.note_drift(&id, paths(&fields), manager(&fields), true);
+            self.note_drift(&id, fields, true);
         }
-    }
-
-    pub(super) fn note_drift(&mut self, id: &ObjectId, fields: Vec<String>, manager: String, repaired: bool) {
-        tracing::info!(sync = %self.key, object = %id.short(), ?fields, manager, repaired, "drift");
-        let now = self.common.ports.clock.now();
-        self.tell(&Happening::Drifted {
-            object: id.short(),
-            fields: fields.clone(),
-            manager: manager.clone(),
-            repaired,
-        });
-        self.memory.saw_drift(seen(id, fields, manager, now, repaired));
     }
 
     /// Remembers what a turn did, and tells it. Says whether something must be tried again, and how soon.

@@ -15,7 +15,7 @@ use lockstep_repository::CommitId;
 use crate::{
     board::At,
     dependencies::Wait,
-    drift::Fights,
+    drift::{Fights, manager},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::Manifests,
     resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
@@ -24,6 +24,8 @@ use crate::{
 
 /// So many changes by other hands are kept on the status.
 const DRIFTS_KEPT: usize = 20;
+/// So many fields of each of them.
+const FIELDS_KEPT: usize = 10;
 
 /// What an answer was given to: the same question needs no second answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,7 @@ pub(super) struct Memory {
     pub(super) held: Option<Held>,
     pub(super) withheld: Option<Withheld>,
     /// Objects that others changed and that are left so, and what is known of it.
-    pub(super) reported: BTreeMap<ObjectId, Vec<String>>,
+    pub(super) reported: BTreeMap<ObjectId, Vec<FieldLoss>>,
     /// The commit that a turn is applying, and how many of its objects.
     pub(super) applying: Option<(String, usize)>,
     pub(super) late: bool,
@@ -139,15 +141,13 @@ impl Memory {
 }
 
 /// A change by another hand, as it stands on the status.
-pub(super) fn seen(id: &ObjectId, fields: Vec<String>, manager: String, now: Timestamp, repaired: bool) -> DriftSeen {
-    let fields = fields.into_iter().map(|path| FieldSeen { path, ..FieldSeen::default() }).collect();
-    DriftSeen { object: id.short(), fields, manager, at: Time(now), repaired }
-}
-
-pub(super) fn paths(fields: &[FieldLoss]) -> Vec<String> {
-    fields.iter().map(|loss| loss.path.clone()).collect()
-}
-
-pub(super) fn manager(fields: &[FieldLoss]) -> String {
-    fields.iter().find_map(|loss| loss.manager.clone()).unwrap_or_default()
+pub(super) fn seen(id: &ObjectId, fields: &[FieldLoss], now: Timestamp, repaired: bool) -> DriftSeen {
+    let field = |loss: &FieldLoss| FieldSeen {
+        path: loss.path.clone(),
+        manager: loss.manager.clone().unwrap_or_default(),
+        at: loss.time.as_deref().and_then(|time| time.parse().ok()).map(Time),
+        git: loss.git.clone(),
+    };
+    let shown = fields.iter().take(FIELDS_KEPT).map(field).collect();
+    DriftSeen { object: id.short(), fields: shown, manager: manager(fields), at: Time(now), repaired }
 }

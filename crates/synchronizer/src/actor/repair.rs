@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::DriftMode;
+use lockstep_plan::{DriftMode, FieldLoss};
 use tokio::time::Instant;
 
-use super::{Actor, desk};
+use super::{Actor, desk, memory::seen};
 use crate::{
-    drift::{Drifted, FightVerdict, Fights},
+    drift::{Drifted, FightVerdict, Fights, manager, paths},
     ports::{Happening, ObjectFailure},
     turn::repair,
 };
@@ -29,14 +29,13 @@ impl Actor {
         let mut due: BTreeSet<ObjectId> =
             nudged.iter().filter(|id| self.memory.waiting.contains_key(*id)).cloned().collect();
         for (id, how) in &drifted {
-            match self.memory.fights.ask(id, now) {
+            match self.memory.fights.ask(id, &how.fields(), now) {
                 FightVerdict::Repair => drop(due.insert(id.clone())),
                 FightVerdict::Wait => {}
                 FightVerdict::Begin(pause) => {
-                    tracing::warn!(object = %id.short(), manager = how.manager(), fields = ?how.fields(), ?pause, "somebody changes this object again and again");
-                    self.note_drift(id, how.fields(), how.manager(), false);
-                    let (object, manager, fields) = (id.short(), how.manager(), how.fields());
-                    self.tell(&Happening::Fighting { object, manager, fields, pause });
+                    tracing::warn!(object = %id.short(), manager = manager(&how.fields()), fields = ?paths(&how.fields()), ?pause, "somebody changes this object again and again");
+                    self.note_drift(id, how.fields(), false);
+                    self.tell(&Happening::Fighting { object: id.short(), fields: how.fields(), pause });
                 }
             }
         }
@@ -63,7 +62,7 @@ impl Actor {
         }
         let changed = std::mem::take(&mut applies.changed);
         for (id, how) in drifted.iter().filter(|(id, _)| changed.contains_key(*id)) {
-            self.note_drift(id, how.fields(), how.manager(), true);
+            self.note_drift(id, how.fields(), true);
         }
         for (id, fields) in applies.not_kept {
             self.tell(&Happening::NotKept { object: id.short(), fields });
@@ -95,15 +94,22 @@ impl Actor {
         }
     }
 
+    /// Tells of a change by another hand, and keeps it for the status.
+    pub(super) fn note_drift(&mut self, id: &ObjectId, fields: Vec<FieldLoss>, repaired: bool) {
+        tracing::info!(sync = %self.key, object = %id.short(), fields = ?paths(&fields), manager = manager(&fields), repaired, "drift");
+        let now = self.common.ports.clock.now();
+        self.memory.saw_drift(seen(id, &fields, now, repaired));
+        self.tell(&Happening::Drifted { object: id.short(), fields, repaired });
+    }
+
     /// Under the policy `report`: tells each change once.
     fn report_drift(&mut self, drifted: &BTreeMap<ObjectId, Drifted>) {
         let is_sure = |how: &Drifted| !matches!(how, Drifted::Doubtful(_));
-        let present: BTreeMap<ObjectId, Vec<String>> =
+        let present: BTreeMap<ObjectId, Vec<FieldLoss>> =
             drifted.iter().filter(|(_, how)| is_sure(how)).map(|(id, how)| (id.clone(), how.fields())).collect();
         for (id, fields) in &present {
             if self.memory.reported.get(id) != Some(fields) {
-                let manager = drifted.get(id).map(Drifted::manager).unwrap_or_default();
-                self.note_drift(id, fields.clone(), manager, false);
+                self.note_drift(id, fields.clone(), false);
             }
         }
         self.memory.reported = present;

@@ -146,6 +146,7 @@ impl Actor {
             late: memory.late,
             drifted: memory.reported.len(),
             drift: &memory.drift,
+            fights: memory.fights.ongoing(),
         }
     }
 

@@ -2,11 +2,12 @@
 //! slowly, and at full speed again once the other hand rests.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
 use lockstep_manifest::ObjectId;
+use lockstep_plan::FieldLoss;
 use tokio::time::Instant;
 
 /// So many repairs of one object within a minute are no fight yet.
@@ -26,6 +27,8 @@ struct Rounds {
     recent: VecDeque<Instant>,
     pause: Option<Duration>,
     until: Option<Instant>,
+    /// What the other hand took the last time.
+    fields: Vec<FieldLoss>,
 }
 
 /// Whether an object may be repaired now.
@@ -40,9 +43,10 @@ pub(crate) enum Verdict {
 }
 
 impl Fights {
-    /// Asks to repair an object now. [`Verdict::Repair`] counts as a repair.
-    pub(crate) fn ask(&mut self, id: &ObjectId, now: Instant) -> Verdict {
+    /// Asks to repair an object now, which lost these fields. [`Verdict::Repair`] counts as a repair.
+    pub(crate) fn ask(&mut self, id: &ObjectId, fields: &[FieldLoss], now: Instant) -> Verdict {
         let rounds = self.objects.entry(id.clone()).or_default();
+        fields.clone_into(&mut rounds.fields);
         if let Some(until) = rounds.until {
             if now < until {
                 return Verdict::Wait;
@@ -69,9 +73,15 @@ impl Fights {
         Verdict::Begin(pause)
     }
 
-    /// When the next pause is over.
+    /// When the next pause is over, or the next fight if the other hand rests.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.objects.values().filter_map(|rounds| rounds.until).min()
+        self.objects.values().filter_map(|rounds| rounds.until.or(rounds.pause.and(rounds.peace()))).min()
+    }
+
+    /// The fights that go on, and what they are about.
+    pub(crate) fn ongoing(&self) -> BTreeMap<ObjectId, Vec<FieldLoss>> {
+        let fighting = self.objects.iter().filter(|(_, rounds)| rounds.pause.is_some());
+        fighting.map(|(id, rounds)| (id.clone(), rounds.fields.clone())).collect()
     }
 
     /// Ends the pauses of all objects but these, which still differ, and forgets those that were at peace for a minute.
@@ -81,8 +91,15 @@ impl Fights {
                 rounds.until = None;
             }
         }
-        let fresh = |rounds: &Rounds| rounds.recent.back().is_some_and(|last| now.duration_since(*last) < MINUTE);
+        let fresh = |rounds: &Rounds| rounds.peace().is_some_and(|peace| now < peace);
         self.objects.retain(|_, rounds| rounds.until.is_some() || fresh(rounds));
+    }
+}
+
+impl Rounds {
+    /// A minute after the last repair.
+    fn peace(&self) -> Option<Instant> {
+        self.recent.back().map(|last| *last + MINUTE)
     }
 }
 
@@ -97,18 +114,25 @@ mod tests {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let mut fights = Fights::default();
         for second in 0..5 {
-            assert_eq!(fights.ask(&id, at(second)), Verdict::Repair);
+            assert_eq!(fights.ask(&id, &[], at(second)), Verdict::Repair);
         }
-        assert_eq!(fights.ask(&id, at(5)), Verdict::Begin(FIRST_PAUSE));
-        assert_eq!(fights.ask(&id, at(6)), Verdict::Wait);
+        assert_eq!(fights.ask(&id, &[], at(5)), Verdict::Begin(FIRST_PAUSE));
+        assert_eq!(fights.ask(&id, &[], at(6)), Verdict::Wait);
         assert_eq!(fights.next(), Some(at(15)));
-        assert_eq!(fights.ask(&id, at(15)), Verdict::Repair);
-        assert_eq!(fights.ask(&id, at(16)), Verdict::Begin(FIRST_PAUSE * 2));
-        assert_eq!(fights.ask(&id, at(36)), Verdict::Repair);
-        assert_eq!(fights.ask(&id, at(100)), Verdict::Repair);
+        assert!(fights.ongoing().contains_key(&id));
+        assert_eq!(fights.ask(&id, &[], at(15)), Verdict::Repair);
+        assert_eq!(fights.ask(&id, &[], at(16)), Verdict::Begin(FIRST_PAUSE * 2));
+        assert_eq!(fights.ask(&id, &[], at(36)), Verdict::Repair);
+        assert_eq!(fights.ask(&id, &[], at(100)), Verdict::Repair);
         for second in 101..105 {
-            assert_eq!(fights.ask(&id, at(second)), Verdict::Repair);
+            assert_eq!(fights.ask(&id, &[], at(second)), Verdict::Repair);
         }
-        assert_eq!(fights.ask(&id, at(105)), Verdict::Begin(FIRST_PAUSE));
+        assert_eq!(fights.ask(&id, &[], at(105)), Verdict::Begin(FIRST_PAUSE));
+        // The other hand rests: what is left of the fight goes a minute after the last repair.
+        fights.rest_all_but(|_| false, at(110));
+        assert_eq!(fights.next(), Some(at(164)));
+        assert_eq!(fights.ongoing().len(), 1);
+        fights.rest_all_but(|_| false, at(164));
+        assert_eq!((fights.next(), fights.ongoing().len()), (None, 0));
     }
 }

@@ -9,7 +9,13 @@ const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 fn every_happening_is_a_sentence_with_what_to_do() {
     let text = |text: &str| text.to_owned();
     let many: Vec<String> = (0..7).map(|number| format!("ConfigMap/shop/c{number}")).collect();
-    let fields = vec![text("spec.replicas")];
+    let loss = FieldLoss {
+        path: text(".spec.replicas"),
+        manager: Some(text("kubectl-edit")),
+        subresource: None,
+        time: None,
+        git: text("3"),
+    };
     for (happening, wanted) in [
         (
             Happening::Applied { commit: text(COMMIT), created: 2, changed: 1 },
@@ -29,31 +35,20 @@ fn every_happening_is_a_sentence_with_what_to_do() {
             "Warning PruneHeld: the commit would prune every object of the Sync, 4 in all; nothing is deleted until the Sync is annotated with lockstep.dev/acknowledge=c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
         ),
         (
-            Happening::Drifted {
-                object: text("Deployment/shop/web"),
-                fields: fields.clone(),
-                manager: text("kubectl-edit"),
-                repaired: true,
-            },
-            "Normal DriftRepaired: Deployment/shop/web changed at spec.replicas by kubectl-edit, and changed back",
+            Happening::Drifted { object: text("Deployment/shop/web"), fields: vec![loss.clone()], repaired: true },
+            "Normal DriftRepaired: Deployment/shop/web changed at .spec.replicas (Git says 3) by kubectl-edit, and changed back",
         ),
         (
-            Happening::Drifted {
-                object: text("Deployment/shop/web"),
-                fields: Vec::new(),
-                manager: String::new(),
-                repaired: false,
-            },
+            Happening::Drifted { object: text("Deployment/shop/web"), fields: Vec::new(), repaired: false },
             "Warning DriftSeen: Deployment/shop/web was deleted",
         ),
         (
             Happening::Fighting {
                 object: text("Deployment/shop/web"),
-                manager: text("hpa"),
-                fields,
+                fields: vec![FieldLoss { manager: Some(text("hpa")), ..loss }],
                 pause: Duration::from_secs(8),
             },
-            "Warning Fighting: hpa changes Deployment/shop/web at spec.replicas as often as it is changed back; the next repair waits 8s. Let one of the two own the field",
+            "Warning Fighting: hpa changes Deployment/shop/web at .spec.replicas (Git says 3) as often as it is changed back; the next repair waits 8s. Let one of the two own the field",
         ),
         (
             Happening::FetchFailed(SourceError {

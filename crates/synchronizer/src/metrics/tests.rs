@@ -27,7 +27,8 @@ fn a_scrape_shows_the_board_and_what_happened() {
         "shop",
         json!({}),
         json!({
-            "conditions": ready, "objects": {"total": 3, "healthy": 2, "drifted": 1, "failed": 0},
+            "conditions": ready, "objects": {"total": 3, "healthy": 2, "drifted": 1, "failed": 0, "extras": 4},
+            "fights": [{"object": "ConfigMap/a/c", "manager": "rival", "fields": [".data.v"]}],
             "applied": {"commit": "c", "at": "2027-01-01T00:00:00Z"},
         }),
     ));
@@ -38,6 +39,7 @@ fn a_scrape_shows_the_board_and_what_happened() {
     let sync = SyncRef { key, uid: "u".into() };
     metrics.count(&sync, &Happening::TurnEnded { took: Duration::from_millis(300), applied: 2, failed: 1 });
     metrics.count(&sync, &Happening::Pruned { commit: "c".into(), objects: vec!["a".into(), "b".into()] });
+    metrics.count(&sync, &Happening::Drifted { object: "a".into(), fields: Vec::new(), repaired: true });
 
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
@@ -46,6 +48,9 @@ fn a_scrape_shows_the_board_and_what_happened() {
         "lockstep_synchronizer_syncs{state=\"suspended\"} 1",
         "lockstep_synchronizer_syncs{state=\"held\"} 0",
         "lockstep_synchronizer_objects{namespace=\"lockstep\",name=\"shop\",state=\"healthy\"} 2",
+        "lockstep_synchronizer_objects{namespace=\"lockstep\",name=\"shop\",state=\"extras\"} 4",
+        "lockstep_synchronizer_fighting{namespace=\"lockstep\",name=\"shop\",object=\"ConfigMap/a/c\",manager=\"rival\",field=\".data.v\"} 1",
+        "lockstep_synchronizer_drifts_total{namespace=\"lockstep\",name=\"shop\",manager=\"\",repaired=\"true\"} 1",
         "lockstep_synchronizer_last_applied_timestamp_seconds{namespace=\"lockstep\",name=\"shop\"} 1798761600",
         "lockstep_synchronizer_applies_total{namespace=\"lockstep\",name=\"shop\",result=\"failed\"} 1",
         "lockstep_synchronizer_prunes_total{namespace=\"lockstep\",name=\"shop\"} 2",

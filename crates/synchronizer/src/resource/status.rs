@@ -33,6 +33,9 @@ pub struct SyncStatus {
     /// The latest changes by other hands, newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<DriftSeen>,
+    /// The fights that go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fights: Vec<FightSeen>,
     /// Fields that tools for people added to objects of this Sync, the first of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<ExtraSeen>,
@@ -133,6 +136,19 @@ pub struct FieldSeen {
     /// What Git says, as compact JSON that may be cut; `***` in a Secret.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub git: String,
+}
+
+/// An object that another hand changes as often as it is changed back. It is repaired more and more slowly meanwhile.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct FightSeen {
+    /// `Kind/namespace/name`.
+    pub object: String,
+    /// The field manager on the other side; empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub manager: String,
+    /// The fields that go to and fro.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
 }
 
 /// A field that a tool for people added, and that Git does not have.

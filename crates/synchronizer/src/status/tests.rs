@@ -99,6 +99,7 @@ impl Scene {
             late: self.late,
             drifted: self.drifted,
             drift: &[],
+            fights: BTreeMap::new(),
         };
         status(&picture, previous)
     }

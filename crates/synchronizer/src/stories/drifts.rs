@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::world::World;
-use crate::ports::Happening;
+use crate::{drift::manager, ports::Happening};
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_field_is_changed_back_and_its_taker_named() {
@@ -16,9 +16,9 @@ async fn a_changed_field_is_changed_back_and_its_taker_named() {
     assert_eq!(world.git.fetches(), fetches);
     let seen = &world.status().drift[0];
     assert_eq!((seen.object.as_str(), seen.manager.as_str(), seen.repaired), ("ConfigMap/a/c1", "kubectl-edit", true));
-    assert_eq!(seen.fields.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(), [".data.v"]);
-    let is_it =
-        |it: &Happening| matches!(it, Happening::Drifted { manager, repaired: true, .. } if manager == "kubectl-edit");
+    let fields: Vec<_> = seen.fields.iter().map(|field| (field.path.as_str(), field.git.as_str())).collect();
+    assert_eq!(fields, [(".data.v", "\"1\"")]);
+    let is_it = |it: &Happening| matches!(it, Happening::Drifted { fields, repaired: true, .. } if manager(fields) == "kubectl-edit");
     assert_eq!(world.witness.count(is_it), 1);
 }
 
@@ -79,8 +79,14 @@ async fn a_fight_slows_down_and_names_the_opponent() {
     }
     let repairs = world.object_calls().len();
     assert!((6..=20).contains(&repairs), "{repairs} repairs in two minutes");
-    assert!(world.witness.count(|it| matches!(it, Happening::Fighting { manager, .. } if manager == "rival")) > 0);
+    let fight = world.status().fights.remove(0);
+    assert_eq!((fight.object.as_str(), fight.manager.as_str()), ("ConfigMap/a/c0", "rival"));
+    assert_eq!(fight.fields, [".data.v"]);
+    assert!(
+        world.witness.count(|it| matches!(it, Happening::Fighting { fields, .. } if manager(fields) == "rival")) > 0
+    );
     world.pass(600).await;
     world.until("peace", |world| world.api.value("/ConfigMap/a/c0", "/data/v") == Some(json!("1"))).await;
+    world.until("no fight", |world| world.status().fights.is_empty()).await;
     world.until_ready().await;
 }
