@@ -32,6 +32,8 @@ mod control_plane;
 
 mod registry;
 
+mod proxy;
+
 mod git_http;
 mod git_server;
 mod git_ssh;
@@ -46,6 +48,7 @@ pub use git_server::{GitServer, GitServerOptions};
 pub use human::Human;
 pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names, install_definitions};
 pub use plane::Plane;
+pub use proxy::{Answer, Asked, Fault, FaultProxy, Injected, Requests, Seen, Times, Trick};
 pub use registry::{Notify, Registry, RegistryOptions};
 pub use story::{Story, Told};
 pub use tls::{Authority, ServerCertificate};
