@@ -10,7 +10,7 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
+    Action, Block, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 
@@ -51,6 +51,8 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     /// The kinds of the Sync, those of its past included, that are served now.
     pub(crate) kinds: BTreeMap<GroupKind, Kind>,
+    /// Those of which nothing can be said, because their API group does not answer.
+    unanswered: BTreeSet<GroupKind>,
 }
 
 /// What a turn has done.
@@ -91,29 +93,30 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, RenderFailure> {
     let (source, cluster) = (desk.ports.source.as_ref(), desk.ports.cluster.as_ref());
     let manifests = render(source, cluster, desk.branch, desk.ownership, commit, before).await?;
-    let kinds = watch_kinds(desk, &manifests, record).await.map_err(RenderFailure::Cluster)?;
+    let (kinds, unanswered) = watch_kinds(desk, &manifests, record).await.map_err(RenderFailure::Cluster)?;
     let plan = plan_all(desk, &manifests, &kinds).await;
     tracing::debug!(sync = %desk.sync.key, %commit, counts = %plan.counts(), "planned");
-    Ok(Prepared { manifests, plan, kinds })
+    Ok(Prepared { manifests, plan, kinds, unanswered })
 }
 
 /// Applies a prepared commit, then deletes what it leaves out.
 pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut Record) -> Result<Done, RenderFailure> {
-    let Prepared { mut manifests, mut plan, mut kinds } = prepared;
+    let Prepared { mut manifests, mut plan, mut kinds, mut unanswered } = prepared;
     let hands = desk.hands();
     record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
 
     let mut applies = Applies::default();
     apply(&hands, &plan, &manifests, Stage::Definitions, &mut applies).await;
     if await_definitions(&hands, desk.ports.cluster.as_ref(), &manifests, &applies).await {
-        Prepared { manifests, plan, kinds } = prepare(desk, manifests.commit, Some(&manifests), record).await?;
+        Prepared { manifests, plan, kinds, unanswered } =
+            prepare(desk, manifests.commit, Some(&manifests), record).await?;
         record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
     }
     apply(&hands, &plan, &manifests, Stage::All, &mut applies).await;
 
     let (deleted, withheld) = prune(desk, &plan, &applies, &kinds).await;
     let mut done = Done {
-        unwatched: unwatched(desk, &kinds),
+        unwatched: unwatched(desk, &kinds, unanswered),
         waiting: BTreeMap::new(),
         manifests,
         kinds,
@@ -155,7 +158,7 @@ pub(crate) async fn repair(
         match &step.action {
             Action::Blocked(Block::Deleting) => waiting.push(step.id.clone()),
             Action::Blocked(block) => {
-                applies.failed.insert(step.id.clone(), ObjectFailure::Blocked(block.to_string()));
+                applies.failed.insert(step.id.clone(), blocked(block));
             }
             _ => {}
         }
@@ -163,31 +166,60 @@ pub(crate) async fn repair(
     (applies, waiting)
 }
 
-/// Starts the watches of all kinds of the Sync, those that only its past knows included, and waits for their lists.
+/// Starts the watches of all kinds of the Sync, those that only its past knows included, and waits for their lists. Says
+/// which kinds are served, and which may be.
 async fn watch_kinds(
     desk: &Desk<'_>,
     manifests: &Manifests,
     record: &Record,
-) -> Result<BTreeMap<GroupKind, Kind>, ClusterError> {
+) -> Result<(BTreeMap<GroupKind, Kind>, BTreeSet<GroupKind>), ClusterError> {
     let names: Vec<GroupKind> = manifests.group_kinds().union(record.kinds()).cloned().collect();
     let asked: Vec<KindName> = names
         .iter()
         .map(|name| KindName { group: name.group.clone(), version: None, kind: name.kind.clone() })
         .collect();
-    let resolutions = desk.ports.cluster.resolve(&asked, Freshness::Cached).await?;
-    let served = names.into_iter().zip(resolutions).filter_map(|(name, resolution)| match resolution {
-        Resolution::Resolved(kind) => Some((name, kind)),
-        // Nothing follows from it for its objects: a kind that is not listed is never pruned.
-        Resolution::Unknown | Resolution::GroupUnavailable => None,
-    });
-    let kinds: BTreeMap<GroupKind, Kind> = served.collect();
+    let mut resolutions = desk.ports.cluster.resolve(&asked, Freshness::Cached).await?;
+    if resolutions.contains(&Resolution::GroupUnavailable) {
+        resolutions = desk.ports.cluster.resolve(&asked, Freshness::Fresh).await?;
+    }
+    let (mut kinds, mut unanswered) = (BTreeMap::new(), BTreeSet::new());
+    for (name, resolution) in names.into_iter().zip(resolutions) {
+        match resolution {
+            Resolution::Resolved(kind) => drop(kinds.insert(name, kind)),
+            Resolution::GroupUnavailable => drop(unanswered.insert(name)),
+            // Nothing follows from it for its objects: a kind that is not listed is never pruned.
+            Resolution::Unknown => {}
+        }
+    }
     desk.watches.ensure(&kinds, LIST_PATIENCE).await;
-    Ok(kinds)
+    Ok((kinds, unanswered))
 }
 
-fn unwatched(desk: &Desk<'_>, kinds: &BTreeMap<GroupKind, Kind>) -> BTreeMap<GroupKind, ClusterError> {
+fn unwatched(
+    desk: &Desk<'_>,
+    kinds: &BTreeMap<GroupKind, Kind>,
+    unanswered: BTreeSet<GroupKind>,
+) -> BTreeMap<GroupKind, ClusterError> {
     let index = desk.watches.index();
-    kinds.keys().filter_map(|kind| Some((kind.clone(), index.unwatched(kind)?))).collect()
+    let unlisted = kinds.keys().filter_map(|kind| Some((kind.clone(), index.unwatched(kind)?)));
+    let silent = unanswered.into_iter().map(|kind| {
+        let message = format!("the API group {} does not answer, so its objects are left as they are", kind.group);
+        (kind, passing(message))
+    });
+    unlisted.chain(silent).collect()
+}
+
+/// What may be otherwise at the next try.
+fn passing(message: String) -> ClusterError {
+    ClusterError { class: Class::Transient, code: None, message, retry_after: None }
+}
+
+/// Why a wanted object is not applied.
+fn blocked(block: &Block) -> ObjectFailure {
+    match block {
+        Block::Unknown(_) => ObjectFailure::Refused(passing(block.to_string())),
+        _ => ObjectFailure::Blocked(block.to_string()),
+    }
 }
 
 async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<GroupKind, Kind>) -> Plan {
@@ -259,7 +291,7 @@ impl Done {
                     self.waiting.insert(step.id.clone(), Block::Deleting.to_string());
                 }
                 Action::Blocked(block) => {
-                    self.applies.failed.insert(step.id.clone(), ObjectFailure::Blocked(block.to_string()));
+                    self.applies.failed.insert(step.id.clone(), blocked(block));
                 }
                 _ => {}
             }
