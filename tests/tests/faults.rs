@@ -1,0 +1,13 @@
+//! What goes wrong, and what the synchronizer does about it: each test is a line of the fault catalogue, with the fault
+//! injected between one daemon and a real control plane.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
+mod faults {
+    mod bed;
+    mod discovery;
+    mod git;
+    mod proxy;
+    mod prunes;
+    mod watches;
+    mod writes;
+}
