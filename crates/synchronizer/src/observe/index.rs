@@ -4,6 +4,7 @@
 //! or look at the clock.
 
 mod known;
+mod pods;
 mod track;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,27 +16,19 @@ use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{ApplyMode, GroupKind, Health, HealthChecks, PodFailure, Status, Trouble, depends_on_status};
 
-use super::seen::{PodSeen, Seen};
+use super::seen::Seen;
 use super::template::{self, References};
 use super::verdict::sentence;
 use crate::board::{SyncKey, WorkloadState};
 use crate::ports::{Enforced, NOT_OBSERVED, ObjectFailure};
 use known::Known;
 pub(super) use known::Told;
+pub(super) use pods::PodsOf;
+use pods::{Pods, failing_pod};
 use track::{Circumstances, Track};
-
-/// More workloads than this have to come up one after the other before the pods of all of them are looked at.
-const MOST_POD_WATCHES: usize = 50;
 
 /// Which objects of which Sync have something new to report.
 pub(super) type Changes = BTreeMap<SyncKey, BTreeSet<ObjectId>>;
-
-/// The pods that should be watched for one workload.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct PodsOf {
-    pub(super) workload: ObjectId,
-    pub(super) selector: String,
-}
 
 /// How a kind should be watched; the watch begins anew when this changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +43,7 @@ pub(super) struct Index {
     syncs: BTreeMap<SyncKey, Watched>,
     owners: HashMap<ObjectId, SyncKey>,
     kinds: HashMap<GroupKind, Known<Seen>>,
-    pods: HashMap<ObjectId, Known<PodSeen>>,
+    pods: Pods,
 }
 
 /// What a turn of one Sync has left.
@@ -146,7 +139,6 @@ impl Index {
     fn disowned(&mut self, sync: &SyncKey, id: &ObjectId) {
         if self.owners.get(id) == Some(sync) {
             self.owners.remove(id);
-            self.pods.remove(id);
         }
     }
 
@@ -160,12 +152,6 @@ impl Index {
             ids.extend(self.owners.keys().filter(|id| GroupKind::of(id) == *kind).cloned());
         }
         self.refreshed(ids, now)
-    }
-
-    /// What the watch of a workload's pods told.
-    pub(super) fn pods_told(&mut self, workload: &ObjectId, told: Told, now: Timestamp) -> Changes {
-        self.pods.entry(workload.clone()).or_default().tell(told, |_, pod| PodSeen::of(&pod));
-        self.refreshed([workload.clone()], now)
     }
 
     /// Time has passed.
@@ -186,8 +172,7 @@ impl Index {
             for id in watched.unhealthy.keys() {
                 consider(watched.deadline(id));
                 consider(self.seen(id).and_then(Seen::due));
-                let pods = self.pods.get(id).into_iter().flat_map(|pods| pods.objects.values());
-                pods.for_each(|pod| consider(pod.due()));
+                self.seen(id).into_iter().flat_map(|seen| self.pods.of(id, seen)).for_each(|pod| consider(pod.due()));
             }
         }
         next
@@ -208,23 +193,6 @@ impl Index {
     /// Whether some Sync brings expressions for this kind, which are evaluated on whole objects.
     fn is_checked(&self, kind: &GroupKind) -> bool {
         self.syncs.values().any(|watched| watched.checks.has(kind))
-    }
-
-    /// The workloads whose pods are to be watched: those that are not current.
-    pub(super) fn pods_to_watch(&self) -> BTreeSet<PodsOf> {
-        let unhealthy = self.syncs.values().flat_map(|watched| watched.unhealthy.iter());
-        let waiting = unhealthy.filter(|(_, health)| matches!(health.status, Status::InProgress | Status::Failed));
-        let pods = waiting.filter_map(|(id, _)| {
-            let seen = self.seen(id)?;
-            let selector = seen.workload.as_ref()?.selector.clone()?;
-            (seen.health.status != Status::Current).then(|| PodsOf { workload: id.clone(), selector })
-        });
-        pods.take(MOST_POD_WATCHES).collect()
-    }
-
-    /// A workload's pods are watched no more.
-    pub(super) fn pods_forgotten(&mut self, workload: &ObjectId) {
-        self.pods.remove(workload);
     }
 
     /// A kind is watched no more.
@@ -267,7 +235,7 @@ impl Index {
         }
         let kind = kinds.get(&name);
         let seen = kind.and_then(|kind| kind.objects.get(id));
-        let pod = seen.and_then(|seen| failing_pod(seen, pods.get(id), now));
+        let pod = seen.and_then(|seen| failing_pod(id, seen, pods, now));
         let Some(wanted) = watched.wanted.get(id) else { return false };
         let failure = watched.failed.get(id);
         let stale = seen.is_some_and(|seen| wanted.hash.as_ref().is_some_and(|hash| *seen.applied != **hash))
@@ -324,16 +292,6 @@ impl Watched {
 
 fn is_unwell(health: &Health) -> bool {
     matches!(health.status, Status::InProgress | Status::Failed) && health.reason != NOT_OBSERVED
-}
-
-/// The first failure among the pods that run what the workload's template says.
-fn failing_pod<'a>(seen: &'a Seen, pods: Option<&'a Known<PodSeen>>, now: Timestamp) -> Option<&'a PodFailure> {
-    let workload = seen.workload.as_deref()?;
-    let of_template =
-        |pod: &&PodSeen| workload.references.iter().all(|(name, image)| pod.references.get(name) == Some(image));
-    let pods = pods.into_iter().flat_map(|pods| pods.objects.values()).filter(of_template).chain(&workload.pod);
-    let failures = pods.filter_map(|pod| pod.failure(now));
-    failures.min_by_key(|failure| (failure.trouble == Trouble::Inconclusive, &failure.pod))
 }
 
 /// A workload whose pods cannot run has failed, though its controller still hopes.

@@ -173,6 +173,8 @@ pub(super) struct PodSeen {
     pub(super) references: References,
     /// What keeps it from running.
     pub(super) failure: Option<PodFailure>,
+    /// The workload that made it.
+    pub(super) owner: Option<ObjectId>,
     created: Option<Timestamp>,
 }
 
@@ -180,7 +182,8 @@ impl PodSeen {
     /// Looks at a pod.
     pub(super) fn of(pod: &Value) -> Self {
         let references = pod.get("spec").map(template::of_pod).unwrap_or_default();
-        Self { references, failure: pods_failure(std::slice::from_ref(pod)), created: created(pod) }
+        let failure = pods_failure(std::slice::from_ref(pod));
+        Self { references, failure, owner: owner(pod), created: created(pod) }
     }
 
     /// When what the scheduler says about it begins to count; `None` when nothing waits for that.
@@ -194,6 +197,21 @@ impl PodSeen {
         let young = self.due().is_some_and(|due| now < due);
         self.failure.as_ref().filter(|_| !young)
     }
+}
+
+/// The controller of a pod; for the ReplicaSet of a Deployment the Deployment, which stands in its name before the hash.
+fn owner(pod: &Value) -> Option<ObjectId> {
+    let metadata = pod.get("metadata")?;
+    let owners = metadata.get("ownerReferences")?.as_array()?;
+    let owner = owners.iter().find(|owner| owner["controller"] == true)?;
+    let (mut kind, mut name) = (owner["kind"].as_str()?, owner["name"].as_str()?);
+    let hash = metadata.pointer("/labels/pod-template-hash").and_then(Value::as_str);
+    let deployment = hash.and_then(|hash| name.strip_suffix(hash)?.strip_suffix('-'));
+    if let (Some(deployment), "ReplicaSet") = (deployment, kind) {
+        (kind, name) = ("Deployment", deployment);
+    }
+    let group = owner["apiVersion"].as_str()?.split_once('/').map_or("", |(group, _)| group);
+    Some(ObjectId::new(group, kind, metadata.get("namespace")?.as_str()?, name))
 }
 
 fn created(object: &Value) -> Option<Timestamp> {

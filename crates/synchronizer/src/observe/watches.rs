@@ -43,7 +43,7 @@ pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown
             }
             Some((pods, event)) = watches.pods.next(), if !watches.pods.is_empty() => {
                 let told = told(&pod_kind(), event);
-                merge(&mut pending, observer.index().pods_told(&pods.workload, told, observer.now()));
+                merge(&mut pending, observer.index().pods_told(&pods, told, observer.now()));
             }
             () = until(tick), if tick.is_some() => {
                 tick = None;
@@ -106,12 +106,15 @@ impl Watches {
         let ended: Vec<PodsOf> = self.pods.keys().filter(|watched| !pods.contains(*watched)).cloned().collect();
         for watched in ended {
             self.pods.remove(&watched);
-            index.pods_forgotten(&watched.workload);
+            index.pods_forgotten(&watched);
         }
         for pods in pods {
             if !self.pods.contains_key(&pods) {
-                let namespace = pods.workload.namespace.as_str();
-                let events = self.cluster.watch_objects(&pod(), Some(namespace), Some(&pods.selector)).boxed();
+                let (namespace, selector) = match &pods {
+                    PodsOf::Workload(workload, selector) => (workload.namespace.as_str(), Some(selector.as_str())),
+                    PodsOf::Namespace(namespace) => (namespace.as_str(), None),
+                };
+                let events = self.cluster.watch_objects(&pod(), Some(namespace), selector).boxed();
                 self.pods.insert(pods, events);
             }
         }

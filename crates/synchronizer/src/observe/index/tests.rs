@@ -111,7 +111,7 @@ impl Story {
 
     fn pod(&mut self, pod: Value, now: i64) -> Changes {
         let id = "/Pod/shop/web".parse().unwrap();
-        self.0.pods_told(&web(), Told::Applied(id, pod), at(now))
+        self.0.pods_told(&PodsOf::Workload(web(), "app=web".into()), Told::Applied(id, pod), at(now))
     }
 
     fn health(&self) -> (Status, String) {
@@ -253,4 +253,31 @@ fn what_left_git_or_the_cluster_is_reported_so() {
     assert_eq!(story.health(), (Status::InProgress, word("NotWatched")));
     story.0.forget(&sync());
     assert!(story.0.unhealthy(&sync()).is_empty() && story.0.kinds_to_watch().is_empty());
+}
+
+#[test]
+fn many_workloads_of_a_namespace_share_one_watch_of_pods() {
+    let mut story = Story::well();
+    story.applied("bad", true, 10);
+    story.seen(live("bad", 1, 2), 11);
+    story.pod(pod("bad", Some("ImagePullBackOff")), 12);
+    let own = story.0.pods_to_watch();
+    assert!(matches!(own.first(), Some(PodsOf::Workload(..))));
+    let all = PodsOf::Namespace("shop".into());
+    story.0.pods.known.insert(all.clone(), Known::default());
+    assert_eq!(story.0.pods_to_watch().len(), 2, "its own watch goes on until the list is complete");
+
+    let mut of_web = pod("bad", Some("ImagePullBackOff"));
+    of_web["metadata"]["labels"] = json!({"pod-template-hash": "6d4b"});
+    of_web["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-6d4b", "controller": true}]);
+    let id: ObjectId = "/Pod/shop/web".parse().unwrap();
+    for told in [Told::Restarted, Told::Applied(id.clone(), of_web), Told::ListComplete] {
+        story.0.pods_told(&all, told, at(13));
+    }
+    assert_eq!(story.0.pods_to_watch(), BTreeSet::from([all.clone()]));
+    own.iter().for_each(|own| story.0.pods_forgotten(own));
+    assert_eq!(story.health(), (Status::Failed, word("ImagePullBackOff")));
+    assert!(!story.0.pods_told(&all, Told::Deleted(id), at(14)).is_empty());
+    assert_eq!(story.health(), (Status::InProgress, word("LessUpdated")));
 }
