@@ -39,14 +39,14 @@ pub use health::{
 pub use instructions::{ApplyMode, Autoscaled, FieldPointer, Instructions};
 pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
 pub use migrate::{let_go, migrate};
-pub use order::waves;
+pub use order::{check_order, waves};
 pub use ownership::{
     APPLIED_ANNOTATION, GROUP_KINDS_ANNOTATION, GroupKind, ID_ANNOTATION, Owner, Ownership, PART_OF_LABEL,
-    PRUNE_ANNOTATION, ParentMetadata, SYNC_LABEL, SYNC_NAMESPACE_LABEL, label_value,
+    ParentMetadata, SYNC_LABEL, SYNC_NAMESPACE_LABEL, label_value,
 };
 pub use plan::{
-    Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HoldReason, Input, Keep, Plan,
-    Pruning, Settled, Step, SyncPolicy, Withheld, lookups, plan,
+    Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HeldView, HoldReason, Input, Keep,
+    Leaving, Plan, PlanView, Pruning, Release, Settled, Step, StepView, SyncPolicy, Withheld, lookups, plan,
 };
 pub use render::{Body, Placed, RenderError, Rendered, Scope, check_unique, place, render};
 pub use secrets::{mask, mask_pair};

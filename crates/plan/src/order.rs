@@ -1,169 +1,148 @@
 //! In which order objects are applied, and in which they go.
+//!
+//! Kinds are only ordered; nothing waits but what cannot exist yet. Whoever writes waves or dependencies asks for more:
+//! that what comes first is healthy before the next begins.
+
+use std::collections::HashMap;
 
 use lockstep_manifest::ObjectId;
 
-use crate::render::Rendered;
+use crate::instructions::Instructions;
+use crate::render::{RenderError, Rendered};
 
-/// Kinds of namespaces and clusters in the order in which they need each other, like kubectl's and Helm's.
-/// What is not named here, custom resources above all, comes after them.
-const KINDS: [(&str, &str); 28] = [
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("storage.k8s.io", "StorageClass"),
-    ("networking.k8s.io", "IngressClass"),
-    ("", "PersistentVolume"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("", "ResourceQuota"),
-    ("", "LimitRange"),
-    ("networking.k8s.io", "NetworkPolicy"),
-    ("policy", "PodDisruptionBudget"),
-    ("", "ServiceAccount"),
-    ("", "Secret"),
-    ("", "ConfigMap"),
-    ("rbac.authorization.k8s.io", "Role"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
-    ("", "PersistentVolumeClaim"),
-    ("", "Service"),
-    ("apps", "DaemonSet"),
-    ("", "Pod"),
-    ("", "ReplicationController"),
-    ("apps", "ReplicaSet"),
-    ("apps", "Deployment"),
-    ("apps", "StatefulSet"),
-    ("autoscaling", "HorizontalPodAutoscaler"),
-    ("batch", "Job"),
-    ("batch", "CronJob"),
-    ("networking.k8s.io", "Ingress"),
-];
-const FIRST_NAMESPACED: usize = 7;
-/// They can stop every later write, so they come when all else is there.
-const ADMISSION: &str = "admissionregistration.k8s.io";
-const EXTENSION_API: (&str, &str) = ("apiregistration.k8s.io", "APIService");
+mod cycle;
+mod graph;
+mod kinds;
 
-/// A wave begins when the one before it is done; inside a wave the order is only the order of starting.
+use graph::Graph;
+use kinds::{Rank, Stage};
+
+/// One object that is to be put in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item<'a> {
+    pub(crate) id: &'a ObjectId,
+    pub(crate) instructions: Option<&'a Instructions>,
+}
+
+impl<'a> Item<'a> {
+    pub(crate) fn of(rendered: &'a Rendered) -> Self {
+        Self { id: &rendered.object.id, instructions: rendered.instructions.as_deref() }
+    }
+
+    fn own_wave(&self) -> Option<i32> {
+        self.instructions.and_then(|instructions| instructions.wave)
+    }
+
+    fn depends_on(&self) -> &'a [ObjectId] {
+        self.instructions.map_or(&[], |instructions| &instructions.depends_on)
+    }
+
+    fn is_constrained(&self) -> bool {
+        self.own_wave().is_some() || !self.depends_on().is_empty()
+    }
+}
+
+/// When an object's turn comes, where waves are written at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wave {
-    Namespaces,
-    Definitions,
-    Rest,
+pub(crate) enum Wave {
+    /// A namespace or a definition without a wave of its own: at once, and nobody waits for its health.
+    Free,
+    /// The number that is written, and 0 where none is. A namespace or a definition comes with the first that needs it.
+    Number(i32),
+    /// Admission without a wave of its own, when all else is there; with the first that depends on it, if any does.
+    Last,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Cluster(usize),
-    OtherCluster,
-    Namespaced(usize),
-    OtherNamespaced,
-    ExtensionApi,
-    Admission,
+/// Objects in the order of applying.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// Positions in what was given.
+    pub(crate) sequence: Vec<usize>,
+    /// By position; empty where no wave is written.
+    pub(crate) waves: Vec<Wave>,
+    /// By position: the positions of what it depends on. Empty where nothing depends on anything.
+    pub(crate) dependencies: Vec<Vec<usize>>,
+    stages: Vec<Stage>,
 }
 
-fn wave(id: &ObjectId) -> Wave {
-    match (id.group.as_str(), id.kind.as_str()) {
-        ("", "Namespace") => Wave::Namespaces,
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => Wave::Definitions,
-        _ => Wave::Rest,
-    }
-}
-
-fn place(id: &ObjectId) -> Place {
-    let kind = (id.group.as_str(), id.kind.as_str());
-    if kind.0 == ADMISSION {
-        return Place::Admission;
-    }
-    if kind == EXTENSION_API {
-        return Place::ExtensionApi;
-    }
-    match KINDS.iter().position(|known| *known == kind) {
-        Some(rank) if rank < FIRST_NAMESPACED => Place::Cluster(rank),
-        Some(rank) => Place::Namespaced(rank),
-        None if id.namespace.is_empty() => Place::OtherCluster,
-        None => Place::OtherNamespaced,
-    }
-}
-
-/// Sorts into the waves of an apply. Only namespaces and custom resource definitions have waves of their own:
-/// what comes after them cannot even be created before.
-pub(crate) fn into_waves<T>(items: impl IntoIterator<Item = T>, id: impl Fn(&T) -> &ObjectId) -> Vec<Vec<T>> {
-    let mut items: Vec<T> = items.into_iter().collect();
-    items.sort_by(|left, right| {
-        let (left, right) = (id(left), id(right));
-        (wave(left), place(left), left).cmp(&(wave(right), place(right), right))
-    });
-    let mut waves: Vec<(Wave, Vec<T>)> = Vec::new();
-    for item in items {
-        let wave = wave(id(&item));
-        match waves.last_mut() {
-            Some((last, members)) if *last == wave => members.push(item),
-            _ => waves.push((wave, vec![item])),
+impl Order {
+    pub(crate) fn of(items: &[Item<'_>]) -> Self {
+        let ranks: Vec<Rank> = items.iter().map(|item| Rank::of(item.id)).collect();
+        let stages = ranks.iter().map(|rank| rank.stage()).collect();
+        let mut sequence: Vec<usize> = (0..items.len()).collect();
+        if !items.iter().any(Item::is_constrained) {
+            sequence.sort_unstable_by_key(|at| (ranks[*at], items[*at].id));
+            return Self { sequence, waves: Vec::new(), dependencies: Vec::new(), stages };
         }
+        let graph = Graph::of(items, &ranks);
+        let has_waves = items.iter().any(|item| item.own_wave().is_some());
+        let sequence = graph.sort(|at| (graph.waves[at], ranks[at], items[at].id));
+        let waves = if has_waves { graph.waves } else { Vec::new() };
+        Self { sequence, waves, dependencies: graph.dependencies, stages }
     }
-    waves.into_iter().map(|(_, members)| members).collect()
+
+    /// The wave that an object has to wait for its turn in; `None` where waves mean nothing to it.
+    pub(crate) fn wave(&self, at: usize) -> Option<Wave> {
+        self.waves.get(at).copied().filter(|wave| *wave != Wave::Free)
+    }
+
+    pub(crate) fn dependencies(&self, at: usize) -> &[usize] {
+        self.dependencies.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// The positions in stages, each of which begins when the one before is done.
+    fn stages(&self) -> Vec<Vec<usize>> {
+        let mut stages: Vec<Vec<usize>> = Vec::new();
+        for stage in [Stage::Namespaces, Stage::Definitions, Stage::Rest] {
+            let members: Vec<usize> = self.sequence.iter().copied().filter(|at| self.stages[*at] == stage).collect();
+            stages.extend((!members.is_empty()).then_some(members));
+        }
+        stages
+    }
 }
 
-/// The same for deletions: everything the other way round.
-pub(crate) fn into_deletion_waves<T>(items: impl IntoIterator<Item = T>, id: impl Fn(&T) -> &ObjectId) -> Vec<Vec<T>> {
-    let mut waves = into_waves(items, id);
-    waves.reverse();
-    waves.iter_mut().for_each(|wave| wave.reverse());
-    waves
+/// Puts what belongs to objects into the stages of an apply.
+pub(crate) fn into_stages<'a, T: Copy>(members: &[T], item: impl Fn(T) -> Item<'a>) -> Vec<Vec<T>> {
+    let items: Vec<Item<'_>> = members.iter().map(|member| item(*member)).collect();
+    let stages = Order::of(&items).stages();
+    stages.into_iter().map(|stage| stage.into_iter().map(|at| members[at]).collect()).collect()
 }
 
-/// The waves in which objects are applied: namespaces, custom resource definitions, then the rest with
-/// cluster-scoped objects first and admission last.
+/// The stages in which objects are applied: namespaces, custom resource definitions, then the rest: cluster-scoped objects
+/// first and admission last, wave by wave, dependencies before what depends on them.
 pub fn waves(objects: &[Rendered]) -> Vec<Vec<&Rendered>> {
-    into_waves(objects, |rendered| &rendered.object.id)
+    into_stages(&objects.iter().collect::<Vec<_>>(), |rendered| Item::of(rendered))
+}
+
+/// Checks that an order can be found: that everything that objects depend on is among them, and that no objects wait for
+/// each other. Call it on all objects of a commit.
+///
+/// # Errors
+///
+/// Every dependency that is missing; or else every circle, with all objects of it.
+pub fn check_order(objects: &[Rendered]) -> Result<(), Vec<RenderError>> {
+    let items: Vec<Item<'_>> = objects.iter().map(Item::of).collect();
+    if !items.iter().any(Item::is_constrained) {
+        return Ok(());
+    }
+    let known: HashMap<&ObjectId, usize> = items.iter().enumerate().map(|(at, item)| (item.id, at)).collect();
+    let missing = |rendered: &Rendered, dependency: &ObjectId| RenderError::DependencyMissing {
+        object: Box::new(rendered.object.id.clone()),
+        file: rendered.object.file.clone(),
+        line: rendered.object.line,
+        dependency: Box::new(dependency.clone()),
+    };
+    let mut errors = Vec::new();
+    for (item, rendered) in items.iter().zip(objects) {
+        let lost = item.depends_on().iter().filter(|dependency| !known.contains_key(dependency));
+        errors.extend(lost.map(|dependency| missing(rendered, dependency)));
+    }
+    if errors.is_empty() {
+        let ranks: Vec<Rank> = items.iter().map(|item| Rank::of(item.id)).collect();
+        errors = cycle::cycles(&Graph::of(&items, &ranks), objects);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ORDER: [&[&str]; 3] = [
-        &["/Namespace//a", "/Namespace//b"],
-        &["apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com"],
-        &[
-            "scheduling.k8s.io/PriorityClass//high",
-            "rbac.authorization.k8s.io/ClusterRole//x",
-            "rbac.authorization.k8s.io/ClusterRoleBinding//x",
-            "cert-manager.io/ClusterIssuer//x",
-            "/ResourceQuota/a/x",
-            "/ServiceAccount/a/x",
-            "/Secret/a/x",
-            "/ConfigMap/a/x",
-            "/ConfigMap/a/y",
-            "/ConfigMap/b/x",
-            "rbac.authorization.k8s.io/Role/a/x",
-            "/PersistentVolumeClaim/a/x",
-            "/Service/a/x",
-            "apps/Deployment/a/x",
-            "apps/StatefulSet/a/x",
-            "batch/CronJob/a/x",
-            "networking.k8s.io/Ingress/a/x",
-            "example.com/Deployment/a/x",
-            "apiregistration.k8s.io/APIService//v1.example.com",
-            "admissionregistration.k8s.io/ValidatingWebhookConfiguration//x",
-        ],
-    ];
-
-    fn ids() -> Vec<Vec<ObjectId>> {
-        ORDER.iter().map(|wave| wave.iter().map(|id| id.parse().unwrap()).collect()).collect()
-    }
-
-    #[test]
-    fn objects_are_applied_in_the_order_in_which_they_need_each_other() {
-        let mut shuffled: Vec<ObjectId> = ids().concat();
-        shuffled.sort_by_key(|id| (id.name.clone(), id.group.clone()));
-        assert_eq!(into_waves(shuffled, |id| id), ids());
-        assert_eq!(into_waves(Vec::<ObjectId>::new(), |id| id), Vec::<Vec<ObjectId>>::new());
-    }
-
-    #[test]
-    fn deletions_go_the_other_way() {
-        let mut expected = ids();
-        expected.reverse();
-        expected.iter_mut().for_each(|wave| wave.reverse());
-        assert_eq!(into_deletion_waves(ids().concat(), |id| id), expected);
-    }
-}
+mod tests;

@@ -20,8 +20,6 @@ pub const PART_OF_LABEL: &str = "applyset.kubernetes.io/part-of";
 pub const ID_ANNOTATION: &str = "lockstep.dev/id";
 /// Annotation: hash of what was applied.
 pub const APPLIED_ANNOTATION: &str = "lockstep.dev/applied";
-/// Annotation: `never` keeps an object that left Git.
-pub const PRUNE_ANNOTATION: &str = "lockstep.dev/prune";
 /// Annotation on the Sync: the kinds that the ApplySet has, or once had, members of.
 pub const GROUP_KINDS_ANNOTATION: &str = "applyset.kubernetes.io/contains-group-kinds";
 

@@ -5,21 +5,28 @@ use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
 
+use crate::instructions::ApplyMode;
 use crate::live::LiveMetadata;
-use crate::order;
+use crate::order::{self, Item};
 use crate::ownership::{GroupKind, Ownership};
 use crate::render::Rendered;
 
 mod decide;
+mod departing;
+mod looked;
 mod outcome;
 mod print;
+mod proofs;
 mod prune;
 mod step;
+mod view;
+mod waits;
 
-pub use outcome::{ApplyOutcome, Deletion, Withheld};
+pub use outcome::{ApplyOutcome, Deletion, Release, Withheld};
 pub use print::Counts;
 pub use prune::{Held, HoldReason};
-pub use step::{Action, Block, Cause, Keep, Step};
+pub use step::{Action, Block, Cause, Keep, Leaving, Step};
+pub use view::{HeldView, PlanView, StepView};
 
 /// Whether objects that left Git are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +114,9 @@ pub struct Input<'a> {
     pub unkept: &'a BTreeMap<ObjectId, BTreeSet<String>>,
     /// Objects that are never deleted: what the daemon itself runs on.
     pub protected: &'a BTreeSet<ObjectId>,
+    /// Objects of the Sync that are not healthy now, and why: what comes after them in an order that somebody wrote down
+    /// waits.
+    pub unready: &'a BTreeMap<ObjectId, String>,
     /// Namespaces and custom resource definitions that hold objects of others, and which.
     pub occupied: &'a BTreeMap<ObjectId, String>,
 }
@@ -120,7 +130,8 @@ pub fn lookups<'a>(
 ) -> Vec<&'a ObjectId> {
     let known: HashSet<&ObjectId> = live.iter().map(|live| &live.id).collect();
     let is_wanted: HashSet<&ObjectId> = wanted.iter().map(|rendered| &rendered.object.id).collect();
-    let unseen = wanted.iter().map(|rendered| &rendered.object.id).filter(|id| !settled.contains_key(*id));
+    let applied = wanted.iter().filter(|rendered| rendered.apply_mode() != ApplyMode::Ignore);
+    let unseen = applied.map(|rendered| &rendered.object.id).filter(|id| !settled.contains_key(*id));
     let left = settled.keys().filter(|id| !is_wanted.contains(*id));
     unseen.chain(left).filter(|id| !known.contains(id)).collect()
 }
@@ -132,6 +143,7 @@ pub struct Plan {
     commit: String,
     steps: Vec<Step>,
     deletions: Vec<Deletion>,
+    releases: Vec<Release>,
     held: Option<Held>,
 }
 
@@ -140,7 +152,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
     let mut steps = decide::wanted_steps(input);
     let pruning = prune::prune_steps(input);
     steps.extend(pruning.steps);
-    Plan { commit: input.commit.to_owned(), steps, deletions: pruning.deletions, held: pruning.held }
+    let (deletions, releases, held) = (pruning.deletions, pruning.releases, pruning.held);
+    Plan { commit: input.commit.to_owned(), steps, deletions, releases, held }
 }
 
 impl Plan {
@@ -163,7 +176,7 @@ impl Plan {
     pub fn apply_waves<'a>(&'a self, wanted: &'a [Rendered]) -> Vec<Vec<(&'a Rendered, &'a Action)>> {
         let actions: BTreeMap<&ObjectId, &Action> = self.applies().map(|step| (&step.id, &step.action)).collect();
         let chosen = wanted.iter().filter_map(|rendered| Some((rendered, *actions.get(&rendered.object.id)?)));
-        order::into_waves(chosen, |(rendered, _)| &rendered.object.id)
+        order::into_stages(&chosen.collect::<Vec<_>>(), |(rendered, _)| Item::of(rendered))
     }
 
     fn applies(&self) -> impl Iterator<Item = &Step> {

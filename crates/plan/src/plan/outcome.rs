@@ -1,6 +1,6 @@
 //! From a plan that was carried out to the deletions it allows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use lockstep_manifest::ObjectId;
 
@@ -8,7 +8,7 @@ use super::Plan;
 use super::prune::Held;
 use super::step::Action;
 use crate::live::LiveMetadata;
-use crate::order;
+use crate::order::{self, Item};
 
 /// Leave to delete one object. Only [`Plan::prune_step`] gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,29 @@ impl Deletion {
     }
 
     /// To be sent as `preconditions.resourceVersion`: an object relabelled since is perhaps no longer ours.
+    pub fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+/// Leave to take our marks off one object, which lives on. Only [`Plan::release_step`] gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    id: ObjectId,
+    resource_version: String,
+}
+
+impl Release {
+    pub(super) fn of(live: &LiveMetadata) -> Self {
+        Self { id: live.id.clone(), resource_version: live.resource_version.clone() }
+    }
+
+    /// The object.
+    pub fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    /// To be tested by the patch: an object relabelled since is perhaps no longer ours.
     pub fn resource_version(&self) -> &str {
         &self.resource_version
     }
@@ -115,11 +138,30 @@ impl Plan {
     /// A plan that prunes nothing is never withheld.
     pub fn prune_step(&self, outcome: &ApplyOutcome) -> Result<Vec<Vec<Deletion>>, Withheld> {
         // An object under the name of another API group may be one that was just applied.
-        let deletions = self.deletions.iter().filter(|deletion| !outcome.uids.contains(&deletion.uid));
-        let waves = order::into_deletion_waves(deletions.cloned(), |deletion| &deletion.id);
-        if waves.is_empty() {
-            return Ok(waves);
+        let allowed = |deletion: &&Deletion| !outcome.uids.contains(&deletion.uid);
+        let deletions: Vec<&Deletion> = self.deletions.iter().filter(allowed).collect();
+        if !deletions.is_empty() {
+            self.check_applied(outcome)?;
         }
+        let mut stages = order::into_stages(&deletions, |deletion| Item { id: &deletion.id, instructions: None });
+        stages.reverse();
+        // They stand in the order of deleting already.
+        let position: HashMap<&ObjectId, usize> =
+            self.deletions.iter().enumerate().map(|(at, deletion)| (&deletion.id, at)).collect();
+        stages.iter_mut().for_each(|stage| stage.sort_by_key(|deletion| position.get(&deletion.id)));
+        Ok(stages.into_iter().map(|stage| stage.into_iter().cloned().collect()).collect())
+    }
+
+    /// The objects to let go, once every object was applied; none of them as long as deletions would be withheld.
+    pub fn release_step(&self, outcome: &ApplyOutcome) -> &[Release] {
+        match self.check_applied(outcome) {
+            Ok(()) => &self.releases,
+            Err(_) => &[],
+        }
+    }
+
+    /// That the commit was applied without an error is the last proof.
+    fn check_applied(&self, outcome: &ApplyOutcome) -> Result<(), Withheld> {
         let blocked = self.steps.iter().filter(|step| step.wanted && matches!(step.action, Action::Blocked(_)));
         if let Some((count, first)) = tally(blocked.map(|step| &step.id)) {
             return Err(Withheld::Blocked { count, first });
@@ -133,7 +175,7 @@ impl Plan {
         }
         match &self.held {
             Some(held) => Err(Withheld::Held(held.clone())),
-            None => Ok(waves),
+            None => Ok(()),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::Plan;
-use super::step::{Action, Block, Cause, Keep, Step};
+use super::step::{Action, Block, Cause, Keep, Leaving, Step};
 use crate::cover::FieldLoss;
+use crate::ownership::Owner;
 
 /// How many objects have which step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,8 +20,12 @@ pub struct Counts {
     pub unchanged: usize,
     /// Changed by others, and only reported.
     pub drifted: usize,
+    /// In Git, and left alone as their annotations say.
+    pub leave: usize,
     /// To be deleted.
     pub prune: usize,
+    /// To be let go.
+    pub release: usize,
     /// Left Git and stay.
     pub skip: usize,
     /// Waiting for something.
@@ -38,7 +43,9 @@ impl Plan {
                 Action::Adopt { .. } => &mut counts.adopt,
                 Action::Unchanged => &mut counts.unchanged,
                 Action::Drifted(_) => &mut counts.drifted,
+                Action::Leave(_) => &mut counts.leave,
                 Action::Prune => &mut counts.prune,
+                Action::Release => &mut counts.release,
                 Action::Skip(_) => &mut counts.skip,
                 Action::Blocked(_) => &mut counts.blocked,
             } += 1;
@@ -55,7 +62,9 @@ impl fmt::Display for Counts {
             (self.adopt, "adopt"),
             (self.unchanged, "unchanged"),
             (self.drifted, "drifted"),
+            (self.leave, "leave"),
             (self.prune, "prune"),
+            (self.release, "release"),
             (self.skip, "skip"),
             (self.blocked, "blocked"),
         ];
@@ -87,7 +96,9 @@ impl Step {
             Action::Adopt { .. } => "adopt",
             Action::Unchanged => "unchanged",
             Action::Drifted(_) => "drifted",
+            Action::Leave(_) => "leave",
             Action::Prune => "prune",
+            Action::Release => "release",
             Action::Skip(_) => "skip",
             Action::Blocked(_) => "blocked",
         }
@@ -98,8 +109,11 @@ impl Step {
         match &self.action {
             Action::Create | Action::Unchanged => String::new(),
             Action::Update(cause) | Action::Drifted(cause) => cause.to_string(),
-            Action::Adopt { .. } => "it exists, and nobody claims it".to_owned(),
+            Action::Adopt { from: None, .. } => "it exists, and nobody claims it".to_owned(),
+            Action::Adopt { from: Some(owner), .. } => format!("it is taken over from {owner}"),
+            Action::Leave(leaving) => leaving.to_string(),
             Action::Prune => "it left Git".to_owned(),
+            Action::Release => "it left Git, and its annotations say never to delete it".to_owned(),
             Action::Skip(keep) => keep.to_string(),
             Action::Blocked(block) => block.to_string(),
         }
@@ -131,11 +145,20 @@ impl fmt::Display for Cause {
     }
 }
 
+impl fmt::Display for Leaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ignored => f.write_str("its annotations say to ignore it"),
+            Self::CreateOnly => f.write_str("it exists, and was only to be created"),
+            Self::Hook(hook) => write!(f, "hooks are not run ({hook})"),
+        }
+    }
+}
+
 impl fmt::Display for Keep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PruneDisabled => f.write_str("the Sync does not prune"),
-            Self::PruneNever => f.write_str("its annotations say never to delete it"),
             Self::Ignored => f.write_str("its annotations say to leave it alone"),
             Self::Unreadable(problem) => write!(f, "perhaps it is to stay: {problem}"),
             Self::ProtectedNamespace => f.write_str("the cluster needs this namespace"),
@@ -157,10 +180,15 @@ impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(why) => write!(f, "whether it exists is unknown: {why}"),
-            Self::OwnedBy(owner) => write!(f, "it belongs to {owner}; remove it there or here"),
+            Self::OwnedBy(Owner::Object) => write!(f, "it belongs to {}; remove it there or here", Owner::Object),
+            Self::OwnedBy(owner) => {
+                write!(f, "it belongs to {owner}; remove it there or here, or set lockstep.dev/adopt: \"true\"")
+            }
             Self::Deleting => f.write_str("it is being deleted; it is created again when it is gone"),
             Self::StillUsed(id) => write!(f, "it would take {id} along"),
             Self::Occupied(what) => write!(f, "it holds objects of others: {what}"),
+            Self::NeededBy(id) => write!(f, "{id} depends on it"),
+            Self::WaitsFor { object, why } => write!(f, "it waits for {object}: {why}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One object's part in a plan.
 
+use std::sync::Arc;
+
 use lockstep_manifest::ObjectId;
 
 use crate::cover::FieldLoss;
@@ -12,6 +14,8 @@ pub struct Step {
     pub id: ObjectId,
     /// Whether Git wants it; otherwise it left Git.
     pub wanted: bool,
+    /// The file and the line in Git; none for what left Git.
+    pub place: Option<(Arc<str>, usize)>,
     /// What happens to it, and why.
     pub action: Action,
 }
@@ -23,9 +27,11 @@ pub enum Action {
     Create,
     /// Applied; it is ours.
     Update(Cause),
-    /// Applied and made ours; nobody claimed it. The apply must carry the UID and the resource version, so that
-    /// it fails if another took it in the meantime.
+    /// Applied and made ours. The apply must carry the UID and the resource version, so that it fails if another took it
+    /// in the meantime.
     Adopt {
+        /// The owner that it is taken from, as its annotation asks; without one, nobody claimed it.
+        from: Option<Owner>,
         /// The UID seen.
         uid: String,
         /// The resource version seen.
@@ -35,6 +41,10 @@ pub enum Action {
     Unchanged,
     /// Nothing but a report, because the Sync's policy says so.
     Drifted(Cause),
+    /// Nothing, because its annotations say so.
+    Leave(Leaving),
+    /// Let go: our marks are taken off, and it lives on. It left Git, and is never to be deleted.
+    Release,
     /// Deleted, once all else was applied without an error.
     Prune,
     /// Left alone although it left Git.
@@ -48,6 +58,17 @@ impl Action {
     pub fn is_apply(&self) -> bool {
         matches!(self, Self::Create | Self::Update(_) | Self::Adopt { .. })
     }
+}
+
+/// Why an object that Git wants is not touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leaving {
+    /// It is to be ignored.
+    Ignored,
+    /// It is there, and was only to be created.
+    CreateOnly,
+    /// It is a hook of another tool, which is not run here; how it says so.
+    Hook(String),
 }
 
 /// Why an object of ours is applied again.
@@ -74,8 +95,6 @@ pub enum Cause {
 pub enum Keep {
     /// The Sync does not prune.
     PruneDisabled,
-    /// Its annotation says so.
-    PruneNever,
     /// Its annotations say that it is none of our business.
     Ignored,
     /// Its annotations cannot be read, and may say that it stays.
@@ -117,4 +136,13 @@ pub enum Block {
     StillUsed(ObjectId),
     /// A namespace or definition that left Git while it holds objects of others.
     Occupied(String),
+    /// It left Git while this object, which stays, depends on it.
+    NeededBy(ObjectId),
+    /// It comes after this object in an order that somebody wrote down.
+    WaitsFor {
+        /// The object that comes first.
+        object: ObjectId,
+        /// What it is not ready for yet.
+        why: String,
+    },
 }

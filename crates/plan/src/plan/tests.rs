@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cover::FieldLoss;
 use crate::live::ManagedFields;
-use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner, PRUNE_ANNOTATION};
+use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner};
 use crate::render::render;
 
+mod departing;
+mod instructed;
 mod pruning;
 mod settled;
 mod wanted;
@@ -81,6 +83,7 @@ struct World {
     facts: BTreeMap<ObjectId, Fact>,
     unkept: BTreeMap<ObjectId, BTreeSet<String>>,
     protected: BTreeSet<ObjectId>,
+    unready: BTreeMap<ObjectId, String>,
     occupied: BTreeMap<ObjectId, String>,
 }
 
@@ -97,6 +100,7 @@ impl World {
             facts: BTreeMap::new(),
             unkept: BTreeMap::new(),
             protected: BTreeSet::new(),
+            unready: BTreeMap::new(),
             occupied: BTreeMap::new(),
         }
     }
@@ -117,6 +121,7 @@ impl World {
             facts: &self.facts,
             unkept: &self.unkept,
             protected: &self.protected,
+            unready: &self.unready,
             occupied: &self.occupied,
         })
     }

@@ -31,7 +31,7 @@ fn with_every_proof_it_is_deleted() {
 #[test]
 fn without_any_one_proof_it_stays() {
     type Change = fn(&mut World);
-    let table: [(&str, Change, &str); 21] = [
+    let table: [(&str, Change, &str); 20] = [
         ("/ConfigMap/a/x", |world| gone(world).labels.clear(), ""),
         ("/ConfigMap/a/x", |world| drop(gone(world).labels.insert("lockstep.dev/sync".into(), "blog".into())), ""),
         ("/ConfigMap/a/x", |world| drop(gone(world).labels.remove("lockstep.dev/sync-namespace")), ""),
@@ -83,11 +83,6 @@ fn without_any_one_proof_it_stays() {
             "/ConfigMap/a/x",
             |world| world.protected.extend(["/ConfigMap/a/x".parse().unwrap()]),
             "skip      /ConfigMap/a/x: the synchronizer needs it",
-        ),
-        (
-            "/ConfigMap/a/x",
-            |world| drop(gone(world).annotations.insert(PRUNE_ANNOTATION.into(), "never".into())),
-            "skip      /ConfigMap/a/x: its annotations say never to delete it",
         ),
         (
             "/ConfigMap/a/x",
@@ -206,7 +201,14 @@ fn a_commit_that_replaces_every_object_is_held() {
     let mut world = World::new(&["/ConfigMap/a/new"], &["/ConfigMap/a/old"]);
     world.facts.insert("/ConfigMap/a/new".parse().unwrap(), Fact::Absent);
     let plan = world.plan();
-    assert_eq!(plan.held(), Some(&Held { would_prune: 1, reason: HoldReason::EveryObject }));
+    assert_eq!(
+        plan.held(),
+        Some(&Held {
+            would_prune: 1,
+            objects: vec!["/ConfigMap/a/old".parse().unwrap()],
+            reason: HoldReason::EveryObject
+        })
+    );
     assert_eq!(plan.prune_step(&all_applied(&plan)).unwrap_err().category(), "held");
     // The rest of the commit is applied all the same.
     assert_eq!(plan.counts(), Counts { create: 1, prune: 1, ..Counts::default() });
@@ -222,7 +224,9 @@ fn objects_that_cannot_go_do_not_make_a_prune_look_smaller() {
         child
     }));
     world.live.extend((0..11).map(|number| applied(&rendered(&format!("/ConfigMap/a/{number}")))));
-    assert_eq!(world.plan().held(), Some(&Held { would_prune: 11, reason: HoldReason::OverLimit { owned: 12 } }));
+    let plan = world.plan();
+    let held = plan.held().unwrap();
+    assert_eq!((held.would_prune, held.objects.len(), held.reason), (11, 11, HoldReason::OverLimit { owned: 12 }));
 }
 
 #[test]
@@ -238,7 +242,7 @@ fn a_namespace_stays_while_anything_declared_is_in_it() {
     world.live.push(applied(&rendered("/ConfigMap/a/y")));
     assert_eq!(last_line(&world), blocked("/ConfigMap/a/y"), "a wanted object");
     world.wanted.pop();
-    gone(&mut world).annotations.insert(PRUNE_ANNOTATION.into(), "never".into());
+    gone(&mut world).annotations.insert("lockstep.dev/prune".into(), "never".into());
     assert!(last_line(&world).contains(&blocked("/ConfigMap/a/y")), "an object that stays");
     world.live.pop();
     world.occupied.insert(namespace.parse().unwrap(), "3 Pods".into());

@@ -141,11 +141,11 @@ fn a_foreign_object_is_adopted_or_refused() {
         ),
         (
             applied(&rendered_as(id, json!({}), &blog())),
-            "blocked   /ConfigMap/a/x: it belongs to the Sync lockstep/blog; remove it there or here",
+            "blocked   /ConfigMap/a/x: it belongs to the Sync lockstep/blog; remove it there or here, or set lockstep.dev/adopt: \"true\"",
         ),
         (
             with(&|live| drop(live.annotations.insert("meta.helm.sh/release-name".into(), "web".into()))),
-            "blocked   /ConfigMap/a/x: it belongs to the Helm release web; remove it there or here",
+            "blocked   /ConfigMap/a/x: it belongs to the Helm release web; remove it there or here, or set lockstep.dev/adopt: \"true\"",
         ),
         (
             with(&|live| live.has_owner = true),
@@ -181,7 +181,7 @@ fn an_adoption_carries_the_version_that_was_seen() {
     let live = &mut world.live[0];
     live.labels.clear();
     live.annotations.clear();
-    let expected = Action::Adopt { uid: live.uid.clone(), resource_version: "7".into() };
+    let expected = Action::Adopt { from: None, uid: live.uid.clone(), resource_version: "7".into() };
     assert_eq!(world.plan().steps()[0].action, expected);
 }
 
