@@ -6,7 +6,7 @@ use lockstep_daemon::ExitCode;
 use lockstep_manifest::Object;
 use lockstep_plan::{
     APPLIED_ANNOTATION, Body, ID_ANNOTATION, Ownership, PART_OF_LABEL, Rendered, SYNC_LABEL, SYNC_NAMESPACE_LABEL,
-    check_unique, leave_to_autoscalers, mask, place, render, waves,
+    check_order, check_unique, leave_to_autoscalers, mask, place, render, waves,
 };
 use serde_json::{Value, json};
 
@@ -108,6 +108,11 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
             Ok(made) => rendered.push(made),
             Err(error) => problems.push(error),
         }
+    }
+    if problems.is_empty()
+        && let Err(errors) = check_order(&rendered)
+    {
+        problems.extend(errors);
     }
     if !problems.is_empty() {
         return Err(Failure::errors(problems));

@@ -111,7 +111,7 @@ pub(crate) fn into_stages<'a, T: Copy>(members: &[T], item: impl Fn(T) -> Item<'
 /// The stages in which objects are applied: namespaces, custom resource definitions, then the rest: cluster-scoped objects
 /// first and admission last, wave by wave, dependencies before what depends on them.
 pub fn waves(objects: &[Rendered]) -> Vec<Vec<&Rendered>> {
-    into_stages(&objects.iter().collect::<Vec<_>>(), |rendered| Item::of(rendered))
+    into_stages(&objects.iter().collect::<Vec<_>>(), Item::of)
 }
 
 /// Checks that an order can be found: that everything that objects depend on is among them, and that no objects wait for

@@ -8,7 +8,9 @@ use std::{
 
 use lockstep_cluster::{Kind, Resolution};
 use lockstep_manifest::{Object, ObjectId};
-use lockstep_plan::{GroupKind, Ownership, Rendered, Scope, check_unique, leave_to_autoscalers, place, render as mark};
+use lockstep_plan::{
+    GroupKind, Ownership, Rendered, Scope, check_order, check_unique, leave_to_autoscalers, place, render as mark,
+};
 use lockstep_repository::{BlobId, CommitId, TreeFile, TreeId};
 use serde_json::Value;
 
@@ -174,6 +176,12 @@ impl Draft {
     fn finish(mut self) -> Result<Manifests, Vec<Failure>> {
         if let Err(duplicates) = check_unique(self.wanted.iter().map(|rendered| &rendered.object)) {
             self.problems.extend(duplicates.iter().map(failure));
+        }
+        // An object that could not be read is no dependency that is missing.
+        if self.problems.is_empty()
+            && let Err(problems) = check_order(&self.wanted)
+        {
+            self.problems.extend(problems.iter().map(failure));
         }
         if !self.problems.is_empty() {
             return Err(self.problems);

@@ -156,7 +156,7 @@ pub(crate) async fn repair(
     let mut waiting = Vec::new();
     for step in plan.steps() {
         match &step.action {
-            Action::Blocked(Block::Deleting) => waiting.push(step.id.clone()),
+            Action::Blocked(Block::Deleting | Block::WaitsFor { .. }) => waiting.push(step.id.clone()),
             Action::Blocked(block) => {
                 applies.failed.insert(step.id.clone(), blocked(block));
             }
@@ -262,6 +262,7 @@ fn plan_some(
         facts,
         unkept: &unkept,
         protected: desk.protected,
+        unready: &BTreeMap::new(),
         occupied,
     })
 }
@@ -287,8 +288,8 @@ impl Done {
     fn read_plan(&mut self, plan: &Plan) {
         for step in plan.steps().iter().filter(|step| step.wanted) {
             match &step.action {
-                Action::Blocked(Block::Deleting) => {
-                    self.waiting.insert(step.id.clone(), Block::Deleting.to_string());
+                Action::Blocked(block @ (Block::Deleting | Block::WaitsFor { .. })) => {
+                    self.waiting.insert(step.id.clone(), block.to_string());
                 }
                 Action::Blocked(block) => {
                     self.applies.failed.insert(step.id.clone(), blocked(block));

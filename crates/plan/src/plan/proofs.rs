@@ -61,7 +61,12 @@ fn missing_proof(input: &Input<'_>, live: &LiveMetadata) -> Option<Keep> {
 }
 
 /// A namespace or a definition takes all that is in it along, so it stays while anything in it stays.
-pub(super) fn still_used(input: &Input<'_>, looked: &Looked<'_>, id: &ObjectId, going: &HashSet<&ObjectId>) -> Option<Block> {
+pub(super) fn still_used(
+    input: &Input<'_>,
+    looked: &Looked<'_>,
+    id: &ObjectId,
+    going: &HashSet<&ObjectId>,
+) -> Option<Block> {
     let user = if is_namespace(id) {
         user(input, looked, going, |other| other.namespace == id.name)
     } else if is_definition(id) {

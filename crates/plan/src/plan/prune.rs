@@ -76,10 +76,12 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
         let action = match &departing.verdicts[at] {
             Verdict::Stays(keep) => Action::Skip(keep.clone()),
             Verdict::LetGo => Action::Release,
-            Verdict::Goes => match departing.blocked(at).or_else(|| still_used(input, &departing.looked, &live.id, &going)) {
-                Some(block) => Action::Blocked(block),
-                None => Action::Prune,
-            },
+            Verdict::Goes => {
+                match departing.blocked(at).or_else(|| still_used(input, &departing.looked, &live.id, &going)) {
+                    Some(block) => Action::Blocked(block),
+                    None => Action::Prune,
+                }
+            }
         };
         match action {
             Action::Prune => {

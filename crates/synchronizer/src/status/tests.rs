@@ -118,7 +118,7 @@ impl Scene {
 #[test]
 fn each_trouble_has_its_word() {
     let source = |transient| SourceError { category: "network", message: "the server is down".into(), transient };
-    let held = Held { would_prune: 42, reason: HoldReason::EveryObject };
+    let held = Held { would_prune: 42, objects: Vec::new(), reason: HoldReason::EveryObject };
     let file = Failure { file: "a.yaml".into(), line: 7, message: "kind: is missing".into(), ..Failure::default() };
     let kind = GroupKind { group: String::new(), kind: "Secret".into() };
     let scene = Scene::default;
