@@ -37,7 +37,7 @@ pub use health::{
     depends_on_status, pods_failure,
 };
 pub use instructions::{ApplyMode, Autoscaled, FieldPointer, Instructions};
-pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields};
+pub use live::{FIELD_MANAGER, LiveMetadata, ManagedFields, PackedMetadata};
 pub use migrate::{let_go, migrate};
 pub use order::{check_order, waves};
 pub use ownership::{

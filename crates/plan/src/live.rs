@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use lockstep_manifest::ObjectId;
 use serde_json::Value;
 
+mod packed;
+
+pub use packed::PackedMetadata;
+
 /// The field manager under which everything is applied.
 pub const FIELD_MANAGER: &str = "lockstep";
 
@@ -64,6 +68,18 @@ impl LiveMetadata {
             has_owner: metadata["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty()),
             deleting: metadata["deletionTimestamp"].as_str().is_some_and(|time| !time.is_empty()),
         }
+    }
+
+    /// No more than what a deletion names.
+    pub fn identified(id: ObjectId, uid: &str, resource_version: &str) -> Self {
+        let metadata = serde_json::json!({ "uid": uid, "resourceVersion": resource_version });
+        Self::from_object(id, &serde_json::json!({ "metadata": metadata }))
+    }
+
+    /// Whether somebody else holds fields outside of the status.
+    pub fn has_other_writers(&self) -> bool {
+        let is_status = |entry: &ManagedFields| entry.subresource.as_deref() == Some("status");
+        self.managed_fields.iter().any(|entry| !is_own(entry) && !is_status(entry))
     }
 
     /// The entry of our own applies. An apply of ours through a subresource has an entry of its own,

@@ -1,9 +1,6 @@
 //! Carries a plan out: one PATCH for each object that needs one, then the deletions that all of it has earned.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use jiff::Timestamp;
@@ -14,7 +11,7 @@ use lockstep_plan::{Action, ApplyOutcome, Cause, FieldLoss, LiveMetadata, Manage
 
 use crate::{
     board::SyncKey,
-    drift::Watches,
+    drift::{Version, Watches},
     ports::{Clock, ClusterError, ObjectFailure, Objects, Target},
     render::Manifests,
 };
@@ -69,7 +66,7 @@ enum Sent {
     /// The server has it now as wanted.
     Applied { live: Box<LiveMetadata>, created: bool, changed: bool },
     /// A dry run showed that it is as wanted; these fields are not kept.
-    Settled { live: Arc<LiveMetadata>, not_kept: BTreeSet<String> },
+    Settled { live: Box<LiveMetadata>, not_kept: BTreeSet<String> },
 }
 
 /// Applies the waves of a stage, one after the other.
@@ -143,8 +140,11 @@ async fn send(
         return Err(ObjectFailure::Blocked("its kind is not served".to_owned()));
     };
     let target = target(kind, &rendered.object.id);
-    let before = hands.watches.index().get(&rendered.object.id);
-    if let (Action::Update(Cause::Doubtful(fields)), Some(live)) = (action, &before) {
+    let (before, metadata) = {
+        let index = hands.watches.index();
+        (index.version(&rendered.object.id), index.metadata(&rendered.object.id))
+    };
+    if let (Action::Update(Cause::Doubtful(fields)), Some(live)) = (action, metadata) {
         let settled = settled_by_dry_run(hands, &target, rendered, live, fields).await;
         if let Some(sent) = settled.map_err(ObjectFailure::Refused)? {
             return Ok(sent);
@@ -156,7 +156,7 @@ async fn send(
     };
     let applied = hands.objects.apply(&target, &rendered.body, &precondition).await.map_err(ObjectFailure::Refused)?;
     let live = without_leftovers(hands, &target, action, applied.live).await;
-    let changed = before.is_none_or(|before| before.resource_version != live.resource_version);
+    let changed = before.is_none_or(|before| before != Version::of(&live));
     Ok(Sent::Applied { live: Box::new(live), created: applied.created, changed })
 }
 
@@ -165,13 +165,13 @@ async fn settled_by_dry_run(
     hands: &Hands<'_>,
     target: &Target,
     rendered: &Rendered,
-    live: &Arc<LiveMetadata>,
+    live: LiveMetadata,
     fields: &[FieldLoss],
 ) -> Result<Option<Sent>, ClusterError> {
     let shown = hands.objects.dry_run(target, &rendered.body).await?;
-    let same = entry_hash(&shown) == entry_hash(live) && shown.generation == live.generation;
+    let same = entry_hash(&shown) == entry_hash(&live) && shown.generation == live.generation;
     let not_kept = fields.iter().map(|loss| loss.path.clone()).collect();
-    Ok(same.then(|| Sent::Settled { live: live.clone(), not_kept }))
+    Ok(same.then(|| Sent::Settled { live: Box::new(live), not_kept }))
 }
 
 /// After somebody cleared the managed fields, the server gives all that was there before our apply to an entry of its

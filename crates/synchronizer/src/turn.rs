@@ -1,7 +1,7 @@
 //! One turn of a Sync: render the commit, plan it against what the watches have seen, apply, prune, record.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +16,7 @@ use lockstep_repository::CommitId;
 
 use crate::{
     apply::{Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete},
-    drift::Watches,
+    drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
     render::{Manifests, RenderFailure, render},
 };
@@ -93,6 +93,7 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, RenderFailure> {
     let (source, cluster) = (desk.ports.source.as_ref(), desk.ports.cluster.as_ref());
     let manifests = render(source, cluster, desk.branch, desk.ownership, commit, before).await?;
+    desk.watches.index().anticipate(&desk.sync.key, &manifests.wanted);
     let (kinds, unanswered) = watch_kinds(desk, &manifests, record).await.map_err(RenderFailure::Cluster)?;
     let plan = plan_all(desk, &manifests, &kinds).await;
     tracing::debug!(sync = %desk.sync.key, %commit, counts = %plan.counts(), "planned");
@@ -141,12 +142,8 @@ pub(crate) async fn repair(
     let hands = desk.hands();
     let wanted: Vec<Rendered> =
         manifests.wanted.iter().filter(|rendered| ids.contains(&rendered.object.id)).cloned().collect();
-    let live: Vec<Arc<LiveMetadata>> = {
-        let index = desk.watches.index();
-        ids.iter().filter_map(|id| index.get(id)).collect()
-    };
-    let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
-    let (settled, kinds) = (HashMap::new(), BTreeMap::new());
+    let View { live, settled } = desk.watches.index().view_of(&desk.sync.key, ids);
+    let (live, kinds): (Vec<&LiveMetadata>, _) = (live.iter().collect(), BTreeMap::new());
     let known = facts::Known { wanted: &wanted, live: &live, settled: &settled, kinds: &kinds };
     let facts = facts::look_up(&hands, manifests, &known).await;
     // Only what is wanted is looked at, so nothing can be pruned by it.
@@ -224,12 +221,11 @@ fn blocked(block: &Block) -> ObjectFailure {
 
 async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<GroupKind, Kind>) -> Plan {
     let hands = desk.hands();
-    let (live, listed) = {
+    let (View { live, settled }, listed) = {
         let index = desk.watches.index();
-        (index.live(), index.listed())
+        (index.view(&desk.sync.key, &manifests.wanted), index.listed())
     };
-    let live: Vec<&LiveMetadata> = live.iter().map(Arc::as_ref).collect();
-    let settled = HashMap::new();
+    let live: Vec<&LiveMetadata> = live.iter().collect();
     let known = facts::Known { wanted: &manifests.wanted, live: &live, settled: &settled, kinds };
     let facts = facts::look_up(&hands, manifests, &known).await;
     let nothing = BTreeMap::new();
@@ -320,7 +316,7 @@ impl Done {
     }
 
     fn waits_for_wanted(&self) -> bool {
-        let wanted = |id: &ObjectId| self.manifests.wanted.iter().any(|rendered| rendered.object.id == *id);
-        self.waiting.keys().any(wanted)
+        let is_waiting = |rendered: &Rendered| self.waiting.contains_key(&rendered.object.id);
+        !self.waiting.is_empty() && self.manifests.wanted.iter().any(is_waiting)
     }
 }

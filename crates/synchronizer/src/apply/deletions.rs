@@ -55,12 +55,11 @@ async fn call(
     kinds: &BTreeMap<GroupKind, Kind>,
 ) -> Option<Result<Answer, ClusterError>> {
     let kind = kinds.get(&GroupKind::of(deletion.id()))?;
-    let seen = hands.watches.index().get(deletion.id())?;
-    let is_same =
-        |seen: &LiveMetadata| seen.uid == deletion.uid() && seen.resource_version == deletion.resource_version();
-    if !is_same(&seen) {
+    let (id, uid, version) = (deletion.id(), deletion.uid(), deletion.resource_version());
+    if !hands.watches.index().is_still(id, uid, version) {
         return None;
     }
+    let seen = LiveMetadata::identified(id.clone(), uid, version);
     let answer = hands.objects.delete(kind, &seen).await;
     if matches!(answer, Ok(Answer::Deleted | Answer::Gone)) {
         hands.watches.index().deleted(&seen);

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use lockstep_manifest::objects;
-use lockstep_plan::{Class, ManagedFields, Scope, place, render};
+use lockstep_plan::{Class, GroupKind, LiveMetadata, ManagedFields, Ownership, Rendered, Scope, place, render};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ports::{ClusterError, News};
 
 const SHOP: &str = "shop";
 
@@ -131,7 +134,7 @@ fn what_is_gone_is_seen_by_event_and_by_list() {
     // Written by us while the list was on its way: it need not be in it.
     index.applied(&key(), &wanted[1], live(&wanted[1], 41));
     assert_eq!(index.news(&config_maps(), News::ListComplete), woken(&["c"]));
-    assert!(index.get(&id("b")).is_some());
+    assert!(index.version(&id("b")).is_some());
     assert_eq!(index.drifted(&key())[&id("c")], Drifted::Gone);
 }
 
@@ -188,9 +191,141 @@ fn a_refused_list_proves_nothing_and_a_broken_connection_changes_nothing() {
         index.news(&config_maps(), News::Failed(error(class)));
         assert_eq!(index.listed().contains(&config_maps()), listed, "{class:?}");
         assert_eq!(index.unwatched(&config_maps()).is_none(), listed, "{class:?}");
-        assert!(index.is_answered(&config_maps()) && index.get(&id("a")).is_some());
+        assert!(index.is_answered(&config_maps()) && index.version(&id("a")).is_some());
         index.news(&config_maps(), News::Restarted);
         index.news(&config_maps(), News::ListComplete);
         assert!(index.listed().contains(&config_maps()));
     }
+}
+
+/// What is settled and what is whole, for a plan of what the shop wants.
+fn view(index: &Index, wanted: &[Rendered]) -> (Vec<String>, Vec<String>) {
+    let view = index.view(&key(), wanted);
+    let mut settled: Vec<String> = view.settled.keys().map(|id| id.name.clone()).collect();
+    let mut whole: Vec<String> = view.live.iter().map(|live| live.id.name.clone()).collect();
+    settled.sort();
+    whole.sort();
+    (settled, whole)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn what_is_as_it_was_applied_is_kept_by_its_hash() {
+    let (mut index, wanted) = settled();
+    assert_eq!(view(&index, &wanted), (names(&["a", "b", "c"]), names(&[])));
+    let of_a = index.view(&key(), &wanted).settled.remove(&id("a")).unwrap();
+    assert_eq!((&*of_a.uid, &of_a.hash), ("u", &wanted[0].hash));
+    assert_eq!(index.metadata(&id("a")), None);
+
+    let drifted = taken(&wanted[0], 10);
+    index.news(&config_maps(), News::Applied(drifted.clone()));
+    assert_eq!(view(&index, &wanted), (names(&["b", "c"]), names(&["a"])));
+    assert_eq!(index.metadata(&id("a")), Some(drifted));
+    index.applied(&key(), &wanted[0], live(&wanted[0], 11));
+    assert_eq!(view(&index, &wanted), (names(&["a", "b", "c"]), names(&[])));
+    // What left Git is still the Sync's.
+    assert_eq!(view(&index, &wanted[..1]), (names(&["a", "b", "c"]), names(&[])));
+    assert_eq!(index.named(&key()).len(), 3);
+}
+
+#[test]
+fn all_is_known_of_an_object_that_others_write_to() {
+    let other = |manager: &str, subresource: Option<&str>| ManagedFields {
+        manager: manager.into(),
+        operation: "Update".into(),
+        api_version: "v1".into(),
+        subresource: subresource.map(str::to_owned),
+        fields: json!({"f:metadata": {"f:annotations": {"f:note": {}}}}),
+        ..ManagedFields::default()
+    };
+    type Change = fn(&mut LiveMetadata);
+    let changes: [(Change, bool); 5] = [
+        (|live| live.labels.insert("lockstep.dev/sync".into(), "other".into()).map(drop).unwrap_or_default(), false),
+        (|live| live.annotations.insert("lockstep.dev/id".into(), "/ConfigMap/b/a".into()).map(drop).unwrap(), false),
+        (|live| live.annotations.insert("lockstep.dev/applied".into(), "0".into()).map(drop).unwrap(), false),
+        (|live| live.has_owner = true, false),
+        (|live| live.generation = Some(7), true),
+    ];
+    let (mut index, wanted) = settled();
+    for (version, (change, is_settled)) in (10..).zip(changes) {
+        let mut changed = live(&wanted[0], version);
+        change(&mut changed);
+        index.news(&config_maps(), News::Applied(changed));
+        assert_eq!(index.metadata(&id("a")).is_none(), is_settled, "{version}");
+    }
+    for (entry, is_settled) in [
+        (other("kubectl-edit", None), false),
+        (other("some-controller", Some("status")), true),
+        (other("kubectl", Some("scale")), false),
+        (other("kubectl-client-side-apply", None), false),
+    ] {
+        let (mut index, wanted) = settled();
+        let mut touched = live(&wanted[0], 30);
+        touched.managed_fields.push(entry.clone());
+        assert_eq!(index.news(&config_maps(), News::Applied(touched)), woken(&[]), "{entry:?}");
+        assert_eq!(index.metadata(&id("a")).is_none(), is_settled, "{entry:?}");
+    }
+}
+
+#[test]
+fn after_a_start_the_first_list_is_settled_as_it_comes() {
+    let (mut index, wanted) = (Index::default(), wanted(&["a", "b"]));
+    // Another Sync needed the kind first.
+    index.news(&config_maps(), News::Restarted);
+    index.news(&config_maps(), News::Applied(live(&wanted[0], 1)));
+    index.introduce(&key(), &ownership());
+    assert_eq!(view(&index, &wanted), (names(&[]), names(&["a"])));
+    index.anticipate(&key(), &wanted);
+    assert_eq!(index.news(&config_maps(), News::Applied(taken(&wanted[1], 2))), woken(&[]), "no turn has ended");
+    assert_eq!(index.news(&config_maps(), News::Applied(live(&wanted[1], 3))), woken(&[]));
+    assert_eq!(view(&index, &wanted), (names(&["b"]), names(&["a"])));
+    index.news(&config_maps(), News::ListComplete);
+    assert_eq!(index.follow(&key(), &wanted, &BTreeSet::new()), BTreeSet::new());
+    assert_eq!(view(&index, &wanted), (names(&["a", "b"]), names(&[])));
+}
+
+#[test]
+fn an_event_that_overtakes_the_answer_of_its_own_write_is_settled_by_it() {
+    let (mut index, wanted) = settled();
+    let mut changed = wanted.to_vec();
+    let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: a}, data: {v: new, w: y}}";
+    let object = objects("c.yaml", text).unwrap().remove(0);
+    changed[0] = render(&place(&object, Scope::Namespaced).object, &ownership()).unwrap();
+    let changed = Arc::new(changed);
+    index.news(&config_maps(), News::Applied(live(&changed[0], 50)));
+    assert!(index.metadata(&id("a")).is_some(), "nobody has said yet what was applied");
+    index.applied(&key(), &changed[0], live(&changed[0], 50));
+    assert!(index.metadata(&id("a")).is_none());
+    assert_eq!(index.follow(&key(), &changed, &BTreeSet::new()), BTreeSet::new());
+    // Back to the commit before: what is there now is not what that one wants.
+    assert_eq!(index.follow(&key(), &wanted, &BTreeSet::new()), BTreeSet::from([id("a")]));
+}
+
+#[test]
+fn only_what_nothing_newer_is_known_of_may_be_deleted() {
+    let (mut index, wanted) = settled();
+    assert!(index.is_still(&id("a"), "u", "1"));
+    assert!(index.is_still(&id("a"), "u", "9"), "looked at after the watch told of it");
+    assert!(!index.is_still(&id("a"), "another", "9") && !index.is_still(&id("x"), "u", "1"));
+    index.news(&config_maps(), News::Applied(live(&wanted[0], 10)));
+    assert!(!index.is_still(&id("a"), "u", "9"));
+}
+
+#[test]
+fn objects_of_a_sync_with_a_long_name_are_its_own() {
+    let name = "n".repeat(100);
+    let ownership = Ownership { sync: name.clone(), sync_namespace: "lockstep".into() };
+    let key = SyncKey { namespace: "lockstep".into(), name };
+    let object = objects("c.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: a}}").unwrap();
+    let wanted = Arc::new(vec![render(&object[0], &ownership).unwrap()]);
+    let mut index = Index::default();
+    index.introduce(&key, &ownership);
+    index.applied(&key, &wanted[0], live(&wanted[0], 1));
+    index.follow(&key, &wanted, &BTreeSet::new());
+    assert_eq!(index.view(&key, &wanted).settled.len(), 1);
+    index.forget(&key);
+    assert_eq!(index.view(&key, &wanted).settled.len(), 0);
 }

@@ -2,15 +2,29 @@
 
 use lockstep_plan::LiveMetadata;
 
-/// Whether `left` was stored after `right`. Resource versions are whole numbers that only grow, also across the objects
-/// of a kind; one that is no number can only be compared for equality, and then counts as newer.
-pub(super) fn is_newer(left: &LiveMetadata, right: &LiveMetadata) -> bool {
-    match (number(left), number(right)) {
-        (Some(left), Some(right)) => left > right,
-        _ => left.resource_version != right.resource_version,
-    }
+/// The resource version of an object's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Whole numbers only grow, also across the objects of a kind.
+    Number(u64),
+    /// What is no number can only be compared for equality.
+    Text(Box<str>),
 }
 
-fn number(live: &LiveMetadata) -> Option<u128> {
-    live.resource_version.parse().ok()
+impl Version {
+    pub(crate) fn of(live: &LiveMetadata) -> Self {
+        Self::read(&live.resource_version)
+    }
+
+    pub(crate) fn read(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Text(text.into()), Self::Number)
+    }
+
+    /// Whether this state was stored after `other`; in doubt it was.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(this), Self::Number(other)) => this > other,
+            _ => self != other,
+        }
+    }
 }

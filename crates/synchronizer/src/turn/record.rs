@@ -1,12 +1,9 @@
 //! The Sync as the parent of an ApplySet: the kinds and namespaces of its objects stand on it before the first write of
 //! each, so that nothing is lost from sight when a kind leaves Git.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_plan::{GROUP_KINDS_ANNOTATION, GroupKind, LiveMetadata, ParentMetadata};
+use lockstep_plan::{GROUP_KINDS_ANNOTATION, GroupKind, ParentMetadata};
 
 use super::Desk;
 use crate::{ports::ClusterError, render::Manifests, resource::SyncObject};
@@ -49,16 +46,15 @@ impl Record {
     /// After a turn that left nothing undone: what neither Git nor the cluster has any more is taken off. A failure only
     /// leaves too much on the record.
     pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) {
-        let (live, listed) = {
+        let (ours, listed) = {
             let index = desk.watches.index();
-            (index.live(), index.listed())
+            (index.named(&desk.sync.key), index.listed())
         };
-        let ours: Vec<&Arc<LiveMetadata>> = live.iter().filter(|live| desk.ownership.is_named_on(live)).collect();
         let mut kinds = manifests.group_kinds();
-        kinds.extend(ours.iter().map(|live| GroupKind::of(&live.id)));
+        kinds.extend(ours.iter().map(GroupKind::of));
         kinds.extend(self.kinds.iter().filter(|kind| !listed.contains(*kind)).cloned());
         let mut places = namespaces(manifests);
-        places.extend(ours.iter().map(|live| live.id.namespace.clone()));
+        places.extend(ours.iter().map(|id| id.namespace.clone()));
         let less = Self { kinds, namespaces: places, written: self.written.clone() };
         if less.kinds != self.kinds {
             *self = less;
