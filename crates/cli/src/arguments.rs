@@ -11,7 +11,10 @@ use crate::health::HealthArguments;
 use crate::images::{ListArguments, SelectArguments, SetArguments};
 use crate::output::{self, Format};
 use crate::render::RenderArguments;
-use crate::syncs::{GetArguments, TriggerArguments};
+use crate::syncs::{
+    AcknowledgeArguments, DiffArguments, DriftArguments, GetArguments, PlanArguments, ResumeArguments,
+    SuspendArguments, TriggerArguments,
+};
 
 const PROGRAM: &str = "lockstep";
 
@@ -34,6 +37,16 @@ enum Verb {
     Get(Get),
     /// Start a turn of a Sync now, and wait for its end if asked to
     Sync(TriggerArguments),
+    /// Show what a turn would do with a commit or a folder, object by object
+    Plan(PlanArguments),
+    /// Show what a turn would change, field by field
+    Diff(DiffArguments),
+    /// Let the deletions of a held commit go
+    Acknowledge(AcknowledgeArguments),
+    /// Stop a Sync: nothing is fetched, applied, repaired or pruned
+    Suspend(SuspendArguments),
+    /// Let a suspended Sync go on
+    Resume(ResumeArguments),
     /// Choose and write image tags, without a daemon
     #[command(subcommand, after_help = IMAGES_EXAMPLES)]
     Images(Images),
@@ -64,6 +77,8 @@ enum Get {
     /// Syncs and their state
     #[command(visible_alias = "sync")]
     Syncs(GetArguments),
+    /// What others changed or added on objects of Syncs
+    Drift(DriftArguments),
     /// Images in Git and what was decided for each
     #[command(visible_alias = "image")]
     Images(ListArguments),
@@ -81,6 +96,7 @@ const GET_EXAMPLES: &str = "\
 Examples:
   lockstep get syncs -A
   lockstep get syncs shop -n lockstep -o yaml
+  lockstep get drift shop
   lockstep get images -o wide";
 
 const IMAGES_EXAMPLES: &str = "\
@@ -118,8 +134,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn perform(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Get(Get::Syncs(arguments)) => arguments.run(),
+        Verb::Get(Get::Drift(arguments)) => arguments.run(),
         Verb::Get(Get::Images(arguments)) => arguments.run(),
         Verb::Sync(arguments) => arguments.run(),
+        Verb::Plan(arguments) => arguments.run(),
+        Verb::Diff(arguments) => arguments.run(),
+        Verb::Acknowledge(arguments) => arguments.run(),
+        Verb::Suspend(arguments) => arguments.run(),
+        Verb::Resume(arguments) => arguments.run(),
         Verb::Images(Images::Select(arguments)) => arguments.run(),
         Verb::Images(Images::Set(arguments)) => arguments.run(),
         Verb::Health(arguments) => arguments.run(),
@@ -167,6 +189,6 @@ mod tests {
             assert!(examples.starts_with("Examples:\n  ") && examples.contains("lockstep "), "{}", verb.get_name());
             open.extend(verb.get_subcommands());
         }
-        assert_eq!(seen, if cfg!(feature = "demo") { 12 } else { 11 });
+        assert_eq!(seen, if cfg!(feature = "demo") { 18 } else { 17 });
     }
 }

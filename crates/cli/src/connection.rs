@@ -68,7 +68,7 @@ and use --server https://localhost:7410 --ca-file CA --token-file TOKEN.",
             unknown: "\
 Get a token that the cluster knows, and name its file with --token-file or LOCKSTEP_TOKEN_FILE:
   kubectl create token SERVICEACCOUNT > token",
-            forbidden: "Reading needs the ClusterRole lockstep-viewer, starting a turn lockstep-operator: bind it to the token's account.",
+            forbidden: "Reading needs the ClusterRole lockstep-viewer, everything else lockstep-operator: bind it to the token's account.",
         }
     }
 }
@@ -105,14 +105,24 @@ pub(crate) fn ask<T>(
     doing: &str,
     call: impl AsyncFnOnce(AuthenticatedChannel) -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
+    ask_within(peer, doing, TIMEOUT, call)
+}
+
+/// One call that may take so long.
+pub(crate) fn ask_within<T>(
+    peer: &Peer,
+    doing: &str,
+    limit: Duration,
+    call: impl AsyncFnOnce(AuthenticatedChannel) -> Result<Response<T>, Status>,
+) -> Result<T, Failure> {
     run(async {
         let channel = peer.channel()?;
         let progress = Progress::new(format!("{doing} at the {}", peer.name));
-        match progress.during(tokio::time::timeout(TIMEOUT, call(channel))).await {
+        match progress.during(tokio::time::timeout(limit, call(channel))).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(peer.explain(doing, &status)),
             Err(_) => Err(Failure::error(format!(
-                "{doing}: the {} at {} did not answer within {TIMEOUT:?}",
+                "{doing}: the {} at {} did not answer within {limit:?}",
                 peer.name, peer.endpoint
             ))
             .next(peer.unreachable)),

@@ -121,6 +121,28 @@ pub(crate) fn table(table: &Table) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
+/// Lines of a result for people, each with its look.
+#[derive(Default)]
+pub(crate) struct Lines(Vec<(Style, String)>);
+
+impl Lines {
+    pub(crate) fn plain(&mut self, text: &str) {
+        self.styled(Style::new(), text);
+    }
+
+    pub(crate) fn styled(&mut self, style: Style, text: &str) {
+        self.0.push((style, harmless(text).replace('\n', " ")));
+    }
+
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        let mut stdout = anstream::stdout().lock();
+        for (style, text) in &self.0 {
+            writeln!(stdout, "{style}{text}{style:#}")?;
+        }
+        Ok(stdout.flush()?)
+    }
+}
+
 /// What a person may want to know besides the result.
 pub(crate) fn note(text: &str) {
     complain("note", DOUBTFUL, text);

@@ -16,6 +16,7 @@ use crate::output::{self, Cell, Format, Structured, Table};
 mod folder;
 mod scope;
 
+pub(crate) use folder::files as manifest_files;
 use scope::Scopes;
 
 const EXAMPLES: &str = "\

@@ -1,8 +1,10 @@
 //! The golden folders `tests/golden/cli/CASE`: the program is run there with the arguments of `case.json`, and must answer
 //! with its exit code and, byte for byte, with the files `stdout` and `stderr` (a missing one is empty).
+//! A case with `calls` has the fakes of both daemons to talk to, and these are the calls that they must see.
 //! `LOCKSTEP_BLESS=1` writes what it answers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
+mod fakes;
 mod program;
 
 use std::fs;
@@ -10,6 +12,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use fakes::Daemons;
 use program::lockstep;
 
 #[test]
@@ -18,16 +21,26 @@ fn the_program_answers_as_every_golden_case_says() {
     let bless = std::env::var_os("LOCKSTEP_BLESS").is_some();
     let mut wrong = Vec::new();
     let mut seen = 0;
+    let daemons = Daemons::start();
     for folder in fs::read_dir(&root).unwrap() {
         let folder = folder.unwrap().path();
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let case: Value = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
-        let arguments: Vec<&str> = case["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        let mut arguments: Vec<&str> =
+            case["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        if case["calls"].is_array() {
+            arguments.extend(["--server", &daemons.address]);
+        }
+        let before = daemons.seen().len();
         let stdin = case["stdin"].as_str().map(|file| fs::read(folder.join(file)).unwrap());
         let answer = lockstep(&folder, &arguments, stdin.as_deref().unwrap_or_default());
         seen += 1;
         if case["code"].as_i64() != Some(answer.code.into()) {
             wrong.push(format!("{name}: exit code {}\n{}", answer.code, answer.stderr));
+        }
+        let calls: Vec<String> = daemons.seen().drain(before..).map(|call| call.trim_end().to_owned()).collect();
+        if case["calls"].is_array() && case["calls"] != serde_json::json!(calls) {
+            wrong.push(format!("{name}: the calls are {calls:?}"));
         }
         for (file, got) in [("stdout", &answer.stdout), ("stderr", &answer.stderr)] {
             let path = folder.join(file);

@@ -22,19 +22,19 @@ fn ask(daemons: &Daemons, words: &[&str]) -> Answer {
 fn listings_for_people() {
     let daemons = Daemons::start();
     let syncs = "\
-NAME     READY   COMMIT       AGE   OBJECTS   MESSAGE
-failed   False   c0ffee00c0   -     2/3       cannot apply Deployment/shop/web: \u{fffd}[31mforbidden
-new      False   -            -     2/3       Reason
-ready    True    c0ffee00c0   -     3/3       applied and healthy
+NAME     READY   STATUS      COMMIT       AGE   OBJECTS   MESSAGE
+failed   False   Reason      c0ffee00c0   -     2/3       cannot apply Deployment/shop/web: \u{fffd}[31mforbidden
+new      False   Waiting 1   -            -     2/3       Reason
+ready    True    Reason      c0ffee00c0   -     3/3       applied and healthy
 ";
     let everywhere = "\
-NAMESPACE   NAME    READY   COMMIT       AGE   OBJECTS   MESSAGE
-apps        held    False   c0ffee00c0   -     2/3       would delete 42 of 50 objects
-lockstep    ready   True    c0ffee00c0   -     3/3       applied and healthy
+NAMESPACE   NAME    READY   STATUS    COMMIT       AGE   OBJECTS   MESSAGE
+apps        held    False   Held 42   c0ffee00c0   -     2/3       would delete 42 of 50 objects
+lockstep    ready   True    Reason    c0ffee00c0   -     3/3       applied and healthy
 ";
     let one = "\
-NAME   READY   COMMIT                                     AGE   OBJECTS   DRIFTED   FAILED   HELD                   SUSPENDED   REPOSITORY                       BRANCH   PATH            MESSAGE
-held   False   c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00   -     2/3       1         0        c0ffee00c0 prunes 42   false       https://git.example/config.git   main     clusters/prod   would delete 42 of 50 objects
+NAME   READY   STATUS    COMMIT                                     AGE   OBJECTS   DRIFTED   EXTRAS   FAILED   WAITING   HELD                   SUSPENDED   REPOSITORY                       BRANCH   PATH            MESSAGE
+held   False   Held 42   c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00   -     2/3       1         2        0        0         c0ffee00c0 prunes 42   false       https://git.example/config.git   main     clusters/prod   would delete 42 of 50 objects
 ";
     let images = "\
 OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD
@@ -75,8 +75,11 @@ fn listings_for_programs() {
     let held = json!({
         "namespace": "lockstep", "name": "held", "repository": "https://git.example/config.git", "branch": "main",
         "path": "clusters/prod", "suspended": false, "fetchedCommit": COMMIT, "appliedCommit": COMMIT, "appliedAt": null,
-        "objects": {"total": 3, "healthy": 2, "drifted": 1, "failed": 0},
-        "held": {"commit": COMMIT, "wouldPrune": 42},
+        "objects": {"total": 3, "healthy": 2, "drifted": 1, "failed": 0, "extras": 2, "waiting": 0},
+        "held": {
+            "commit": COMMIT, "wouldPrune": 42, "reason": "the commit would prune 42 of 50 objects, more than the Sync allows",
+            "objects": ["ConfigMap/shop/a", "ConfigMap/shop/b"],
+        },
         "conditions": [{
             "type": "Ready", "status": "False", "reason": "Reason", "message": "would delete 42 of 50 objects",
             "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -84,7 +87,10 @@ fn listings_for_programs() {
         "drift": [{
             "object": "Deployment/shop/web", "fields": [".spec.replicas"], "manager": "kubectl-edit",
             "at": "2026-01-01T00:00:00.5Z", "repaired": true,
+            "changes": [{"path": ".spec.replicas", "manager": "kubectl-edit", "at": "2026-01-01T00:00:00Z", "git": "3"}],
         }],
+        "extras": [{"object": "Deployment/shop/web", "path": ".metadata.annotations[\"note\"]", "manager": "k9s", "at": null}],
+        "waiting": [], "failures": [], "failuresTotal": 0,
     });
     assert_eq!(read(&["get", "syncs", "held"]), held);
     assert_eq!(read(&["get", "syncs"]).as_array().unwrap().len(), 3);
@@ -99,7 +105,7 @@ fn listings_for_programs() {
 #[test]
 fn the_outcome_of_a_turn_is_the_exit_code() {
     let daemons = Daemons::start();
-    let acknowledge = format!("lockstep.dev/acknowledge={COMMIT}");
+    let acknowledge = format!("lockstep acknowledge held -n lockstep --commit {COMMIT}");
     let table: [(&[&str], i32, &str, &str); 11] = [
         (&["sync", "ready"], 0, "sync/ready started\n", ""),
         (&["sync", "ready", "--wait"], 0, "sync/ready ready at c0ffee00c0 (3/3 objects healthy)\n", ""),
@@ -192,4 +198,20 @@ fn a_daemon_that_is_not_there_is_told_with_a_way_to_it() {
         let told = format!("at {address}: Connection refused");
         assert!(answer.stderr.contains(&told) && answer.stderr.contains(way), "{words:?}: {}", answer.stderr);
     }
+}
+
+#[test]
+fn drift_for_people() {
+    let daemons = Daemons::start();
+    let answer = ask(&daemons, &["get", "drift", "ready", "-o", "wide"]);
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, ""));
+    let lines: Vec<Vec<&str>> = answer
+        .stdout
+        .lines()
+        .map(|line| line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(lines[0], ["SYNC", "OBJECT", "PATH", "WHO", "AGE", "GIT SAYS", "STATE"]);
+    assert_eq!(lines[1][..4], ["ready", "Deployment/shop/web", ".spec.replicas", "kubectl-edit"]);
+    assert_eq!(lines[1][5..], ["3", "repaired"]);
+    assert_eq!(lines[2], ["ready", "Deployment/shop/web", ".metadata.annotations[\"note\"]", "k9s", "-", "-", "extra"]);
 }

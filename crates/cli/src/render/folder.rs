@@ -17,14 +17,20 @@ const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 const KUSTOMIZE: &str = "kustomize is not run by this version; commit what `kustomize build` makes of it, \
                          or choose a folder of plain manifests";
 
-/// Reads every file, in the order of their names, and tells everything that is wrong in any of them.
-pub(super) fn objects(root: &Utf8Path) -> Result<Vec<Object>, Failure> {
+/// The files of manifests, in the order of their names.
+pub(crate) fn files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, Failure> {
     let mut files = Vec::new();
     if fs::metadata(root).is_ok_and(|metadata| metadata.is_file()) {
         files.push(root.to_owned());
     } else {
         collect(root, &mut Vec::new(), &mut files)?;
     }
+    Ok(files)
+}
+
+/// Reads every file, in the order of their names, and tells everything that is wrong in any of them.
+pub(super) fn objects(root: &Utf8Path) -> Result<Vec<Object>, Failure> {
+    let files = files(root)?;
     let progress = Progress::new("reading");
     let mut objects = Vec::new();
     let mut problems: Vec<ManifestError> = Vec::new();

@@ -17,7 +17,8 @@ Examples:
   lockstep get syncs -A -o wide
   lockstep get syncs shop -n lockstep -o json
 
-AGE is how long ago the commit was applied; OBJECTS are healthy / all.";
+STATUS is Suspended, Held with the number of deletions that wait for a person, Waiting with the number of objects that wait
+for others, or the reason of the condition Ready. AGE is how long ago the commit was applied; OBJECTS are healthy / all.";
 
 /// `lockstep get syncs`.
 #[derive(Debug, Args)]
@@ -73,11 +74,11 @@ fn tabulate(states: &[State], format: ListFormat, all_namespaces: bool) -> Table
     let wide = format == ListFormat::Wide;
     let first: &[&str] = if all_namespaces { &["NAMESPACE"] } else { &[] };
     let more: &[&str] = if wide {
-        &["DRIFTED", "FAILED", "HELD", "SUSPENDED", "REPOSITORY", "BRANCH", "PATH", "MESSAGE"]
+        &["DRIFTED", "EXTRAS", "FAILED", "WAITING", "HELD", "SUSPENDED", "REPOSITORY", "BRANCH", "PATH", "MESSAGE"]
     } else {
         &["MESSAGE"]
     };
-    let header = first.iter().chain(&["NAME", "READY", "COMMIT", "AGE", "OBJECTS"]).chain(more);
+    let header = first.iter().chain(&["NAME", "READY", "STATUS", "COMMIT", "AGE", "OBJECTS"]).chain(more);
     let mut table = Table::new(header.copied());
     let now = Timestamp::now();
     for state in states {
@@ -89,13 +90,16 @@ fn tabulate(states: &[State], format: ListFormat, all_namespaces: bool) -> Table
         let applied = state.applied_commit.as_deref().unwrap_or_default();
         row.push(state.name.as_str().into());
         row.push(Cell::styled(ready, style(ready)));
+        row.push(state.word().into());
         row.push(if wide { applied } else { short(applied) }.into());
         row.push(state.applied_at.map(|time| age(now.duration_since(time).as_secs())).unwrap_or_default().into());
         row.push(format!("{}/{}", state.objects.healthy, state.objects.total).into());
         if wide {
             let held = state.held.as_ref().map(|held| format!("{} prunes {}", short(&held.commit), held.would_prune));
             row.push(state.objects.drifted.to_string().into());
+            row.push(state.objects.extras.to_string().into());
             row.push(state.objects.failed.to_string().into());
+            row.push(state.objects.waiting.to_string().into());
             row.push(Cell::styled(held.unwrap_or_default(), DOUBTFUL));
             row.push(state.suspended.to_string().into());
             row.push(state.repository.as_str().into());
@@ -117,7 +121,7 @@ fn style(ready: &str) -> Style {
 }
 
 /// As kubectl writes it: two units while the first is small.
-fn age(seconds: i64) -> String {
+pub(super) fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {

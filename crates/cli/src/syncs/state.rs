@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use lockstep_api::{seconds_and_nanos, v1};
 use serde::Serialize;
 
+use super::look::{Held, Problem};
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct State {
@@ -20,6 +22,10 @@ pub(super) struct State {
     pub(super) held: Option<Held>,
     pub(super) conditions: Vec<Condition>,
     pub(super) drift: Vec<Drift>,
+    pub(super) extras: Vec<Extra>,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) failures: Vec<Problem>,
+    pub(super) failures_total: u32,
 }
 
 #[derive(Serialize)]
@@ -28,13 +34,8 @@ pub(super) struct Objects {
     pub(super) healthy: u32,
     pub(super) drifted: u32,
     pub(super) failed: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Held {
-    pub(super) commit: String,
-    pub(super) would_prune: u32,
+    pub(super) extras: u32,
+    pub(super) waiting: u32,
 }
 
 #[derive(Serialize)]
@@ -50,11 +51,34 @@ pub(super) struct Condition {
 
 #[derive(Serialize)]
 pub(super) struct Drift {
-    object: String,
+    pub(super) object: String,
     fields: Vec<String>,
-    manager: Option<String>,
-    at: Option<Timestamp>,
-    repaired: bool,
+    pub(super) manager: Option<String>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) repaired: bool,
+    pub(super) changes: Vec<DriftField>,
+}
+
+#[derive(Serialize)]
+pub(super) struct DriftField {
+    pub(super) path: String,
+    pub(super) manager: Option<String>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) git: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Extra {
+    pub(super) object: String,
+    pub(super) path: String,
+    pub(super) manager: Option<String>,
+    pub(super) at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Waiting {
+    pub(super) object: String,
+    pub(super) reason: String,
 }
 
 impl From<v1::SyncState> for State {
@@ -75,10 +99,16 @@ impl From<v1::SyncState> for State {
                 healthy: objects.healthy,
                 drifted: objects.drifted,
                 failed: objects.failed,
+                extras: objects.extras,
+                waiting: objects.waiting,
             },
-            held: state.held.map(|held| Held { commit: held.commit, would_prune: held.would_prune }),
+            held: state.held.map(Held::from),
             conditions: state.conditions.into_iter().map(Condition::from).collect(),
             drift: state.drift.into_iter().map(Drift::from).collect(),
+            extras: state.extras.into_iter().map(Extra::from).collect(),
+            waiting: state.waiting.into_iter().map(|one| Waiting { object: one.object, reason: one.reason }).collect(),
+            failures: state.failures.into_iter().map(Problem::from).collect(),
+            failures_total: state.failures_total,
         }
     }
 }
@@ -103,6 +133,29 @@ impl From<v1::Drift> for Drift {
             manager: some(drift.manager),
             at: drift.at.as_ref().and_then(time),
             repaired: drift.repaired,
+            changes: drift.changes.into_iter().map(DriftField::from).collect(),
+        }
+    }
+}
+
+impl From<v1::DriftField> for DriftField {
+    fn from(field: v1::DriftField) -> Self {
+        Self {
+            path: field.path,
+            manager: some(field.manager),
+            at: field.at.as_ref().and_then(time),
+            git: some(field.git),
+        }
+    }
+}
+
+impl From<v1::Extra> for Extra {
+    fn from(extra: v1::Extra) -> Self {
+        Self {
+            object: extra.object,
+            path: extra.path,
+            manager: some(extra.manager),
+            at: extra.at.as_ref().and_then(time),
         }
     }
 }
@@ -111,6 +164,16 @@ impl State {
     /// The one condition that says it all.
     pub(super) fn ready(&self) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == "Ready")
+    }
+
+    /// What the Sync is doing, in a word or two.
+    pub(super) fn word(&self) -> String {
+        match (self.suspended, &self.held, self.objects.waiting) {
+            (true, ..) => "Suspended".to_owned(),
+            (_, Some(held), _) => format!("Held {}", held.would_prune),
+            (.., 0) => self.ready().map(|ready| ready.reason.clone()).unwrap_or_default(),
+            (.., waiting) => format!("Waiting {waiting}"),
+        }
     }
 
     /// The sentence of the condition `Ready`, or what there is in its place.

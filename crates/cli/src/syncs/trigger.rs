@@ -12,6 +12,7 @@ use lockstep_image::parse_duration;
 use serde::Serialize;
 use tonic::Code;
 
+use super::look::release;
 use super::state::{State, short};
 use crate::connection::{Peer, SynchronizerArguments, ask, run};
 use crate::failure::Failure;
@@ -52,7 +53,7 @@ pub(crate) struct TriggerArguments {
     synchronizer: SynchronizerArguments,
 }
 
-fn positive(text: &str) -> Result<Duration, String> {
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
     let span: SignedDuration = parse_duration(text).map_err(|error| error.to_string())?;
     Duration::try_from(span).ok().filter(|span| !span.is_zero()).ok_or_else(|| "it must be longer than nothing".into())
 }
@@ -99,21 +100,19 @@ impl TriggerArguments {
         let message = if state.message().is_empty() { "it does not say why" } else { state.message() };
         match outcome {
             Outcome::Started | Outcome::Ready => Ok(ExitCode::Done),
-            Outcome::Failed => Err(Failure::error(format!("{sync} failed: {message}"))
-                .next(format!("Correct the commit and push, or look closer: kubectl -n {namespace} describe sync {name}"))),
+            Outcome::Failed => Err(Failure::error(format!("{sync} failed: {message}")).next(format!(
+                "Correct the commit and push, or look closer: kubectl -n {namespace} describe sync {name}"
+            ))),
             Outcome::Unhealthy => Err(Failure::unhealthy(format!("{sync}: {message}")).next(format!(
                 "It is applied ({}/{} objects healthy); look closer: kubectl -n {namespace} describe sync {name}",
                 state.objects.healthy, state.objects.total
             ))),
             Outcome::Held => {
                 let commit = state.held.as_ref().map_or("COMMIT", |held| held.commit.as_str());
-                Err(Failure::held(format!("{sync}: {message}")).next(format!(
-                    "If the deletions are meant: kubectl -n {namespace} annotate --overwrite sync {name} lockstep.dev/acknowledge={commit}"
-                )))
+                Err(Failure::held(format!("{sync}: {message}")).next(release(namespace, name, commit)))
             }
-            Outcome::Suspended => Err(Failure::held(format!("{sync} is suspended, so nothing was done")).next(format!(
-                "To resume it: kubectl -n {namespace} patch sync {name} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
-            ))),
+            Outcome::Suspended => Err(Failure::held(format!("{sync} is suspended, so nothing was done"))
+                .next(format!("To resume it: lockstep resume {name} -n {namespace}"))),
             Outcome::Unspecified => Err(Failure::error(format!("{sync}: the synchronizer gave an unknown outcome"))
                 .next("Compare its version with that of lockstep version.")),
         }

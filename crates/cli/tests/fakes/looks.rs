@@ -114,6 +114,9 @@ pub(super) fn diff(name: &str) -> Result<DiffResponse, Status> {
                     ..object("update", "Job/shop/j", "Git has changed", vec![])
                 },
             ];
+            if name != "refused" {
+                answer.objects.pop();
+            }
             answer.held = (name == "held").then(held);
             answer.left_out = u32::from(name == "huge") * 9;
         }
