@@ -14,6 +14,9 @@ use crate::{
     kind::Kind,
 };
 
+/// The field manager of finalizers.
+const FINALIZER_MANAGER: &str = "lockstep-finalizer";
+
 /// What the API server says when a JSON patch's `test` does not hold.
 const TEST_FAILED: &str = "the server rejected our request due to an error in our request";
 
@@ -77,6 +80,44 @@ impl Cluster {
         let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
         let request = requests.patch(&segment, &params, &Patch::Merge(body));
         let call = Call::new("change", kind.target(namespace, name), request)?.accepting(METADATA);
+        self.call(&call).await.map(drop)
+    }
+
+    /// Takes an annotation off the object that has this uid.
+    pub async fn drop_annotation(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        annotation: &str,
+    ) -> Result<(), CallError> {
+        let (requests, segment) = kind.one("annotate", namespace, name)?;
+        let body = json!({"metadata": {"uid": uid, "annotations": {annotation: null}}});
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let request = requests.patch(&segment, &params, &Patch::Merge(body));
+        let call = Call::new("annotate", kind.target(namespace, name), request)?.accepting(METADATA);
+        self.call(&call).await.map(drop)
+    }
+
+    /// Makes `finalizer` the only one of ours on the object that has this uid. It is applied under a manager of its own,
+    /// so that finalizers of others stay, and what Git says of the object is not touched.
+    pub async fn hold(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        finalizer: Option<&str>,
+    ) -> Result<(), CallError> {
+        let (requests, segment) = kind.one("set the finalizer of", namespace, name)?;
+        let body = json!({
+            "apiVersion": kind.resource.api_version, "kind": kind.resource.kind,
+            "metadata": {"name": name, "namespace": namespace, "uid": uid, "finalizers": finalizer.map(|one| [one])},
+        });
+        let params = PatchParams::apply(FINALIZER_MANAGER).force();
+        let request = requests.patch(&segment, &params, &Patch::Apply(body));
+        let call = Call::new("set the finalizer of", kind.target(namespace, name), request)?.accepting(METADATA);
         self.call(&call).await.map(drop)
     }
 }

@@ -49,6 +49,12 @@ id! {
 }
 
 impl CommitId {
+    /// The id that no commit has: forty zeros.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(ObjectId::null(gix::hash::Kind::Sha1))
+    }
+
     /// The first ten digits, for people.
     #[must_use]
     pub fn short(&self) -> String {

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     board::{Board, SyncKey},
@@ -16,6 +19,7 @@ use crate::{
 
 mod backoff;
 mod commit;
+mod farewell;
 mod gate;
 mod memory;
 mod repair;
@@ -35,6 +39,8 @@ pub(crate) struct Common {
     pub(crate) watches: Arc<Watches>,
     /// Calls that one Sync has in hand at once, in flight or waiting for its turn.
     pub(crate) concurrency: usize,
+    /// How many turns may go on at once; who waits is served in the order of coming.
+    pub(crate) turns: Arc<Semaphore>,
     /// Objects that are never deleted.
     pub(crate) protected: Arc<BTreeSet<ObjectId>>,
     pub(crate) shutdown: Shutdown,
@@ -142,11 +148,13 @@ impl Actor {
         self.publish();
     }
 
-    /// The Sync is gone; its objects stay.
+    /// The Sync is gone.
     fn end(&mut self) {
         let objects = self.memory.total();
-        tracing::info!(sync = %self.key, objects, "the Sync is gone; its objects stay in the cluster");
-        self.tell(&Happening::Orphaned { objects });
+        if self.memory.leaving.is_none() {
+            tracing::info!(sync = %self.key, objects, "the Sync is gone; its objects stay in the cluster");
+            self.tell(&Happening::Orphaned { objects });
+        }
         self.common.watches.index().forget(&self.key);
         self.common.ports.observer.forget(&self.key);
         self.common.board.remove(&self.key);
@@ -176,7 +184,7 @@ impl Actor {
             self.times.fetch = Instant::now();
             self.memory.asked = true;
         }
-        if mail.dependency && self.memory.dependency.is_some() {
+        if mail.dependency && self.memory.obstacle.is_some() {
             self.times.fetch = Instant::now();
         }
         self.work(mail.drift).await;
@@ -188,7 +196,9 @@ impl Actor {
 
     /// Does what is due: repairs first, since they need no fetch.
     async fn work(&mut self, nudged: BTreeSet<ObjectId>) {
-        if !self.setting.spec.suspend {
+        if self.setting.deleted {
+            self.leave().await;
+        } else if !self.setting.spec.suspend && self.hold().await {
             self.repair(&nudged).await;
             let now = Instant::now();
             if now >= self.times.fetch || self.times.retry.is_some_and(|at| now >= at) {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::StreamExt as _;
 use lockstep_daemon::{ReadinessHandle, Shutdown};
 use lockstep_manifest::ObjectId;
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     actor::{Actor, Common},
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Options {
     /// Calls that one Sync has in hand at once, in flight or waiting for its turn.
     pub(crate) concurrency: usize,
+    /// Turns at once, of all Syncs.
+    pub(crate) turns: usize,
     /// Objects that are never deleted: what the daemon itself runs on.
     pub(crate) protected: BTreeSet<ObjectId>,
 }
@@ -67,6 +69,7 @@ impl Controller {
             mailboxes: self.mailboxes.clone(),
             watches: self.watches.clone(),
             concurrency: self.options.concurrency,
+            turns: Arc::new(Semaphore::new(self.options.turns)),
             protected: Arc::new(self.options.protected.clone()),
             shutdown,
         }

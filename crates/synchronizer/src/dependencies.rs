@@ -16,14 +16,14 @@ pub(crate) struct Leave {
     /// The head; or, while that is waited for, the commit that the dependencies of the same branch are ready at.
     pub(crate) commit: Option<CommitId>,
     /// Why it is not the head.
-    pub(crate) wait: Option<Wait>,
+    pub(crate) wait: Option<Obstacle>,
     /// Dependencies of the same branch that have not seen the head.
     pub(crate) behind: Vec<SyncKey>,
 }
 
-/// Why a Sync waits for another one.
+/// Why a Sync does not apply the head of its branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wait {
+pub(crate) struct Obstacle {
     pub(crate) why: Why,
     pub(crate) message: String,
 }
@@ -31,12 +31,14 @@ pub(crate) struct Wait {
 /// Whether waiting helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// It is not ready yet.
+    /// A Sync that this one depends on is not ready yet.
     NotReady,
     /// Syncs wait for each other.
     Cycle,
-    /// It is of another namespace.
+    /// One of them is of another namespace.
     Refused,
+    /// The account that the calls are to be made as does not exist.
+    NoAccount,
 }
 
 impl Why {
@@ -46,6 +48,7 @@ impl Why {
             Self::NotReady => "DependencyNotReady",
             Self::Cycle => "DependencyCycle",
             Self::Refused => "DependencyRefused",
+            Self::NoAccount => "AccountMissing",
         }
     }
 }
@@ -66,14 +69,14 @@ pub(crate) fn leave(
             "dependsOn names the Sync {namespace}/{}; only Syncs of the namespace {} can be waited for",
             foreign.name, sync.namespace
         );
-        leave.wait = Some(Wait { why: Why::Refused, message });
+        leave.wait = Some(Obstacle { why: Why::Refused, message });
         return leave;
     }
     if let Some(cycle) = cycle(sync, object, mailboxes) {
         let names: Vec<&str> = cycle.iter().map(|key| key.name.as_str()).collect();
         let message =
             format!("these Syncs wait for each other: {}; take one of the dependencies away", names.join(" → "));
-        leave.wait = Some(Wait { why: Why::Cycle, message });
+        leave.wait = Some(Obstacle { why: Why::Cycle, message });
         return leave;
     }
     let mut waits = Vec::new();
@@ -105,11 +108,11 @@ pub(crate) fn leave(
         leave.commit = common;
     }
     if let Some((name, commit)) = reached.into_iter().find(|(_, commit)| *commit != Some(head)) {
-        let at = commit.map_or("no commit".to_owned(), |commit| format!("commit {}", short(commit)));
-        waits.push(format!("the Sync {name} is ready at {at}, not at {}", short(head)));
+        let at = commit.map_or("no commit".to_owned(), |commit| format!("commit {}", commit.short()));
+        waits.push(format!("the Sync {name} is ready at {at}, not at {}", head.short()));
     }
     if !waits.is_empty() {
-        leave.wait = Some(Wait { why: Why::NotReady, message: waits.join("; ") });
+        leave.wait = Some(Obstacle { why: Why::NotReady, message: waits.join("; ") });
     }
     leave
 }
@@ -150,10 +153,6 @@ fn cycle(sync: &SyncKey, object: &SyncObject, mailboxes: &Mailboxes) -> Option<V
         }
     }
     None
-}
-
-fn short(commit: CommitId) -> String {
-    commit.to_string().chars().take(10).collect()
 }
 
 #[cfg(test)]

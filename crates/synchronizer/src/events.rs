@@ -157,6 +157,17 @@ fn notice(happening: &Happening) -> Option<Notice> {
             let note = format!("The Sync was deleted; its {objects} objects stay in the cluster");
             (Warning, "Orphaned", "Delete", note)
         }
+        Happening::Dismantled { objects, staying } if staying.is_empty() => {
+            (Normal, "Dismantled", "Delete", format!("The Sync was deleted, and its {objects} objects with it"))
+        }
+        Happening::Dismantled { objects, staying } => {
+            let note = format!("The Sync and {objects} objects were deleted; these stay: {}", named(staying));
+            (Warning, "Dismantled", "Delete", note)
+        }
+        Happening::Abandoned { reason, left } => {
+            let note = format!("The Sync is let go though objects of it stay, since {reason}: {}", named(left));
+            (Warning, "DeletionAbandoned", "Delete", note)
+        }
     };
     Some(Notice { severity, reason: reason.to_owned(), action: action.to_owned(), note })
 }

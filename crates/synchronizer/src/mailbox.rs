@@ -141,7 +141,6 @@ fn asks_differently(before: &SyncObject, after: &SyncObject) -> bool {
         || before.metadata.uid != after.metadata.uid
         || before.metadata.generation != after.metadata.generation
         || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
-        || before.metadata.finalizers != after.metadata.finalizers
         || acknowledged(before) != acknowledged(after)
 }
 
@@ -196,6 +195,15 @@ impl Mailboxes {
     /// The Sync object as it stands; `None` when there is none.
     pub(crate) fn object(&self, key: &SyncKey) -> Option<Arc<SyncObject>> {
         self.boxes().of.get(key).filter(|mailbox| !mailbox.mail().closed).map(|mailbox| mailbox.object())
+    }
+
+    /// Wakes the others that follow the same branch.
+    pub(crate) fn nudge_siblings(&self, key: &SyncKey, source: &Source) {
+        let boxes = self.boxes();
+        let others = boxes.of.iter().filter(|(other, _)| *other != key).map(|(_, mailbox)| mailbox);
+        for mailbox in others.filter(|mailbox| is_same_branch(&mailbox.object().spec.source, source)) {
+            mailbox.put(Nudge::Fetch);
+        }
     }
 
     /// Wakes those that depend on a Sync.

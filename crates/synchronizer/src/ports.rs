@@ -49,8 +49,14 @@ pub struct Branch {
 /// works is read again before a fetch fails. A clone that proves damaged is rebuilt, so that the next fetch fills it.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Asks the server which commit the branch is at, and gets the commit unless the clone has it.
-    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError>;
+    /// Asks the server which commit the branch is at, and gets the commit unless the clone has it. Who asks while an
+    /// answer is waited for shares the next one; an answer that is no older than `age` is taken as it is.
+    async fn head(&self, branch: &Branch, age: Duration) -> Result<Head, SourceError>;
+
+    /// The same, asked for now.
+    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError> {
+        Ok(self.head(branch, Duration::ZERO).await?.commit)
+    }
 
     /// The id of the folder at the Sync's path; `None` when the commit has nothing there.
     async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError>;
@@ -63,6 +69,15 @@ pub trait Source: Send + Sync {
 
     /// The bytes of these files, in their order; each at most `limit` bytes or an error.
     async fn blobs(&self, branch: &Branch, blobs: &[BlobId], limit: u64) -> Vec<Result<Vec<u8>, SourceError>>;
+}
+
+/// Where a branch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The commit.
+    pub commit: CommitId,
+    /// This answer was the first to name it, and another one had been known: whoever follows the branch is to hear of it.
+    pub is_news: bool,
 }
 
 /// Why a repository could not be read.
@@ -121,6 +136,12 @@ pub trait Cluster: Send + Sync {
     /// Makes the Sync's status this one: what is absent in it is removed on the server (a merge patch with nulls, or the
     /// same by other means). Ends with a conflict when the Sync has another uid by now.
     async fn write_status(&self, sync: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError>;
+
+    /// Puts our finalizer on the Sync, or takes it away; those of others stay.
+    async fn set_finalizer(&self, sync: &SyncRef, wanted: Finalizer) -> Result<(), ClusterError>;
+
+    /// Takes an annotation off the Sync.
+    async fn drop_annotation(&self, sync: &SyncRef, name: &str) -> Result<(), ClusterError>;
 
     /// Merges these labels and annotations into the Sync's.
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError>;
@@ -240,6 +261,18 @@ pub struct SyncRef {
     pub key: SyncKey,
     /// Its uid.
     pub uid: String,
+}
+
+/// The finalizer that keeps a Sync until its objects are deleted.
+pub const FINALIZER: &str = "lockstep.dev/sync";
+
+/// Whether the Sync is to have our finalizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finalizer {
+    /// Its deletion waits for us.
+    Present,
+    /// It goes when it is deleted.
+    Absent,
 }
 
 /// The reason of a health that no watch has shown yet.
@@ -398,6 +431,20 @@ pub enum Happening {
     Orphaned {
         /// How many.
         objects: usize,
+    },
+    /// The Sync was deleted, and its objects with it.
+    Dismantled {
+        /// How many.
+        objects: usize,
+        /// What may not be deleted, and why.
+        staying: Vec<String>,
+    },
+    /// The Sync was deleted, and its objects could not be.
+    Abandoned {
+        /// Why it was given up.
+        reason: String,
+        /// What stays, and why.
+        left: Vec<String>,
     },
 }
 

@@ -41,6 +41,20 @@ pub(crate) struct Manifests {
     files: BTreeMap<FileName, Range<usize>>,
 }
 
+impl Manifests {
+    /// What no commit wants: nothing at all.
+    pub(crate) fn none() -> Self {
+        Self {
+            commit: CommitId::none(),
+            tree: None,
+            wanted: Arc::default(),
+            kinds: BTreeMap::new(),
+            unserved: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
 /// Why a commit cannot be turned into objects.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RenderFailure {

@@ -118,8 +118,11 @@ impl Synchronizer {
         let (namespaces, data) = (settings.namespaces.clone(), settings.data.clone());
         let ports = ports(cluster.clone(), namespaces, data, observer.clone(), queue, metrics);
         let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
-        let options =
-            controller::Options { concurrency: settings.concurrency, protected: protected(cluster.namespace()) };
+        let options = controller::Options {
+            concurrency: settings.concurrency,
+            turns: settings.turns,
+            protected: protected(cluster.namespace()),
+        };
         let controller = Controller::new(ports, board, mailboxes.clone(), options);
         let inspector = controller.inspector(shutdown.clone());
         let service = SyncsService::new(inspector, mailboxes, auth.clone(), shutdown.clone());

@@ -30,6 +30,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Requests in flight to the API server, for all Syncs together; fewer while it is busy.
     pub concurrency: usize,
+    /// Turns that go on at once, of all Syncs; the others wait in the order of coming.
+    pub turns: usize,
     /// How long one request to the API server may take.
     pub request_timeout: Period,
     /// How long one watch lasts at most; half of it without a sign of life is taken for a dead connection.
@@ -74,6 +76,7 @@ impl Default for Settings {
             listen: Listen::default(),
             tls: None,
             concurrency: 32,
+            turns: 8,
             request_timeout: Period::seconds(30),
             watch_timeout: Period::seconds(290),
             shutdown_grace: Period::seconds(20),
@@ -124,6 +127,9 @@ impl Settings {
         }
         if !(1..=MOST_REQUESTS).contains(&self.concurrency) {
             problem("concurrency", format!("must be from 1 to {MOST_REQUESTS}, not {}", self.concurrency));
+        }
+        if !(1..=MOST_REQUESTS).contains(&self.turns) {
+            problem("turns", format!("must be from 1 to {MOST_REQUESTS}, not {}", self.turns));
         }
         for (key, period) in [
             ("request-timeout", self.request_timeout),

@@ -10,7 +10,7 @@ use lockstep_plan::{FieldLoss, GroupKind, Health, Held, Rendered, Status, Withhe
 
 use crate::{
     board::{At, SyncKey},
-    dependencies::Wait,
+    dependencies::Obstacle,
     drift::{manager, paths},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
@@ -34,6 +34,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) now: Timestamp,
     pub(crate) generation: Option<i64>,
     pub(crate) suspended: bool,
+    /// The Sync is being deleted, and this is how far it got.
+    pub(crate) leaving: Option<&'a str>,
     /// The head of the branch when it was last read.
     pub(crate) fetched: Option<&'a At>,
     /// The commit that was last applied without an error.
@@ -45,8 +47,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) path_missing: Option<&'a str>,
     /// A turn is going on, and this is how many objects it applies.
     pub(crate) applying: Option<(&'a str, usize)>,
-    /// The Syncs that this one depends on do not let it apply the head of the branch.
-    pub(crate) dependency: Option<&'a Wait>,
+    /// Why the head of the branch is not applied yet.
+    pub(crate) obstacle: Option<&'a Obstacle>,
     pub(crate) fetch_error: Option<&'a SourceError>,
     pub(crate) cluster_error: Option<&'a ClusterError>,
     /// A commit that cannot be used, and why.

@@ -6,6 +6,7 @@ mod companions;
 mod drifts;
 mod git;
 mod keeping;
+mod leaving;
 mod looks;
 mod prunes;
 mod troubles;

@@ -21,10 +21,12 @@ use crate::{
     render::{Manifests, RenderFailure, render},
 };
 
+mod dismantle;
 mod facts;
 mod occupied;
 mod record;
 
+pub(crate) use dismantle::{Dismantled, dismantle};
 pub(crate) use record::Record;
 
 /// How long the first list of a kind may take before the turn goes on without it.

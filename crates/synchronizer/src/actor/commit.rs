@@ -19,6 +19,8 @@ use crate::{
 
 /// A server that is back is noticed within this time, or within the Sync's interval.
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(60);
+/// A turn that takes longer is told of while it goes on.
+const SHORT_TURN: Duration = Duration::from_secs(1);
 /// What only a person can put right is tried again this seldom.
 const FINAL_RETRY: Duration = Duration::from_secs(600);
 
@@ -26,38 +28,49 @@ impl Actor {
     /// Looks at the branch, and makes a turn if there is anything that the last one has not answered.
     pub(super) async fn look(&mut self) {
         let asked = std::mem::take(&mut self.memory.asked);
-        let worked = self.turn_if_needed().await;
+        let worked = self.turn_if_needed(asked).await;
         self.memory.turns += u64::from(asked || worked);
     }
 
     /// Says whether there was anything to do.
-    async fn turn_if_needed(&mut self) -> bool {
+    async fn turn_if_needed(&mut self, urgent: bool) -> bool {
         let now = Instant::now();
         let retry = self.times.retry.take_if(|at| now >= *at).is_some();
         let source = self.common.ports.source.clone();
-        let fetched = fetch(source.as_ref(), &self.setting.branch, self.memory.last_good()).await;
+        // On its own time a Sync takes what another one of the branch has just heard.
+        let interval = Duration::from(self.setting.spec.interval);
+        let age = if urgent || retry { Duration::ZERO } else { interval / 2 };
+        let fetched = fetch(source.as_ref(), &self.setting.branch, age, self.memory.last_good()).await;
         self.note_fetch(fetched.error.clone(), fetched.commit);
-        let interval = spread(Duration::from(self.setting.spec.interval));
+        let interval = spread(interval);
         self.times.fetch = now
             + if fetched.error.is_some() {
                 self.times.outage.next().min(interval.max(LONGEST_OUTAGE_PAUSE))
             } else {
                 interval
             };
-        let Some(commit) = fetched.commit.and_then(|head| self.admitted(head)) else { return false };
+        if fetched.is_news {
+            self.common.mailboxes.nudge_siblings(&self.key, &self.setting.spec.source);
+        }
+        let Some(head) = fetched.commit else { return false };
+        let Some(commit) = self.admitted(head).await else { return false };
         let question =
             Question { commit, spec: self.setting.spec.clone(), acknowledged: self.setting.acknowledged.clone() };
         if self.memory.answered.as_ref() == Some(&question) && !retry {
             return false;
         }
+        let turns = self.common.turns.clone();
+        let slot = turns.acquire().await;
         let started = Instant::now();
         let done = self.bring(commit).await;
+        drop(slot);
         self.memory.applying = None;
         let trouble = match done {
             Ok(done) => self.take_over(done, started),
             Err(trouble) => trouble,
         };
         self.memory.answered = Some(question);
+        self.forget_acknowledgement().await;
         self.plan_retry(trouble);
         true
     }
@@ -151,10 +164,18 @@ impl Actor {
         }
         let before = self.memory.manifests.clone().filter(|_| !is_stale);
         let prepared = prepare(&desk, commit, before.as_ref(), &self.memory.record).await?;
-        self.begin_applying(&prepared).await;
+        self.begin_applying(&prepared);
         let drifts = drifts(&prepared.plan);
         let mut record = self.memory.record.clone();
-        let done = carry_out(&desk, prepared, &mut record).await;
+        let done = {
+            let turn = carry_out(&desk, prepared, &mut record);
+            tokio::pin!(turn);
+            tokio::select! {
+                done = &mut turn => done,
+                // A turn that is soon over is told once.
+                () = tokio::time::sleep(SHORT_TURN) => tokio::join!(turn, self.report()).0,
+            }
+        };
         self.memory.record = record;
         if let Ok(done) = &done {
             self.note_repairs(drifts.into_iter().filter(|(id, _)| done.applies.changed.contains_key(id)));
@@ -162,13 +183,12 @@ impl Actor {
         done
     }
 
-    /// Says that a turn is going on if it is about to change anything.
-    async fn begin_applying(&mut self, prepared: &Prepared) {
+    /// Remembers that a turn is going on if it is about to change anything.
+    fn begin_applying(&mut self, prepared: &Prepared) {
         let counts = prepared.plan.counts();
         let applies = counts.create + counts.update + counts.adopt;
         if applies > 0 {
             self.memory.applying = Some((prepared.manifests.commit.to_string(), applies));
-            self.report().await;
         }
     }
 

@@ -1,17 +1,25 @@
-//! Before a new commit is applied: the Syncs that this one depends on come first.
+//! Before a new commit is applied: the account must exist, and the Syncs that this one depends on come first.
 
+use std::sync::Arc;
+
+use lockstep_plan::Class;
 use lockstep_repository::CommitId;
 
 use super::{Actor, memory::Memory};
 use crate::{
-    dependencies::{Leave, leave},
+    dependencies::{Leave, Obstacle, Why, leave},
+    mailbox::ACKNOWLEDGE,
     nudge::{Nudge, Nudges as _},
+    ports::ObjectFailure,
 };
 
 impl Actor {
     /// The commit to be in the cluster when the head of the branch is this one; `None`: nothing may be applied yet.
-    pub(super) fn admitted(&mut self, head: CommitId) -> Option<CommitId> {
-        self.memory.dependency = None;
+    pub(super) async fn admitted(&mut self, head: CommitId) -> Option<CommitId> {
+        self.memory.obstacle = self.missing_account().await;
+        if self.memory.obstacle.is_some() {
+            return None;
+        }
         if self.setting.spec.depends_on.is_empty() || self.was_admitted(head) {
             return Some(head);
         }
@@ -24,8 +32,52 @@ impl Actor {
                 common.mailboxes.nudge(key, Nudge::Fetch);
             }
         }
-        self.memory.dependency = wait;
+        self.memory.obstacle = wait;
         commit.or_else(|| self.memory.last_good().filter(|good| self.was_admitted(*good)))
+    }
+
+    /// Kubernetes lets anybody act as an account that does not exist, with whatever its name is bound to; a name that is
+    /// mistyped is to be told. Looked up once, and again after a refusal.
+    async fn missing_account(&mut self) -> Option<Obstacle> {
+        let account = self.setting.spec.service_account_name.clone()?;
+        let is_refused = |failure: &ObjectFailure| matches!(failure, ObjectFailure::Refused(error) if error.class == Class::Forbidden);
+        if self.memory.account.as_ref() == Some(&account) && !self.memory.failed.values().any(is_refused) {
+            return None;
+        }
+        let namespace = self.key.namespace.clone();
+        match self.find("ServiceAccount", &namespace, &account).await {
+            Ok(None) => {
+                self.memory.account = None;
+                let message = format!(
+                    "the service account {namespace}/{account} does not exist; create it, or correct serviceAccountName"
+                );
+                Some(Obstacle { why: Why::NoAccount, message })
+            }
+            // Who may not look it up goes on: what the account may do is decided at each call.
+            Ok(Some(_)) | Err(_) => {
+                self.memory.account = Some(account);
+                None
+            }
+        }
+    }
+
+    /// A person's leave for one commit ends with that commit: when another one is applied, it is taken off the Sync.
+    pub(super) async fn forget_acknowledgement(&mut self) {
+        let spent = self.memory.previous_commit.clone();
+        if spent.is_none() || self.setting.acknowledged != spent {
+            return;
+        }
+        match self.common.ports.cluster.drop_annotation(&self.setting.sync, ACKNOWLEDGE).await {
+            Ok(()) => {
+                Arc::make_mut(&mut self.setting).acknowledged = None;
+                if let Some(answered) = &mut self.memory.answered {
+                    answered.acknowledged = None;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(sync = %self.key, %error, "cannot take the acknowledgement of an earlier commit away");
+            }
+        }
     }
 
     /// What was applied already under this spec is kept up whatever becomes of the dependencies.

@@ -14,9 +14,9 @@ use lockstep_repository::CommitId;
 
 use crate::{
     board::At,
-    dependencies::Wait,
+    dependencies::Obstacle,
     drift::{Fights, manager},
-    ports::{ClusterError, ObjectFailure, SourceError},
+    ports::{ClusterError, Finalizer, ObjectFailure, SourceError},
     render::Manifests,
     resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
     turn::Record,
@@ -45,6 +45,17 @@ pub(super) struct Standing {
     pub(super) looked: bool,
 }
 
+/// The deletion of a Sync that takes its objects along.
+#[derive(Clone, Debug)]
+pub(super) struct Leaving {
+    /// When it was first seen here.
+    pub(super) since: tokio::time::Instant,
+    pub(super) deleted: usize,
+    pub(super) message: String,
+    /// All is said and done.
+    pub(super) over: bool,
+}
+
 /// What an actor remembers.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -61,8 +72,10 @@ pub(super) struct Memory {
     pub(super) fetched: Option<At>,
     pub(super) applied: Option<At>,
     pub(super) previous_commit: Option<String>,
-    /// The Syncs that this one depends on do not let it apply the head of the branch.
-    pub(super) dependency: Option<Wait>,
+    /// Why the head of the branch is not applied yet.
+    pub(super) obstacle: Option<Obstacle>,
+    /// The account that was found, which the calls are made as.
+    pub(super) account: Option<String>,
     /// The head that those that have not seen it were told of.
     pub(super) urged: Option<CommitId>,
     /// What those that depend on this Sync were last told.
@@ -83,6 +96,10 @@ pub(super) struct Memory {
     pub(super) late: bool,
     pub(super) drift: Vec<DriftSeen>,
     pub(super) fights: Fights,
+    /// The finalizer was put on the Sync since the start.
+    pub(super) finalizer: Option<Finalizer>,
+    /// The Sync is being deleted.
+    pub(super) leaving: Option<Leaving>,
     /// Somebody waits to hear that the branch was looked at.
     pub(super) asked: bool,
     pub(super) turns: u64,

@@ -21,6 +21,8 @@ pub(crate) struct Setting {
     pub(super) checks: HealthChecks,
     /// What is wrong with the specification; nothing is applied then.
     pub(super) unusable: Vec<Failure>,
+    /// The Sync is being deleted, and somebody's finalizer keeps it.
+    pub(super) deleted: bool,
     /// The commit whose deletions a person lets go.
     pub(super) acknowledged: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Setting {
             generation: object.metadata.generation,
             branch: Branch { namespace: key.namespace.clone(), source: spec.source.clone() },
             ownership: Ownership { sync: key.name.clone(), sync_namespace: key.namespace.clone() },
+            deleted: object.metadata.deletion_timestamp.is_some(),
             acknowledged: object.metadata.annotations.as_ref().and_then(|all| all.get(ACKNOWLEDGE)).cloned(),
             policy,
             spec,

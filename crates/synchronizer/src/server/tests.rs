@@ -14,7 +14,7 @@ use tonic::Code;
 
 use super::*;
 use crate::board::Board;
-use crate::ports::{Branch, Source, SourceError};
+use crate::ports::{Branch, Head, Source, SourceError};
 
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
@@ -24,10 +24,10 @@ struct FakeBranch(Mutex<Vec<&'static str>>);
 
 #[async_trait]
 impl Source for FakeBranch {
-    async fn fetch(&self, _: &Branch) -> Result<CommitId, SourceError> {
+    async fn head(&self, _: &Branch, _: Duration) -> Result<Head, SourceError> {
         let message = "git.example refused".to_owned();
         let away = SourceError { category: "network", message, transient: true };
-        self.0.lock().unwrap().last().map(|head| head.parse().unwrap()).ok_or(away)
+        self.0.lock().unwrap().last().map(|head| Head { commit: head.parse().unwrap(), is_news: false }).ok_or(away)
     }
 
     async fn tree(&self, _: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError> {

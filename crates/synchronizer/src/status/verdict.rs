@@ -49,6 +49,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     let recovering = picture.unhealthy.iter().find(|(_, health)| health.status != Status::Suspended);
     let waiting = picture.waiting.iter().next();
 
+    if let Some(message) = picture.leaving {
+        return say(Progress::Moving, "Deleting", message.to_owned());
+    }
     if picture.suspended {
         return say(
             Progress::Resting,
@@ -70,8 +73,12 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     if let Some(error) = picture.cluster_error {
         return say(Progress::Moving, "ClusterUnavailable", format!("{error}{kept}"));
     }
-    if let Some(wait) = picture.dependency {
-        return say(stuck_or_moving(wait.why != Why::NotReady), wait.why.reason(), format!("{}{kept}", wait.message));
+    if let Some(obstacle) = picture.obstacle {
+        return say(
+            stuck_or_moving(obstacle.why != Why::NotReady),
+            obstacle.why.reason(),
+            format!("{}{kept}", obstacle.message),
+        );
     }
     if !picture.failed.is_empty() {
         let is_stuck = picture.failed.values().any(is_final);

@@ -49,10 +49,13 @@ pub(super) struct Stored {
     /// Fields by manager.
     entries: Vec<(String, Value)>,
     deleting: bool,
+    /// A finalizer of somebody keeps it when it is deleted.
+    held: bool,
 }
 
-const KINDS: [(&str, &str, &str, &str, Scope); 6] = [
+const KINDS: [(&str, &str, &str, &str, Scope); 7] = [
     ("", "v1", "ConfigMap", "configmaps", Scope::Namespaced),
+    ("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced),
     ("", "v1", "Secret", "secrets", Scope::Namespaced),
     ("", "v1", "Namespace", "namespaces", Scope::Cluster),
     ("apps", "v1", "Deployment", "deployments", Scope::Namespaced),
@@ -89,7 +92,7 @@ impl ApiServer {
         let id = fields::id_of(&body);
         let entries = vec![(manager.to_owned(), fields::of(&body))];
         let (uid, version) = (state.next(), state.next());
-        state.objects.insert(id.clone(), Stored { uid, version, body, entries, deleting: false });
+        state.objects.insert(id.clone(), Stored { uid, version, body, entries, deleting: false, held: false });
         state.announce(&id, None);
     }
 
@@ -118,6 +121,11 @@ impl ApiServer {
     /// Somebody else deletes an object.
     pub(super) fn remove(&self, id: &str) {
         self.state().delete(&id.parse().unwrap());
+    }
+
+    /// Somebody's finalizer keeps an object from now on.
+    pub(super) fn hold(&self, id: &str) {
+        self.state().objects.get_mut(&id.parse().unwrap()).unwrap().held = true;
     }
 
     pub(super) fn has(&self, id: &str) -> bool {

@@ -112,6 +112,9 @@ async fn a_definition_its_namespace_and_its_objects_fit_into_one_commit() {
 #[tokio::test(start_paused = true)]
 async fn objects_without_a_namespace_go_to_default_and_every_call_is_the_accounts() {
     let mut world = World::new(json!({"serviceAccountName": "robot"}));
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": "lockstep"}});
+    world.api.create("somebody", account);
     world.git.commit(&[("c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n")]);
     world.start();
     world.until_ready().await;

@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hasher as _},
     sync::Mutex,
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use lockstep_repository::{BlobId, CommitId, FileMode, TreeFile, TreeId};
 
-use crate::ports::{Branch, Source, SourceError};
+use crate::ports::{Branch, Head, Source, SourceError};
 
 type Files = BTreeMap<String, String>;
 
@@ -68,12 +69,12 @@ fn under<'a>(branch: &Branch, files: &'a Files) -> Vec<(&'a String, &'a String)>
 
 #[async_trait]
 impl Source for Git {
-    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError> {
+    async fn head(&self, branch: &Branch, _: Duration) -> Result<Head, SourceError> {
         let mut state = self.state.lock().unwrap();
         state.fetches += 1;
         let (category, message) = match (state.down, state.head) {
             (true, _) => ("network", "the server is down"),
-            (false, Some(head)) => return Ok(head),
+            (false, Some(commit)) => return Ok(Head { commit, is_news: false }),
             (false, None) => ("branch-missing", branch.source.branch.as_str()),
         };
         Err(SourceError { category, message: message.to_owned(), transient: state.down })

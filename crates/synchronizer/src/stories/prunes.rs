@@ -53,6 +53,15 @@ async fn a_commit_that_removes_most_is_held_until_it_is_acknowledged() {
     assert_eq!(deletions(&world).len(), 15);
     assert_eq!(world.status().held, None);
     assert_eq!(world.witness.count(|it| matches!(it, Happening::Held { .. })), 1);
+
+    let acknowledged = |world: &World| {
+        world.api.state().syncs["shop"].metadata.annotations.iter().flatten().any(|(name, _)| name == ACKNOWLEDGE)
+    };
+    assert!(acknowledged(&world));
+    world.commit_config_maps(15..22, "3");
+    world.look();
+    world.until("the end of the leave", |world| !acknowledged(world)).await;
+    world.until_ready().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,9 @@ use serde_json::Value;
 use tokio::sync::RwLock;
 
 use crate::board::SyncKey;
-use crate::ports::{self, Applied, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target};
+use crate::ports::{
+    self, Applied, ClusterError, FINALIZER, Finalizer, Freshness, KindName, News, Objects, SyncRef, Target,
+};
 use crate::resource::{SyncObject, SyncStatus};
 
 /// The API server as the daemon itself.
@@ -91,6 +93,17 @@ impl ports::Cluster for ApiServer {
         let status = serde_json::to_value(status).map_err(|error| unwritable(&error))?;
         let key = &sync.key;
         Ok(self.cluster.replace_status(&sync_kind(), &key.namespace, &key.name, &sync.uid, &status).await?)
+    }
+
+    async fn set_finalizer(&self, sync: &SyncRef, wanted: Finalizer) -> Result<(), ClusterError> {
+        let key = &sync.key;
+        let finalizer = (wanted == Finalizer::Present).then_some(FINALIZER);
+        Ok(self.cluster.hold(&sync_kind(), &key.namespace, &key.name, &sync.uid, finalizer).await?)
+    }
+
+    async fn drop_annotation(&self, sync: &SyncRef, name: &str) -> Result<(), ClusterError> {
+        let key = &sync.key;
+        Ok(self.cluster.drop_annotation(&sync_kind(), &key.namespace, &key.name, &sync.uid, name).await?)
     }
 
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {

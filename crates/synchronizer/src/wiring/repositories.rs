@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
@@ -12,7 +13,7 @@ use lockstep_repository::{
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use crate::ports::{Branch, Source, SourceError};
+use crate::ports::{Branch, Head, Source, SourceError};
 
 /// The clones under one folder.
 pub(super) struct Repositories {
@@ -35,8 +36,28 @@ struct SharedClone {
     folder: Utf8PathBuf,
     url: RemoteUrl,
     repository: RwLock<Option<Arc<Repository>>>,
-    talking: tokio::sync::Mutex<()>,
+    talking: tokio::sync::Mutex<Answers>,
 }
+
+/// What the server has said.
+#[derive(Default)]
+struct Answers {
+    known: HashMap<Asked, Answer>,
+    /// The last head of each branch.
+    heads: HashMap<String, CommitId>,
+}
+
+/// The branch, and the Secret and its version that opened the door. An answer is only for who may hear it.
+type Asked = (String, Option<(String, String, String)>);
+
+struct Answer {
+    /// When the server was asked.
+    began: Instant,
+    head: Result<CommitId, SourceError>,
+}
+
+/// An answer that nobody asked for in so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 impl Repositories {
     pub(super) fn new(data: Utf8PathBuf, cluster: Cluster) -> Self {
@@ -141,28 +162,53 @@ async fn reading<T: Send + 'static>(
     }
 }
 
-/// The head of the branch, which is in the clone then.
-async fn fetched(clone: &Arc<SharedClone>, branch: &Branch, with: Credentials) -> Result<CommitId, SourceError> {
+/// The head of the branch, which is in the clone then. One question is in flight at a time; those who wait meanwhile share
+/// the answer to the next.
+async fn fetched(
+    clone: &Arc<SharedClone>,
+    branch: &Branch,
+    kept: Option<(&(String, String), &Kept)>,
+    age: Duration,
+) -> Result<Head, SourceError> {
+    let asked_at = Instant::now();
     let name = branch.source.branch.clone();
-    let _alone = clone.talking.lock().await;
-    let ask = move |repository: &Repository| {
-        let head = repository.remote_head(&name, &with)?;
-        if repository.tree_id(head, "").is_ok() { Ok(head) } else { repository.fetch(&name, &with) }
+    let door = kept.map(|((namespace, secret), kept)| (namespace.clone(), secret.clone(), kept.version.clone()));
+    let asked: Asked = (name.clone(), door);
+    let mut answers = clone.talking.lock().await;
+    if let Some(Answer { began, head }) = answers.known.get(&asked) {
+        let is_fresh = *began >= asked_at || (head.is_ok() && asked_at.duration_since(*began) <= age);
+        if is_fresh {
+            return head.clone().map(|commit| Head { commit, is_news: false });
+        }
+    }
+    let began = Instant::now();
+    let with = kept.map_or_else(Credentials::none, |(_, kept)| kept.credentials.clone());
+    let ask = {
+        let name = name.clone();
+        move |repository: &Repository| {
+            let head = repository.remote_head(&name, &with)?;
+            if repository.tree_id(head, "").is_ok() { Ok(head) } else { repository.fetch(&name, &with) }
+        }
     };
-    reading(clone.clone(), |_| true, ask).await
+    let head = reading(clone.clone(), |_| true, ask).await;
+    answers.known.retain(|_, known| began.duration_since(known.began) < FORGOTTEN);
+    answers.known.insert(asked, Answer { began, head: head.clone() });
+    let commit = head?;
+    let before = answers.heads.insert(name, commit);
+    Ok(Head { commit, is_news: before.is_some_and(|before| before != commit) })
 }
 
 #[async_trait]
 impl Source for Repositories {
-    async fn fetch(&self, branch: &Branch) -> Result<CommitId, SourceError> {
+    async fn head(&self, branch: &Branch, age: Duration) -> Result<Head, SourceError> {
         let clone = self.clone_of(branch)?;
         let Some(reference) = &branch.source.secret_ref else {
-            return fetched(&clone, branch, Credentials::none()).await;
+            return fetched(&clone, branch, None, age).await;
         };
         let key = (branch.namespace.clone(), reference.name.clone());
         let kept = self.kept().get(&key).cloned();
         let failed = match &kept {
-            Some(kept) => match fetched(&clone, branch, kept.credentials.clone()).await {
+            Some(kept) => match fetched(&clone, branch, Some((&key, kept)), age).await {
                 Ok(head) => return Ok(head),
                 Err(error) => Some((kept.version.clone(), error)),
             },
@@ -171,10 +217,10 @@ impl Source for Repositories {
         // Forgotten first: a Secret that cannot be read opens no door.
         self.kept().remove(&key);
         let read = self.read(&key.0, &key.1).await?;
-        self.kept().insert(key, read.clone());
+        self.kept().insert(key.clone(), read.clone());
         match failed {
             Some((version, error)) if version == read.version => Err(error),
-            _ => fetched(&clone, branch, read.credentials).await,
+            _ => fetched(&clone, branch, Some((&key, &read)), age).await,
         }
     }
 

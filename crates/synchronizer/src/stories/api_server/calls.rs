@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::{ApiServer, Stored, fields, refusal};
 use crate::{
     board::SyncKey,
-    ports::{Applied, Cluster, ClusterError, Freshness, KindName, News, Objects, SyncRef, Target},
+    ports::{
+        Applied, Cluster, ClusterError, FINALIZER, Finalizer, Freshness, KindName, News, Objects, SyncRef, Target,
+    },
     resource::{SyncObject, SyncStatus},
 };
 
@@ -89,6 +91,29 @@ impl Cluster for Account {
         Ok(())
     }
 
+    async fn set_finalizer(&self, sync: &SyncRef, wanted: Finalizer) -> Result<(), ClusterError> {
+        let mut state = self.server.state();
+        state.call(format!("finalizer {wanted:?}"))?;
+        let name = &sync.key.name;
+        if let Some(sync) = state.syncs.get_mut(name) {
+            sync.metadata.finalizers = (wanted == Finalizer::Present).then(|| vec![FINALIZER.to_owned()]);
+            state.announce_sync(name);
+            state.sweep_sync(name);
+        }
+        Ok(())
+    }
+
+    async fn drop_annotation(&self, sync: &SyncRef, annotation: &str) -> Result<(), ClusterError> {
+        let mut state = self.server.state();
+        state.call(format!("forget {annotation}"))?;
+        let name = &sync.key.name;
+        if let Some(sync) = state.syncs.get_mut(name) {
+            drop(sync.metadata.annotations.get_or_insert_default().remove(annotation));
+        }
+        state.announce_sync(name);
+        Ok(())
+    }
+
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {
         let mut state = self.server.state();
         state.call(format!("record {}", parent.annotations[lockstep_plan::GROUP_KINDS_ANNOTATION]))?;
@@ -128,7 +153,9 @@ impl Objects for Account {
         let Some(mut stored) = before.clone() else {
             let (uid, version) = (state.next(), state.next());
             let entries = vec![("lockstep".to_owned(), fields::of(body))];
-            state.objects.insert(id.clone(), Stored { uid, version, body: body.clone(), entries, deleting: false });
+            state
+                .objects
+                .insert(id.clone(), Stored { uid, version, body: body.clone(), entries, deleting: false, held: false });
             state.announce(&id, None);
             return Ok(Applied { live: state.objects[&id].live(&id), created: true });
         };
@@ -239,6 +266,13 @@ impl Objects for Account {
             None => Ok(Deletion::Gone),
             Some(live) if live.uid != seen.uid || live.resource_version != seen.resource_version => {
                 Ok(Deletion::Changed)
+            }
+            Some(_) if state.objects[&seen.id].held => {
+                let (before, version) = (state.objects[&seen.id].clone(), state.next());
+                let stored = state.objects.get_mut(&seen.id).unwrap();
+                (stored.deleting, stored.version) = (true, version);
+                state.announce(&seen.id, Some(before));
+                Ok(Deletion::Deleting)
             }
             Some(_) => {
                 state.delete(&seen.id);

@@ -1,0 +1,84 @@
+//! Deletes everything that a Sync owns, because the Sync itself is being deleted. Every proof that a prune needs is needed
+//! here too; only the guard is not asked, for a person has deleted the Sync.
+
+use lockstep_cluster::Resolution;
+use lockstep_plan::{Action, Block, GroupKind, Keep, Plan, Pruning, SyncPolicy};
+
+use super::{Desk, Record, plan_all, prune, watch_kinds};
+use crate::{
+    apply::Applies,
+    ports::{ClusterError, Freshness, KindName},
+    render::Manifests,
+};
+
+/// What became of the objects.
+#[derive(Debug, Default)]
+pub(crate) struct Dismantled {
+    /// How many were deleted now.
+    pub(crate) deleted: usize,
+    /// Deleted, but still there: something holds them.
+    pub(crate) going: Vec<String>,
+    /// Could not be deleted, or nobody can say; tried again.
+    pub(crate) open: Vec<String>,
+    /// May not be deleted, and why.
+    pub(crate) staying: Vec<String>,
+}
+
+/// One pass over all that the Sync owns.
+pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Dismantled, ClusterError> {
+    let nothing = Manifests::none();
+    let commit = nothing.commit.to_string();
+    let policy = SyncPolicy { prune: Pruning::Enabled, ..*desk.policy };
+    let desk = Desk { policy: &policy, acknowledged: Some(&commit), objects: desk.objects.clone(), ..*desk };
+    let kinds = watch_kinds(&desk, &nothing, record).await?;
+    let plan = plan_all(&desk, &nothing, &kinds).await;
+    let (deleted, withheld) = prune(&desk, &plan, &Applies::default(), &kinds).await;
+
+    let mut outcome = Dismantled { deleted: deleted.objects.len(), ..Dismantled::default() };
+    {
+        let index = desk.watches.index();
+        let held = deleted.objects.iter().filter(|id| index.get(id).is_some());
+        outcome.going = held.map(|id| id.short()).collect();
+    }
+    outcome.open.extend(deleted.failed.iter().map(|(id, error)| format!("{}: {error}", id.short())));
+    outcome.open.extend(deleted.changed.iter().map(|id| format!("{}: it changed in the meantime", id.short())));
+    outcome.open.extend(withheld.map(|withheld| withheld.to_string()));
+    outcome.read(&plan);
+    outcome.open.extend(unlisted(&desk, record).await?);
+    Ok(outcome)
+}
+
+/// The kinds of which nobody can say what the Sync owns. A kind that is not served any more has no objects.
+async fn unlisted(desk: &Desk<'_>, record: &Record) -> Result<Vec<String>, ClusterError> {
+    let listed = desk.watches.index().listed();
+    let kinds: Vec<_> = record.kinds().iter().filter(|kind| !listed.contains(*kind)).collect();
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = |kind: &&GroupKind| KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() };
+    let names: Vec<KindName> = kinds.iter().map(name).collect();
+    let resolutions = desk.ports.cluster.resolve(&names, Freshness::Fresh).await?;
+    let unknown = kinds.iter().zip(resolutions).filter(|(_, resolution)| !matches!(resolution, Resolution::Unknown));
+    Ok(unknown.map(|(kind, _)| format!("objects of kind {kind}: they cannot be listed")).collect())
+}
+
+impl Dismantled {
+    fn read(&mut self, plan: &Plan) {
+        for step in plan.steps() {
+            match &step.action {
+                Action::Skip(Keep::Deleting) => self.going.push(step.id.short()),
+                // Copies of our labels, made by controllers or people.
+                Action::Skip(Keep::HasOwner | Keep::IdMissing | Keep::IdOfAnother(_) | Keep::OtherOwner(_)) => {}
+                Action::Skip(keep @ (Keep::ListIncomplete | Keep::VersionUnknown)) => {
+                    self.open.push(format!("{}: {keep}", step.id.short()));
+                }
+                Action::Skip(keep) => self.staying.push(format!("{}: {keep}", step.id.short())),
+                Action::Blocked(block @ (Block::StillUsed(_) | Block::Occupied(_))) => {
+                    self.staying.push(format!("{}: {block}", step.id.short()));
+                }
+                Action::Blocked(block) => self.open.push(format!("{}: {block}", step.id.short())),
+                _ => {}
+            }
+        }
+    }
+}
