@@ -1,6 +1,6 @@
 //! The same look from outside of the daemon: at a folder instead of a commit, with the rights of whoever looks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lockstep_api::v1::{DiffResponse, PlanResponse};
@@ -8,6 +8,7 @@ use lockstep_cluster::{CallError, Cluster, Kind};
 use lockstep_daemon::Shutdown;
 use lockstep_repository::{BlobId, CommitId, FileMode, TreeFile, TreeId};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{InspectError, Inspector, PlanOptions, Sight};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     board::{Board, SyncKey},
     drift::Watches,
     mailbox::Mailboxes,
-    ports::{Branch, Source, SourceError},
+    ports::{Branch, Head, Source, SourceError},
     resource::SyncObject,
     run::protected,
     wiring,
@@ -126,6 +127,7 @@ impl Folder {
             mailboxes,
             watches: watches.clone(),
             concurrency: CALLS,
+            turns: Arc::new(Semaphore::new(1)),
             protected: Arc::new(protected(&self.sync.namespace)),
             shutdown: Shutdown::new(),
         };
@@ -164,8 +166,8 @@ fn id<T: std::str::FromStr<Err = String>>(number: usize) -> Result<T, SourceErro
 
 #[async_trait]
 impl Source for Files {
-    async fn fetch(&self, _: &Branch) -> Result<CommitId, SourceError> {
-        id(0)
+    async fn head(&self, _: &Branch, _: Duration) -> Result<Head, SourceError> {
+        Ok(Head { commit: CommitId::none(), is_news: false })
     }
 
     async fn tree(&self, _: &Branch, _: CommitId) -> Result<Option<TreeId>, SourceError> {
