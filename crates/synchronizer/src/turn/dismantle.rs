@@ -1,15 +1,10 @@
 //! Deletes everything that a Sync owns, because the Sync itself is being deleted. Every proof that a prune needs is needed
 //! here too; only the guard is not asked, for a person has deleted the Sync.
 
-use lockstep_cluster::Resolution;
 use lockstep_plan::{Action, Block, GroupKind, Keep, Plan, Pruning, SyncPolicy};
 
 use super::{Desk, Record, plan_all, prune, watch_kinds};
-use crate::{
-    apply::Applies,
-    ports::{ClusterError, Freshness, KindName},
-    render::Manifests,
-};
+use crate::{apply::Applies, ports::ClusterError, render::Manifests};
 
 /// What became of the objects.
 #[derive(Debug, Default)]
@@ -30,7 +25,7 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     let commit = nothing.commit.to_string();
     let policy = SyncPolicy { prune: Pruning::Enabled, ..*desk.policy };
     let desk = Desk { policy: &policy, acknowledged: Some(&commit), objects: desk.objects.clone(), ..*desk };
-    let kinds = watch_kinds(&desk, &nothing, record).await?;
+    let (kinds, unanswered) = watch_kinds(&desk, &nothing, record).await?;
     let plan = plan_all(&desk, &nothing, &kinds).await;
     let (deleted, withheld) = prune(&desk, &plan, &Applies::default(), &kinds).await;
 
@@ -44,22 +39,16 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     outcome.open.extend(deleted.changed.iter().map(|id| format!("{}: it changed in the meantime", id.short())));
     outcome.open.extend(withheld.map(|withheld| withheld.to_string()));
     outcome.read(&plan);
-    outcome.open.extend(unlisted(&desk, record).await?);
+    let gone = |kind: &GroupKind| !kinds.contains_key(kind) && !unanswered.contains(kind);
+    outcome.open.extend(unlisted(&desk, record, gone));
     Ok(outcome)
 }
 
 /// The kinds of which nobody can say what the Sync owns. A kind that is not served any more has no objects.
-async fn unlisted(desk: &Desk<'_>, record: &Record) -> Result<Vec<String>, ClusterError> {
+fn unlisted(desk: &Desk<'_>, record: &Record, gone: impl Fn(&GroupKind) -> bool) -> Vec<String> {
     let listed = desk.watches.index().listed();
-    let kinds: Vec<_> = record.kinds().iter().filter(|kind| !listed.contains(*kind)).collect();
-    if kinds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let name = |kind: &&GroupKind| KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() };
-    let names: Vec<KindName> = kinds.iter().map(name).collect();
-    let resolutions = desk.ports.cluster.resolve(&names, Freshness::Fresh).await?;
-    let unknown = kinds.iter().zip(resolutions).filter(|(_, resolution)| !matches!(resolution, Resolution::Unknown));
-    Ok(unknown.map(|(kind, _)| format!("objects of kind {kind}: they cannot be listed")).collect())
+    let open = record.kinds().iter().filter(|kind| !listed.contains(*kind) && !gone(kind));
+    open.map(|kind| format!("objects of kind {kind}: they cannot be listed")).collect()
 }
 
 impl Dismantled {
