@@ -61,6 +61,7 @@ impl Dismantled {
                 Action::Skip(keep @ (Keep::ListIncomplete | Keep::VersionUnknown)) => {
                     self.open.push(format!("{}: {keep}", step.id.short()));
                 }
+                Action::Release => self.staying.push(format!("{}: it is marked never to be pruned", step.id.short())),
                 Action::Skip(keep) => self.staying.push(format!("{}: {keep}", step.id.short())),
                 Action::Blocked(block @ (Block::StillUsed(_) | Block::Occupied(_))) => {
                     self.staying.push(format!("{}: {block}", step.id.short()));
