@@ -45,8 +45,8 @@ pub use ownership::{
     ParentMetadata, SYNC_LABEL, SYNC_NAMESPACE_LABEL, label_value,
 };
 pub use plan::{
-    Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HeldView, HoldReason, Input, Keep,
-    Leaving, Plan, PlanView, Pruning, Release, Settled, Step, StepView, SyncPolicy, Withheld, lookups, plan,
+    Action, ApplyOutcome, Block, Cause, Counts, Deletion, DriftMode, Fact, Held, HoldReason, Input, Keep, Leaving,
+    Plan, Pruning, Release, Settled, Step, SyncPolicy, Withheld, lookups, plan,
 };
 pub use render::{Body, Placed, RenderError, Rendered, Scope, check_unique, place, render};
 pub use secrets::{mask, mask_pair};

@@ -19,14 +19,12 @@ mod print;
 mod proofs;
 mod prune;
 mod step;
-mod view;
 mod waits;
 
 pub use outcome::{ApplyOutcome, Deletion, Release, Withheld};
 pub use print::Counts;
 pub use prune::{Held, HoldReason};
 pub use step::{Action, Block, Cause, Keep, Leaving, Step};
-pub use view::{HeldView, PlanView, StepView};
 
 /// Whether objects that left Git are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,9 +22,8 @@ pub(super) fn wanted_steps(input: &Input<'_>) -> Vec<Step> {
     waits::hold_back(&items, &order, input.unready, &mut actions);
     let mut actions: Vec<Option<Action>> = actions.into_iter().map(Some).collect();
     let step = |at: &usize| {
-        let object = &input.wanted[*at].object;
-        let place = Some((object.file.clone(), object.line));
-        Some(Step { id: object.id.clone(), wanted: true, place, action: actions[*at].take()? })
+        let id = input.wanted[*at].object.id.clone();
+        Some(Step { id, wanted: true, action: actions[*at].take()? })
     };
     order.sequence.iter().filter_map(step).collect()
 }

@@ -1,13 +1,13 @@
 //! The objects that left Git: what becomes of each, and which of them have to go before which.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use lockstep_manifest::ObjectId;
 
 use super::Input;
 use super::looked::Looked;
 use super::proofs::{Verdict, verdict};
-use super::step::{Block, Keep};
+use super::step::{Action, Block, Keep};
 use crate::instructions::{self, Instructions, Problems};
 use crate::live::LiveMetadata;
 use crate::order::{Item, Order, Wave};
@@ -20,8 +20,10 @@ pub(super) struct Departing<'a> {
     pub(super) order: Order,
     /// By position: the positions of those that depend on it.
     dependents: HashMap<usize, Vec<usize>>,
-    /// The waves that have objects which are not gone yet, and one of them.
-    present: BTreeSet<(Wave, usize)>,
+    /// By position: whether it will be gone one day, as far as that is decided.
+    is_on_its_way: Vec<bool>,
+    /// The last wave that has such objects, and one of them.
+    last_wave: Option<(Wave, usize)>,
     needed_by_wanted: HashMap<&'a ObjectId, &'a ObjectId>,
     pub(super) looked: Looked<'a>,
 }
@@ -57,30 +59,28 @@ impl<'a> Departing<'a> {
         let mut departing = Self {
             needed_by_wanted: input.wanted.iter().flat_map(needs).collect(),
             dependents: HashMap::new(),
-            present: BTreeSet::new(),
+            is_on_its_way: vec![false; candidates.len()],
+            last_wave: None,
             looked,
             candidates,
             verdicts,
             order,
         };
-        departing.link();
+        for at in 0..departing.candidates.len() {
+            for needed in departing.order.dependencies(at) {
+                departing.dependents.entry(*needed).or_default().push(at);
+            }
+        }
         departing
     }
 
-    fn link(&mut self) {
-        for at in 0..self.candidates.len() {
-            for needed in self.order.dependencies(at) {
-                self.dependents.entry(*needed).or_default().push(at);
-            }
-            if self.is_on_its_way(at) {
-                self.present.extend(self.order.wave(at).map(|wave| (wave, at)));
-            }
+    /// Takes in what was decided about an object; all that goes after it is still to be decided.
+    pub(super) fn note(&mut self, at: usize, action: &Action) {
+        self.is_on_its_way[at] =
+            matches!(action, Action::Prune | Action::Skip(Keep::Deleting) | Action::Blocked(Block::WaitsFor { .. }));
+        if self.is_on_its_way[at] {
+            self.last_wave = self.last_wave.max(self.order.wave(at).map(|wave| (wave, at)));
         }
-    }
-
-    /// Whether it will be gone one day.
-    fn is_on_its_way(&self, at: usize) -> bool {
-        matches!(self.verdicts[at], Verdict::Goes | Verdict::Stays(Keep::Deleting))
     }
 
     /// What has to be gone before this one: what depends on it, and the waves after its own. An operator must outlive the
@@ -88,14 +88,14 @@ impl<'a> Departing<'a> {
     pub(super) fn blocked(&self, at: usize) -> Option<Block> {
         let id = |at: usize| self.candidates[at].id.clone();
         let dependents = || self.dependents.get(&at).into_iter().flatten().copied();
-        if let Some(staying) = dependents().find(|it| !self.is_on_its_way(*it)) {
+        if let Some(staying) = dependents().find(|it| !self.is_on_its_way[*it]) {
             return Some(Block::NeededBy(id(staying)));
         }
         if let Some(needing) = self.needed_by_wanted.get(&self.candidates[at].id) {
             return Some(Block::NeededBy((*needing).clone()));
         }
         let own = self.order.wave(at);
-        let later = || self.present.last().filter(|(wave, _)| own.is_some_and(|own| *wave > own)).map(|(_, at)| *at);
+        let later = || self.last_wave.filter(|(wave, _)| own.is_some_and(|own| *wave > own)).map(|(_, at)| at);
         let first = dependents().find(|it| *it != at).or_else(later)?;
         Some(Block::WaitsFor { object: id(first), why: "it goes first".to_owned() })
     }

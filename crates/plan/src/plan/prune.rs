@@ -67,11 +67,12 @@ pub(super) struct PruneSteps {
 }
 
 pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
-    let departing = Departing::of(input);
+    let mut departing = Departing::of(input);
     let mut all = PruneSteps::default();
     let mut going: HashSet<&ObjectId> = HashSet::new();
     let mut would_go: Vec<&ObjectId> = Vec::new();
-    for at in departing.order.sequence.iter().rev().copied() {
+    let sequence = departing.order.sequence.clone();
+    for at in sequence.into_iter().rev() {
         let live = departing.candidates[at];
         let action = match &departing.verdicts[at] {
             Verdict::Stays(keep) => Action::Skip(keep.clone()),
@@ -83,6 +84,7 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
                 }
             }
         };
+        departing.note(at, &action);
         match action {
             Action::Prune => {
                 going.insert(&live.id);
@@ -94,11 +96,11 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
             Action::Release => all.releases.push(Release::of(live)),
             _ => {}
         }
-        all.steps.push(Step { id: live.id.clone(), wanted: false, place: None, action });
+        all.steps.push(Step { id: live.id.clone(), wanted: false, action });
     }
     for (id, why) in &departing.looked.unknown {
         let action = Action::Blocked(Block::Unknown((*why).to_owned()));
-        all.steps.push(Step { id: (*id).clone(), wanted: false, place: None, action });
+        all.steps.push(Step { id: (*id).clone(), wanted: false, action });
     }
     all.held = guard(input, &departing.looked, &would_go);
     all

@@ -1,7 +1,5 @@
 //! One object's part in a plan.
 
-use std::sync::Arc;
-
 use lockstep_manifest::ObjectId;
 
 use crate::cover::FieldLoss;
@@ -14,8 +12,6 @@ pub struct Step {
     pub id: ObjectId,
     /// Whether Git wants it; otherwise it left Git.
     pub wanted: bool,
-    /// The file and the line in Git; none for what left Git.
-    pub place: Option<(Arc<str>, usize)>,
     /// What happens to it, and why.
     pub action: Action,
 }

@@ -11,8 +11,6 @@ use crate::{render::line, resource::Failure, server::problem, turn::Prepared};
 
 /// An answer may be so large; a client takes 4 MiB.
 const ROOM: usize = 3 << 20;
-/// So many of the objects that would be deleted are named.
-const NAMED: usize = 20;
 /// So many problems are sent.
 const PROBLEMS: usize = 1000;
 /// So long is a reason.
@@ -79,12 +77,11 @@ pub(super) fn cut(mut text: String) -> String {
 /// The deletions that would wait for a person.
 pub(super) fn held(plan: &Plan) -> Option<Held> {
     let held = plan.held()?;
-    let going = plan.steps().iter().filter(|step| step.action == Action::Prune);
     Some(Held {
         commit: plan.commit().to_owned(),
         would_prune: u32::try_from(held.would_prune).unwrap_or(u32::MAX),
         reason: held.to_string(),
-        objects: going.take(NAMED).map(|step| step.id.short()).collect(),
+        objects: held.objects.iter().map(ObjectId::short).collect(),
     })
 }
 

@@ -211,24 +211,3 @@ fn nothing_waits_without_being_told_to() {
     ];
     assert_eq!(world.text(), lines(&expected));
 }
-
-#[test]
-fn a_plan_can_be_read_by_programs() {
-    let mut world = waves();
-    world.wanted.truncate(2);
-    world.live = vec![applied(&rendered("/ConfigMap/a/gone"))];
-    let view = serde_json::to_value(world.plan().view()).unwrap();
-    let expected = json!({
-        "commit": COMMIT,
-        "steps": [
-            {"object": "/ConfigMap/a/x", "verb": "create", "file": "a.yaml", "line": 1},
-            {
-                "object": "apps/Deployment/a/web", "verb": "blocked", "file": "a.yaml", "line": 1,
-                "reason": "it waits for /ConfigMap/a/x: it is not applied yet",
-            },
-            {"object": "/ConfigMap/a/gone", "verb": "prune", "reason": "it left Git"},
-        ],
-        "held": {"wouldPrune": 1, "reason": "the commit would prune every object of the Sync, 1 in all"},
-    });
-    assert_eq!(view, expected);
-}
