@@ -114,12 +114,8 @@ impl Cluster {
 
     /// Turns until nothing is left to do.
     fn converge(&mut self, wanted: &[Rendered]) {
-        for _ in 0..30 {
-            if !self.turn(wanted) {
-                return;
-            }
-        }
-        panic!("no end of it:\n{}", self.plan(wanted));
+        let is_done = (0..30).any(|_| !self.turn(wanted));
+        assert!(is_done, "no end of it:\n{}", self.plan(wanted));
     }
 
     /// What stands in it, without what differs from one write to the next.
@@ -259,7 +255,7 @@ proptest! {
         let mut proven = BTreeSet::new();
         for (at, mark) in marks.iter().enumerate() {
             // Mostly true, so that some objects lack exactly one.
-            let has = |number: usize| mark[number] || (at + number) % 4 != 0;
+            let has = |number: usize| mark[number] || !(at + number).is_multiple_of(4);
             let namespaces = ["kube-system", "lockstep", "default"];
             let id: ObjectId = if has(11) { format!("/ConfigMap/a/{at}") } else { format!("/Namespace//{}", namespaces[at % 3]) }.parse().unwrap();
             let value = json!({"metadata": {"name": id.name}, "data": {"a": "b"}});
