@@ -32,7 +32,7 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     let mut outcome = Dismantled { deleted: deleted.objects.len(), ..Dismantled::default() };
     {
         let index = desk.watches.index();
-        let held = deleted.objects.iter().filter(|id| index.get(id).is_some());
+        let held = deleted.objects.iter().filter(|id| index.version(id).is_some());
         outcome.going = held.map(|id| id.short()).collect();
     }
     outcome.open.extend(deleted.failed.iter().map(|(id, error)| format!("{}: {error}", id.short())));
