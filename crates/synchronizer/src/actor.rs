@@ -19,6 +19,7 @@ use crate::{
 
 mod backoff;
 mod commit;
+mod confirm;
 mod farewell;
 mod gate;
 mod memory;
@@ -204,6 +205,7 @@ impl Actor {
             if now >= self.times.fetch || self.times.retry.is_some_and(|at| now >= at) {
                 self.look().await;
             }
+            self.confirm().await;
         } else {
             self.times.fetch = Instant::now() + Duration::from(self.setting.spec.interval);
             self.times.retry = None;
@@ -213,8 +215,10 @@ impl Actor {
 
     fn next(&self) -> Instant {
         let times = &self.times;
-        let fights = if self.setting.spec.suspend { None } else { self.memory.fights.next() };
-        let others = [times.retry, times.healthy, times.report, fights];
+        let memory = &self.memory;
+        let drift = [memory.fights.next(), memory.doubts.next(), memory.audit.next()];
+        let drift = drift.into_iter().flatten().filter(|_| !self.setting.spec.suspend).min();
+        let others = [times.retry, times.healthy, times.report, drift];
         others.into_iter().flatten().fold(times.fetch, Instant::min)
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::StreamExt as _;
 use lockstep_daemon::{ReadinessHandle, Shutdown};
 use lockstep_manifest::ObjectId;
+use lockstep_plan::HumanManagers;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
@@ -26,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) turns: usize,
     /// Objects that are never deleted: what the daemon itself runs on.
     pub(crate) protected: BTreeSet<ObjectId>,
+    /// Who counts as a person when something is added to an object.
+    pub(crate) human: Arc<HumanManagers>,
 }
 
 /// Why the controller ended without being asked to.
@@ -53,6 +56,7 @@ impl Controller {
     #[must_use]
     pub(crate) fn new(ports: Ports, board: Board, mailboxes: Arc<Mailboxes>, options: Options) -> Self {
         let watches = Arc::new(Watches::new(ports.cluster.clone(), mailboxes.clone()));
+        watches.index().count_as_people(options.human.clone());
         Self { ports, board, mailboxes, options, watches }
     }
 

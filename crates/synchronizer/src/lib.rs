@@ -17,6 +17,7 @@ mod auth;
 pub mod board;
 mod bootstrap;
 mod changes;
+mod confirm;
 mod controller;
 mod dependencies;
 mod drift;

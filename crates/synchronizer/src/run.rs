@@ -13,6 +13,7 @@ use lockstep_daemon::{
     Shutdown, Stopped, TaskError, Tasks, TlsError, Transport,
 };
 use lockstep_manifest::ObjectId;
+use lockstep_plan::HumanManagers;
 use prometheus_client::registry::Registry;
 
 use crate::auth::ClusterAuth;
@@ -122,6 +123,7 @@ impl Synchronizer {
             concurrency: settings.concurrency,
             turns: settings.turns,
             protected: protected(cluster.namespace()),
+            human: Arc::new(HumanManagers::and(settings.human_managers.clone())),
         };
         let controller = Controller::new(ports, board, mailboxes.clone(), options);
         let inspector = controller.inspector(shutdown.clone());

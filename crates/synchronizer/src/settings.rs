@@ -32,6 +32,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// Turns that go on at once, of all Syncs; the others wait in the order of coming.
     pub turns: usize,
+    /// Field managers that stand for people, beside the well-known tools: names, or beginnings of names with a star.
+    pub human_managers: Vec<String>,
     /// How long one request to the API server may take.
     pub request_timeout: Period,
     /// How long one watch lasts at most; half of it without a sign of life is taken for a dead connection.
@@ -77,6 +79,7 @@ impl Default for Settings {
             tls: None,
             concurrency: 32,
             turns: 8,
+            human_managers: Vec::new(),
             request_timeout: Period::seconds(30),
             watch_timeout: Period::seconds(290),
             shutdown_grace: Period::seconds(20),

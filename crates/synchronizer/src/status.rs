@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{FieldLoss, GroupKind, Health, Held, Rendered, Status, Withheld};
+use lockstep_plan::{Extra, FieldLoss, GroupKind, Health, Held, Rendered, Status, Withheld};
 
 use crate::{
     board::{At, SyncKey},
@@ -14,7 +14,10 @@ use crate::{
     drift::{manager, paths},
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
-    resource::{CommitAt, DriftSeen, Failure, Failures, FightSeen, HeldPrune, ObjectCounts, SyncStatus, WaitingObject},
+    resource::{
+        CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FightSeen, HeldPrune, ObjectCounts, SyncStatus,
+        WaitingObject,
+    },
 };
 
 mod conditions;
@@ -65,6 +68,8 @@ pub(crate) struct Picture<'a> {
     /// Objects that differ now, by other hands.
     pub(crate) drifted: usize,
     pub(crate) drift: &'a [DriftSeen],
+    /// What people added.
+    pub(crate) extras: &'a BTreeMap<ObjectId, Vec<Extra>>,
     /// What others keep taking back, and whose fields they are.
     pub(crate) fights: BTreeMap<ObjectId, Vec<FieldLoss>>,
 }
@@ -87,7 +92,7 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
         waiting: picture.waiting.iter().take(SHOWN).map(waiting).collect(),
         drift: picture.drift.to_vec(),
         fights: picture.fights.iter().take(SHOWN).map(fight).collect(),
-        extras: Vec::new(),
+        extras: picture.extras.iter().flat_map(extras).take(SHOWN).collect(),
         failures: (!failures.is_empty()).then(|| Failures {
             total: number(failures.len()),
             first: failures.into_iter().take(SHOWN).map(shortened).collect(),
@@ -97,6 +102,16 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
 
 fn commit_at(at: &At) -> CommitAt {
     CommitAt { commit: at.commit.clone(), at: Time(at.at) }
+}
+
+fn extras((id, extras): (&ObjectId, &Vec<Extra>)) -> Vec<ExtraSeen> {
+    let seen = |extra: &Extra| ExtraSeen {
+        object: id.short(),
+        path: extra.path.clone(),
+        manager: extra.manager.clone(),
+        at: extra.time.as_deref().and_then(|time| time.parse().ok()).map(Time),
+    };
+    extras.iter().map(seen).collect()
 }
 
 fn fight((id, fields): (&ObjectId, &Vec<FieldLoss>)) -> FightSeen {
@@ -125,7 +140,7 @@ fn counts(picture: &Picture<'_>) -> ObjectCounts {
         drifted: number(picture.drifted),
         failed: number(picture.failed.len() + sick.count()),
         waiting: number(picture.waiting.len()),
-        extras: 0,
+        extras: number(picture.extras.values().map(Vec::len).sum()),
     }
 }
 

@@ -26,6 +26,6 @@ use crate::{
 /// An inspector of Syncs that only the board knows, over this repository.
 pub(crate) fn inspector(source: Arc<dyn Source>, board: Board, shutdown: Shutdown) -> Inspector {
     let ports = Ports { source, ..world::World::new(serde_json::json!({})).ports() };
-    let options = Options { concurrency: 4, turns: 1, protected: BTreeSet::new() };
+    let options = Options { concurrency: 4, turns: 1, protected: BTreeSet::new(), human: Default::default() };
     Controller::new(ports, board, Arc::default(), options).inspector(shutdown)
 }

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
+use lockstep_plan::{Extra, FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
 use lockstep_repository::CommitId;
 
 use crate::{
     board::At,
     dependencies::Obstacle,
-    drift::{Fights, manager},
+    drift::{Audit, Doubts, Fights, manager},
     ports::{ClusterError, Finalizer, ObjectFailure, SourceError},
     render::Manifests,
     resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
@@ -100,6 +100,14 @@ pub(super) struct Memory {
     pub(super) finalizer: Option<Finalizer>,
     /// The Sync is being deleted.
     pub(super) leaving: Option<Leaving>,
+    pub(super) doubts: Doubts,
+    pub(super) audit: Audit,
+    /// Objects that differ though their managed fields say nothing of it, by the hash of what is wanted.
+    pub(super) hidden: BTreeMap<ObjectId, (Arc<str>, Vec<FieldLoss>)>,
+    /// What people added.
+    pub(super) extras: BTreeMap<ObjectId, Vec<Extra>>,
+    /// Objects of which each apply is stored anew, by the hash of what is wanted.
+    pub(super) restless: BTreeMap<ObjectId, Arc<str>>,
     /// Somebody waits to hear that the branch was looked at.
     pub(super) asked: bool,
     pub(super) turns: u64,

@@ -19,7 +19,9 @@ impl Actor {
         let Some(manifests) = self.memory.manifests.clone() else { return };
         let drifted = self.common.watches.index().drifted(&self.key);
         let now = Instant::now();
-        self.memory.fights.rest_all_but(|id| drifted.contains_key(id), now);
+        let (hidden, extras) = (&self.memory.hidden, &self.memory.extras);
+        let differs = |id: &ObjectId| drifted.contains_key(id) || hidden.contains_key(id) || extras.contains_key(id);
+        self.memory.fights.rest_all_but(differs, now);
         if self.setting.policy.drift == DriftMode::Report {
             self.memory.fights = Fights::default();
             self.report_drift(&drifted);

@@ -21,6 +21,7 @@ impl Actor {
     /// From now on there is the Sync's timeout for everything to be healthy.
     pub(super) fn expect_health(&mut self) {
         self.memory.late = false;
+        self.memory.audit.rest(Instant::now());
         self.times.healthy = Some(Instant::now() + Duration::from(self.setting.spec.timeout));
     }
 
@@ -145,7 +146,8 @@ impl Actor {
             withheld: memory.withheld.as_ref(),
             unhealthy: &memory.unhealthy,
             late: memory.late,
-            drifted: memory.reported.len(),
+            drifted: memory.reported.len() + memory.hidden.len(),
+            extras: &memory.extras,
             drift: &memory.drift,
             fights: memory.fights.ongoing(),
         }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{APPLIED_ANNOTATION, Cover, ID_ANNOTATION, LiveMetadata, Owner, Ownership, Rendered, cover};
+use lockstep_plan::{
+    APPLIED_ANNOTATION, Cover, Extra, HumanManagers, ID_ANNOTATION, LiveMetadata, Owner, Ownership, Rendered, cover,
+    extras,
+};
 
 use super::Drifted;
 use crate::board::SyncKey;
@@ -23,17 +26,24 @@ pub(super) struct Followed {
     /// Fields that the server does not keep, for the body of this hash.
     unkept: HashMap<ObjectId, (Arc<str>, BTreeSet<String>)>,
     pub(super) drifted: BTreeMap<ObjectId, Drifted>,
+    /// Objects that another hand wrote without touching what we hold.
+    pub(super) doubted: BTreeSet<ObjectId>,
+    /// What people added.
+    pub(super) extras: BTreeMap<ObjectId, Vec<Extra>>,
+    human: Arc<HumanManagers>,
 }
 
 /// What a look at one object has shown.
 pub(super) struct Look {
     pub(super) drifted: Option<Drifted>,
+    /// What people added.
+    pub(super) extras: Vec<Extra>,
     /// The hash of what was applied, if there is nothing more to know of the object.
     pub(super) settled: Option<Arc<str>>,
 }
 
 impl Followed {
-    pub(super) fn new(ownership: &Ownership, label: Arc<SyncKey>) -> Self {
+    pub(super) fn new(ownership: &Ownership, label: Arc<SyncKey>, human: Arc<HumanManagers>) -> Self {
         Self {
             ownership: ownership.clone(),
             label,
@@ -43,6 +53,9 @@ impl Followed {
             open: HashSet::new(),
             unkept: HashMap::new(),
             drifted: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+            extras: BTreeMap::new(),
+            human,
         }
     }
 
@@ -60,23 +73,37 @@ impl Followed {
         self.places.get(id).map(|place| &self.wanted[*place])
     }
 
-    /// Notes how an object differs, if a turn has brought it to the cluster; says whether that is news.
-    pub(super) fn note(&mut self, id: &ObjectId, drifted: Option<Drifted>) -> bool {
-        if !self.enforced || self.open.contains(id) || !self.places.contains_key(id) {
+    /// Whether a turn has brought the object to the cluster.
+    fn is_enforced(&self, id: &ObjectId) -> bool {
+        self.enforced && !self.open.contains(id) && self.places.contains_key(id)
+    }
+
+    /// Notes that another hand wrote an object of ours; says whether that is worth a look.
+    pub(super) fn doubt(&mut self, live: &LiveMetadata) -> bool {
+        let is_open = self.is_enforced(&live.id) && !self.drifted.contains_key(&live.id) && !live.deleting;
+        is_open && self.doubted.insert(live.id.clone())
+    }
+
+    /// Notes how an object differs and what people added to it, if a turn has brought it to the cluster; says whether that
+    /// is news.
+    pub(super) fn note(&mut self, id: &ObjectId, drifted: Option<Drifted>, extras: Vec<Extra>) -> bool {
+        if !self.is_enforced(id) {
             return false;
         }
+        let known = if extras.is_empty() { self.extras.remove(id) } else { self.extras.insert(id.clone(), extras) };
+        let is_added = known.as_ref() != self.extras.get(id);
         let before = match &drifted {
             Some(drifted) => self.drifted.insert(id.clone(), drifted.clone()),
             None => self.drifted.remove(id),
         };
-        before != drifted
+        is_added || before != drifted
     }
 
     /// Looks at an object that is there.
     pub(super) fn look(&self, live: &LiveMetadata) -> Look {
         match self.rendered(&live.id) {
             Some(rendered) => self.compare(rendered, live),
-            None => Look { drifted: None, settled: None },
+            None => Look { drifted: None, extras: Vec::new(), settled: None },
         }
     }
 
@@ -102,7 +129,8 @@ impl Followed {
                 Some(Drifted::Fields(Vec::new()))
             }
         };
-        Look { drifted, settled: settled.then(|| rendered.hash.clone()) }
+        let extras = extras(rendered, live, &self.human);
+        Look { drifted, extras, settled: settled.then(|| rendered.hash.clone()) }
     }
 
     /// Remembers that the server does not keep these fields of this very body; names those that are new.

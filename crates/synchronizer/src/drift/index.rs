@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Cover, GroupKind, LiveMetadata, Ownership, PackedMetadata, Rendered, Settled, cover, label_value};
+use lockstep_plan::{
+    Cover, GroupKind, HumanManagers, LiveMetadata, Ownership, PackedMetadata, Rendered, Settled, cover, label_value,
+};
 
 use super::followed::Followed;
 use super::known::{Known, State, named_on};
+use super::traces::Traces;
 use super::{Drifted, Version, Woken};
 use crate::{
     board::SyncKey,
     ports::{ClusterError, News},
 };
+
+mod hidden;
 
 /// All objects with our label, and what the Syncs want of them.
 #[derive(Default)]
@@ -22,6 +27,8 @@ pub(crate) struct Index {
     syncs: BTreeMap<SyncKey, Followed>,
     /// The Syncs that labels name, and which of ours each is.
     labels: HashMap<Arc<SyncKey>, Option<SyncKey>>,
+    traces: Traces,
+    human: Arc<HumanManagers>,
 }
 
 /// How far the list of a kind can be trusted.
@@ -86,6 +93,7 @@ impl Index {
             return Woken::new(); // Our own write, or older than it.
         }
         let before = known.and_then(|known| known.named.clone());
+        let is_doubtful = self.traces.seen(&live);
         let named = self.label_of(&live);
         let mut woken = Woken::new();
         let mut settled = None;
@@ -93,7 +101,9 @@ impl Index {
         for label in named.iter().chain(before.iter().filter(|_| is_moved)) {
             let Some((key, followed)) = followed_by(&self.labels, &mut self.syncs, label) else { continue };
             let look = followed.look(&live);
-            if followed.note(&live.id, look.drifted) {
+            let has_news = followed.note(&live.id, look.drifted, look.extras);
+            let is_doubted = is_doubtful && followed.doubt(&live);
+            if has_news || is_doubted {
                 woken.entry(key.clone()).or_default().insert(live.id.clone());
             }
             settled = settled.or(look.settled);
@@ -129,10 +139,11 @@ impl Index {
 
     fn gone(&mut self, id: &ObjectId) -> Woken {
         let Some(known) = self.objects.remove(id) else { return Woken::new() };
+        self.traces.gone(id);
         let mut woken = Woken::new();
         let owner = known.named.and_then(|label| followed_by(&self.labels, &mut self.syncs, &label));
         if let Some((key, followed)) = owner
-            && followed.note(id, Some(Drifted::Gone))
+            && followed.note(id, Some(Drifted::Gone), Vec::new())
         {
             woken.entry(key.clone()).or_default().insert(id.clone());
         }
@@ -179,6 +190,8 @@ impl Index {
         }
         // The watch may have told of this very state already, and could not know what was applied.
         if self.objects.get(id).is_none_or(|known| !known.version.is_newer_than(&Version::of(&live))) {
+            followed.doubted.remove(id);
+            self.traces.wrote(&live);
             let settled = followed.weigh(cover, rendered, &live).settled;
             self.store(live, settled);
         }
@@ -194,6 +207,7 @@ impl Index {
     pub(crate) fn deleted(&mut self, live: &LiveMetadata) {
         if self.objects.get(&live.id).is_some_and(|known| *known.uid == *live.uid) {
             self.objects.remove(&live.id);
+            self.traces.gone(&live.id);
         }
     }
 
@@ -202,7 +216,7 @@ impl Index {
         let label = SyncKey { namespace: label_value(&ownership.sync_namespace), name: label_value(&ownership.sync) };
         let label = self.labels.get_key_value(&label).map_or_else(|| Arc::new(label), |(known, _)| known.clone());
         self.labels.insert(label.clone(), Some(sync.clone()));
-        self.syncs.entry(sync.clone()).or_insert_with(|| Followed::new(ownership, label));
+        self.syncs.entry(sync.clone()).or_insert_with(|| Followed::new(ownership, label, self.human.clone()));
     }
 
     /// The Sync is about to bring these to the cluster. After a start this makes the first lists cheap: what is there
@@ -225,6 +239,7 @@ impl Index {
         followed.enforced = true;
         followed.open = unsettled.iter().filter(|id| followed.places.contains_key(*id)).cloned().collect();
         followed.drifted.clear();
+        followed.extras.clear();
         let judged = wanted.iter().filter(|rendered| judge(followed, &mut self.objects, rendered));
         judged.map(|rendered| rendered.object.id.clone()).collect()
     }
@@ -347,6 +362,7 @@ fn followed_by<'a>(
 fn judge(followed: &mut Followed, objects: &mut HashMap<ObjectId, Known>, rendered: &Rendered) -> bool {
     let id = &rendered.object.id;
     let changed = || Some(Drifted::Fields(Vec::new()));
+    let mut extras = Vec::new();
     let drifted = match objects.get_mut(id) {
         None => Some(Drifted::Gone),
         Some(known) => match &known.state {
@@ -357,9 +373,10 @@ fn judge(followed: &mut Followed, objects: &mut HashMap<ObjectId, Known>, render
                 if let Some(hash) = look.settled {
                     known.state = State::Settled(hash);
                 }
+                extras = look.extras;
                 look.drifted
             }
         },
     };
-    followed.note(id, drifted)
+    followed.note(id, drifted, extras)
 }

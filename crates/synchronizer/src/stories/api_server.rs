@@ -35,6 +35,8 @@ pub(super) struct State {
     version: u64,
     pub(super) calls: Vec<String>,
     refusals: Vec<(String, ClusterError)>,
+    /// A field that admission sets anew with each apply.
+    rewritten: Option<(ObjectId, Vec<&'static str>)>,
     watches: Vec<(GroupKind, mpsc::UnboundedSender<News<LiveMetadata>>)>,
     /// By name, all in one namespace.
     pub(super) syncs: BTreeMap<String, SyncObject>,
@@ -118,6 +120,23 @@ impl ApiServer {
         state.announce(&id, Some(before));
     }
 
+    /// From now on admission sets this field to something else with each apply.
+    pub(super) fn rewrite(&self, id: &str, path: &[&'static str]) {
+        self.state().rewritten = Some((id.parse().unwrap(), path.to_vec()));
+    }
+
+    /// Somebody else sets a field without a trace in anybody's managed fields.
+    pub(super) fn sneak(&self, id: &str, path: &[&str], value: Value) {
+        let mut state = self.state();
+        let id: ObjectId = id.parse().unwrap();
+        let before = state.objects[&id].clone();
+        let version = state.next();
+        let stored = state.objects.get_mut(&id).unwrap();
+        stored.version = version;
+        fields::set(&mut stored.body, path, Some(value));
+        state.announce(&id, Some(before));
+    }
+
     /// Somebody else deletes an object.
     pub(super) fn remove(&self, id: &str) {
         self.state().delete(&id.parse().unwrap());
@@ -173,6 +192,15 @@ impl ApiServer {
 }
 
 impl State {
+    /// An object as admission lets it through.
+    fn admitted(&mut self, id: &ObjectId, mut body: Value) -> Value {
+        let number = self.next();
+        if let Some((_, path)) = self.rewritten.as_ref().filter(|(rewritten, _)| rewritten == id) {
+            fields::set(&mut body, path, Some(json!(number.to_string())));
+        }
+        body
+    }
+
     fn next(&mut self) -> u64 {
         self.version += 1;
         self.version

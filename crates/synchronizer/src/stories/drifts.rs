@@ -39,7 +39,9 @@ async fn stripped_labels_come_back_and_foreign_ones_stay() {
     let label = |name: &'static str| ["metadata", "labels", name];
     world.api.edit("/ConfigMap/a/c0", "kubectl-label", &label("team"), Some(json!("red")));
     world.pass(60).await;
-    assert_eq!(world.object_calls(), Vec::<String>::new(), "what we never applied is nobody's business");
+    assert_eq!(world.object_calls(), ["dry-run ConfigMap/a/c0"], "one look, and then it is nobody's business");
+    let extra = world.status().extras.remove(0);
+    assert_eq!((extra.path.as_str(), extra.manager.as_str()), (".metadata.labels.team", "kubectl-label"));
     world.api.edit("/ConfigMap/a/c0", "kubectl-label", &label("lockstep.dev/sync"), None);
     let pointer = "/metadata/labels/lockstep.dev~1sync";
     world.until("repair", |world| world.api.value("/ConfigMap/a/c0", pointer) == Some(json!("shop"))).await;
@@ -89,4 +91,89 @@ async fn a_fight_slows_down_and_names_the_opponent() {
     world.until("peace", |world| world.api.value("/ConfigMap/a/c0", "/data/v") == Some(json!("1"))).await;
     world.until("no fight", |world| world.status().fights.is_empty()).await;
     world.until_ready().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_no_managed_field_tells_is_found_by_its_event() {
+    let world = World::with_config_maps(json!({"audit": "0s"}), 2).await;
+    world.api.sneak("/ConfigMap/a/c0", &["data", "v"], json!("9"));
+    world.until("repair", |world| world.api.value("/ConfigMap/a/c0", "/data/v") == Some(json!("1"))).await;
+    world.pass(60).await;
+    let name = "ConfigMap/a/c0";
+    let asked = ["dry-run", "read", "preview", "apply", "read", "preview"].map(|verb| format!("{verb} {name}"));
+    assert_eq!(world.object_calls(), asked, "one look, what differs, one apply, and whether that was kept");
+    let seen = &world.status().drift[0];
+    assert_eq!((seen.object.as_str(), seen.repaired), (name, true));
+    assert_eq!((seen.fields[0].path.as_str(), seen.fields[0].git.as_str()), (".data.v", "\"1\""));
+    world.pass(600).await;
+    assert_eq!(world.object_calls(), Vec::<String>::new(), "our own write raises no doubt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_report_a_hidden_change_is_said_once_and_left_until_it_is_gone() {
+    let world = World::with_config_maps(json!({"drift": "report", "audit": "0s"}), 1).await;
+    world.api.sneak("/ConfigMap/a/c0", &["data", "v"], json!("9"));
+    world.until_reason("Drifted").await;
+    world.pass(300).await;
+    assert!(world.object_calls().iter().all(|call| !call.starts_with("apply")));
+    assert_eq!(world.witness.count(|it| matches!(it, Happening::Drifted { repaired: false, .. })), 1);
+    world.api.sneak("/ConfigMap/a/c0", &["data", "v"], json!("1"));
+    world.until_ready().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_finds_what_no_event_told_and_is_spread_over_its_period() {
+    let mut world = World::with_config_maps(json!({"audit": "10m"}), 10).await;
+    world.stop().await;
+    world.api.sneak("/ConfigMap/a/c4", &["data", "v"], json!("9"));
+    world.api.take_calls();
+    world.start();
+    world.until_ready().await;
+    world.pass(30).await;
+    assert_eq!(world.object_calls(), Vec::<String>::new(), "nothing in the time after a start");
+    let mut looks = Vec::new();
+    for _ in 0..12 {
+        world.pass(60).await;
+        looks.push(world.object_calls().iter().filter(|call| call.starts_with("dry-run")).count());
+    }
+    let all: usize = looks.iter().sum();
+    assert!((9..=14).contains(&all) && looks.iter().all(|looks| *looks <= 3), "{looks:?}");
+    assert_eq!(world.api.value("/ConfigMap/a/c4", "/data/v"), Some(json!("1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_rewritten_at_each_apply_is_told_once_and_left() {
+    let world = World::with_config_maps(json!({"audit": "0s"}), 1).await;
+    world.api.rewrite("/ConfigMap/a/c0", &["data", "v"]);
+    world.api.sneak("/ConfigMap/a/c0", &["data", "v"], json!("9"));
+    world.until("the warning", |world| world.witness.count(|it| matches!(it, Happening::NotKept { .. })) == 1).await;
+    world.api.take_calls();
+    for _ in 0..5 {
+        world.api.edit("/ConfigMap/a/c0", "kubectl-label", &["metadata", "labels", "team"], Some(json!("red")));
+        world.pass(120).await;
+    }
+    assert!(world.object_calls().iter().all(|call| !call.starts_with("apply")), "no loop");
+    assert_eq!(world.witness.count(|it| matches!(it, Happening::NotKept { .. })), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_add_is_listed_and_removed_only_under_strict() {
+    for (drift, stays) in [("repair", true), ("report", true), ("strict", false)] {
+        let world = World::with_config_maps(json!({"drift": drift, "audit": "0s"}), 1).await;
+        let path = ["metadata", "labels", "team"];
+        world.api.edit("/ConfigMap/a/c0", "kubectl-label", &path, Some(json!("red")));
+        world.api.edit("/ConfigMap/a/c0", "some-controller", &["metadata", "labels", "owner"], Some(json!("x")));
+        if stays {
+            world.until("the extra", |world| world.status().objects.is_some_and(|objects| objects.extras == 1)).await;
+        } else {
+            let gone = |world: &World| world.api.value("/ConfigMap/a/c0", "/metadata/labels/team").is_none();
+            world.until("the removal", gone).await;
+            world.until("the report", |world| !world.status().drift.is_empty()).await;
+            assert_eq!(world.status().drift[0].manager, "kubectl-label");
+        }
+        world.pass(60).await;
+        let value = |name: &str| world.api.value("/ConfigMap/a/c0", &format!("/metadata/labels/{name}"));
+        assert_eq!((value("team").is_some(), value("owner").is_some()), (stays, true), "{drift}");
+        assert_eq!(world.status().extras.len(), usize::from(stays), "{drift}");
+    }
 }

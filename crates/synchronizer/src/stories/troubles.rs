@@ -11,7 +11,7 @@ use crate::ports::Happening;
 
 #[tokio::test(start_paused = true)]
 async fn one_broken_file_among_three_hundred_stops_the_whole_commit() {
-    let world = World::with_config_maps(json!({}), 300).await;
+    let world = World::with_config_maps(json!({"audit": "0s"}), 300).await;
     let mut files: Vec<(String, String)> =
         (0..300).map(|number| (format!("c{number:03}.yaml"), config_map(&format!("c{number}"), "2"))).collect();
     files[123].1 = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c123\n  name: twice\n".to_owned();

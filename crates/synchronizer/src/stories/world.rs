@@ -145,7 +145,7 @@ impl World {
         self.mailboxes = Arc::default();
         self.board = Board::default();
         self.shutdown = Shutdown::new();
-        let options = Options { concurrency: 4, turns: 2, protected: BTreeSet::new() };
+        let options = Options { concurrency: 4, turns: 2, protected: BTreeSet::new(), human: Arc::default() };
         let controller = Controller::new(ports, self.board.clone(), self.mailboxes.clone(), options);
         let ready = Readiness::new().wait_for("syncs");
         let shutdown = self.shutdown.clone();

@@ -163,6 +163,7 @@ impl Objects for Account {
         let known = stored.entries.iter().find(|(manager, _)| manager == "lockstep").cloned();
         let dropped = known.as_ref().map_or(json!({}), |(_, known)| fields::without(known, &owned));
         stored.body = fields::merged(&stored.body, body, &dropped);
+        stored.body = state.admitted(&id, stored.body);
         stored.entries.retain(|(manager, _)| manager != "lockstep");
         for (_, others) in &mut stored.entries {
             *others = fields::without(others, &owned);
@@ -181,7 +182,14 @@ impl Objects for Account {
         let id = id(target);
         let mut state = self.server.state();
         state.call(self.line("dry-run", &id.short()))?;
-        Ok(state.live(&id).unwrap_or_else(|| LiveMetadata::from_object(id, &body.value())))
+        let Some(mut live) = state.live(&id) else { return Ok(LiveMetadata::from_object(id, &body.value())) };
+        let stored = state.objects[&id].body.clone();
+        let merged = fields::merged(&stored, &body.value(), &json!({}));
+        if state.admitted(&id, merged) != stored {
+            let own = live.managed_fields.iter_mut().find(|entry| entry.manager == "lockstep");
+            own.unwrap().time = Some("2027-01-15T08:00:09Z".to_owned());
+        }
+        Ok(live)
     }
 
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError> {
@@ -203,7 +211,7 @@ impl Objects for Account {
         let mut state = self.server.state();
         state.call(self.line("preview", &id.short()))?;
         let live = state.objects.get(&id).map_or(json!({}), |stored| stored.body.clone());
-        Ok(fields::merged(&live, &body.value(), &json!({})))
+        Ok(state.admitted(&id, fields::merged(&live, &body.value(), &json!({}))))
     }
 
     async fn dry_run_create(&self, target: &Target, _: &Body) -> Result<(), ClusterError> {

@@ -1,0 +1,221 @@
+//! Looking past the managed fields: objects that another hand wrote, and every object once in a long while, are compared
+//! with Git by a dry run; and what people added is removed where the policy says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_manifest::ObjectId;
+use lockstep_plan::{ApplyMode, DriftMode, Extra, FieldLoss, LiveMetadata, Rendered};
+use tokio::time::Instant;
+
+use super::{Actor, desk};
+use crate::{
+    confirm::{Finding, apply_anyway, confirm, remove_extras},
+    drift::FightVerdict,
+    ports::{ClusterError, Happening},
+    render::Manifests,
+    turn::Desk,
+};
+
+impl Actor {
+    /// Does what is due of it. Suspended Syncs are not looked at.
+    pub(super) async fn confirm(&mut self) {
+        let Some(manifests) = self.memory.manifests.clone() else { return };
+        let now = Instant::now();
+        let (doubted, extras, human) = {
+            let mut index = self.common.watches.index();
+            (index.take_doubted(&self.key), index.extras(&self.key), index.people())
+        };
+        for id in &doubted {
+            self.memory.doubts.raise(id, now);
+        }
+        let strict = self.setting.policy.drift == DriftMode::Strict;
+        let extras_due = if strict { self.due_extras(&extras, now) } else { BTreeSet::new() };
+        self.memory.extras = extras;
+
+        let total = manifests.wanted.len();
+        if !self.memory.hidden.is_empty() {
+            let hashes: BTreeMap<&ObjectId, &std::sync::Arc<str>> =
+                manifests.wanted.iter().map(|rendered| (&rendered.object.id, &rendered.hash)).collect();
+            self.memory.hidden.retain(|id, (hash, _)| hashes.get(id) == Some(&&*hash));
+        }
+        if self.memory.audit.next().is_none() {
+            let seconds = self.common.ports.clock.now().as_second();
+            self.memory.audit.begin_at(usize::try_from(seconds).unwrap_or_default());
+        }
+        self.memory.audit.plan(std::time::Duration::from(self.setting.spec.audit), total, now);
+        let mut due = self.memory.doubts.due(now);
+        let audited = self.memory.audit.due(total, now);
+        due.extend(audited.into_iter().filter_map(|place| Some(manifests.wanted.get(place)?.object.id.clone())));
+        if due.is_empty() && extras_due.is_empty() {
+            return;
+        }
+        let (setting, common) = (self.setting.clone(), self.common.clone());
+        let account = setting.spec.service_account_name.as_deref();
+        // Without a client there is nothing to ask with; the next turn says so.
+        let Ok(objects) = common.ports.cluster.objects(&self.key, account) else { return };
+        let desk = desk(&common, &setting, objects);
+        let mut changed = BTreeMap::new();
+        let chosen = |rendered: &&Rendered| extras_due.contains(&rendered.object.id);
+        for rendered in manifests.wanted.iter().filter(chosen) {
+            let removed = remove_extras(&desk, &manifests, rendered, &human).await;
+            self.note_removal(rendered, removed, &mut changed);
+        }
+        let drifted = common.watches.index().drifted(&self.key);
+        for id in due {
+            if common.shutdown.is_requested() {
+                break;
+            }
+            let rendered = manifests.wanted.iter().find(|rendered| rendered.object.id == id);
+            let Some(rendered) = rendered.filter(|_| !drifted.contains_key(&id)) else { continue };
+            if rendered.apply_mode() == ApplyMode::Always && !self.memory.unsettled().contains(&id) {
+                self.confirm_one(&desk, &manifests, rendered, &mut changed).await;
+            }
+        }
+        if !changed.is_empty() {
+            self.expect_health();
+            self.enforced(changed);
+        }
+    }
+
+    async fn confirm_one(
+        &mut self,
+        desk: &Desk<'_>,
+        manifests: &Manifests,
+        rendered: &Rendered,
+        changed: &mut BTreeMap<ObjectId, jiff::Timestamp>,
+    ) {
+        let id = &rendered.object.id;
+        let unkept = self.common.watches.index().unkept(&self.key, std::slice::from_ref(rendered));
+        let is_kept = |loss: &FieldLoss| !unkept.get(id).is_some_and(|paths| paths.contains(&loss.path));
+        let finding = match confirm(desk, manifests, rendered).await {
+            Ok(Finding::Differs(fields)) => {
+                let fields: Vec<FieldLoss> = fields.into_iter().filter(is_kept).collect();
+                if fields.is_empty() { Finding::Same } else { Finding::Differs(fields) }
+            }
+            Ok(finding) => finding,
+            Err(error) => {
+                tracing::debug!(object = %id.short(), %error, "cannot be compared with Git now; will try again");
+                self.memory.doubts.raise(id, Instant::now());
+                return;
+            }
+        };
+        match finding {
+            Finding::Same => drop(self.memory.hidden.remove(id)),
+            Finding::Restless => self.note_restless(rendered),
+            Finding::Differs(fields) => {
+                self.memory.doubts.confirmed(id);
+                self.undo_hidden(desk, manifests, rendered, fields, changed).await;
+            }
+        }
+    }
+
+    /// Changes back, or reports, what no managed field told.
+    async fn undo_hidden(
+        &mut self,
+        desk: &Desk<'_>,
+        manifests: &Manifests,
+        rendered: &Rendered,
+        fields: Vec<FieldLoss>,
+        changed: &mut BTreeMap<ObjectId, jiff::Timestamp>,
+    ) {
+        let id = &rendered.object.id;
+        let is_report = self.setting.policy.drift == DriftMode::Report;
+        if is_report || !self.may_repair(id, &fields, Instant::now()) {
+            let now = (rendered.hash.clone(), fields.clone());
+            if self.memory.hidden.insert(id.clone(), now.clone()) != Some(now) {
+                self.note_drift(id, fields, false);
+            }
+            if !is_report {
+                self.memory.doubts.raise(id, Instant::now());
+            }
+            return;
+        }
+        match apply_anyway(desk, manifests, rendered).await {
+            Ok(None) => {}
+            Ok(Some((live, still))) => {
+                let lost = {
+                    let mut index = self.common.watches.index();
+                    let mut lost = index.applied(&self.key, rendered, live);
+                    lost.extend(index.not_kept(&self.key, rendered, still.into_iter().collect()));
+                    index.settle(&self.key, id, true);
+                    lost
+                };
+                changed.insert(id.clone(), self.common.ports.clock.now());
+                self.memory.hidden.remove(id);
+                self.note_drift(id, fields, true);
+                if !lost.is_empty() {
+                    self.tell(&Happening::NotKept { object: id.short(), fields: lost });
+                }
+            }
+            Err(error) => {
+                tracing::warn!(object = %id.short(), %error, "cannot change back what differs; will retry");
+                self.memory.hidden.insert(id.clone(), (rendered.hash.clone(), fields));
+                self.memory.doubts.raise(id, Instant::now());
+            }
+        }
+    }
+
+    /// Asks the fight meter; says it once when a pause begins.
+    fn may_repair(&mut self, id: &ObjectId, fields: &[FieldLoss], now: Instant) -> bool {
+        match self.memory.fights.ask(id, fields, now) {
+            FightVerdict::Repair => true,
+            FightVerdict::Wait => false,
+            FightVerdict::Begin(pause) => {
+                self.tell(&Happening::Fighting { object: id.short(), fields: fields.to_vec(), pause });
+                false
+            }
+        }
+    }
+
+    fn due_extras(&mut self, extras: &BTreeMap<ObjectId, Vec<Extra>>, now: Instant) -> BTreeSet<ObjectId> {
+        let unsettled = self.memory.unsettled();
+        let open = extras.iter().filter(|(id, _)| !unsettled.contains(*id));
+        let open: Vec<(ObjectId, Vec<FieldLoss>)> = open.map(|(id, all)| (id.clone(), losses(all))).collect();
+        open.into_iter().filter(|(id, fields)| self.may_repair(id, fields, now)).map(|(id, _)| id).collect()
+    }
+
+    fn note_removal(
+        &mut self,
+        rendered: &Rendered,
+        removed: Result<Option<LiveMetadata>, ClusterError>,
+        changed: &mut BTreeMap<ObjectId, jiff::Timestamp>,
+    ) {
+        let id = &rendered.object.id;
+        match removed {
+            Ok(Some(live)) => {
+                {
+                    let mut index = self.common.watches.index();
+                    index.applied(&self.key, rendered, live);
+                    index.settle(&self.key, id, true);
+                }
+                changed.insert(id.clone(), self.common.ports.clock.now());
+                let fields = self.memory.extras.remove(id).map(|all| losses(&all)).unwrap_or_default();
+                self.note_drift(id, fields, true);
+            }
+            Ok(None) => {}
+            // The next event of the object, or the next look at the branch, tries again.
+            Err(error) => tracing::warn!(object = %id.short(), %error, "cannot remove what people added; will retry"),
+        }
+    }
+
+    /// Says once for each content that an apply of it is never a no-op.
+    fn note_restless(&mut self, rendered: &Rendered) {
+        let id = &rendered.object.id;
+        let told = self.memory.restless.insert(id.clone(), rendered.hash.clone());
+        if told.as_ref() != Some(&rendered.hash) {
+            tracing::warn!(object = %id.short(), "each apply of this object is stored anew though it changes nothing; leave empty lists out of Git");
+        }
+    }
+}
+
+/// Extras as fields that Git does not have.
+fn losses(extras: &[Extra]) -> Vec<FieldLoss> {
+    let loss = |extra: &Extra| FieldLoss {
+        path: extra.path.clone(),
+        manager: Some(extra.manager.clone()),
+        subresource: None,
+        time: extra.time.clone(),
+        git: "nothing".to_owned(),
+    };
+    extras.iter().map(loss).collect()
+}
