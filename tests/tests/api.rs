@@ -2,6 +2,10 @@
 //! tokens before the automator, and TLS whose certificate changes while they run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
+mod api {
+    mod looks;
+}
+
 use std::fs;
 use std::time::Duration;
 
