@@ -6,6 +6,7 @@ mod faults {
     mod bed;
     mod discovery;
     mod git;
+    mod ownership;
     mod proxy;
     mod prunes;
     mod watches;

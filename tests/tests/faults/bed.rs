@@ -292,6 +292,14 @@ impl Bed {
         self.proxy.seen(&Requests::with(&["patch"]).of("configmaps"))
     }
 
+    /// The notes of the Events about the Syncs.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let events = api(&self.client, "events.k8s.io", "v1", "Event", Some(&self.namespace));
+        let all = events.list(&Default::default()).await.unwrap();
+        let text = |event: &DynamicObject, field: &str| event.data[field].as_str().unwrap_or_default().to_owned();
+        all.iter().map(|event| format!("{}: {}", text(event, "reason"), text(event, "note"))).collect()
+    }
+
     /// Waits until the branch was looked at this often.
     pub(crate) async fn until_looked_at(&self, times: usize) {
         let before = self.git.http_requests();
