@@ -16,8 +16,9 @@ const RESTARTS: usize = 3;
 struct Page {
     #[serde(default)]
     metadata: Position,
+    /// `null` for none, where the API server reads from its storage.
     #[serde(default)]
-    items: Vec<Item>,
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -52,11 +53,24 @@ impl Cluster {
             let request = kind.all("list", None)?.list_metadata(&params);
             let call = Call::new("list", kind.resource.plural.clone(), request)?;
             let page: Page = call.read(&self.call(&call).await?)?;
-            found.extend(page.items.into_iter().map(|item| live(&kind.resource, item.metadata)));
+            found.extend(page.items.into_iter().flatten().map(|item| live(&kind.resource, item.metadata)));
             if page.metadata.next.is_empty() {
                 return Ok(found);
             }
             params.continue_token = Some(page.metadata.next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Page;
+
+    #[test]
+    fn a_list_of_nothing_has_no_items() {
+        for text in ["{}", r#"{"items": null}"#, r#"{"items": []}"#] {
+            let page: Page = serde_json::from_str(text).unwrap();
+            assert_eq!(page.items.into_iter().flatten().count(), 0, "{text}");
         }
     }
 }

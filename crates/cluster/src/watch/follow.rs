@@ -78,8 +78,9 @@ impl Versioned for DynamicObject {
 struct Page<K> {
     #[serde(default)]
     metadata: Position,
-    #[serde(default = "Vec::new")]
-    items: Vec<K>,
+    /// `null` for none, where the API server reads from its storage.
+    #[serde(default = "Option::default")]
+    items: Option<Vec<K>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -174,7 +175,7 @@ impl<K: Versioned> Follow<K> {
         match self.source.page::<K>(&params).await {
             Ok(page) => {
                 self.failures = 0;
-                self.ready.extend(page.items.into_iter().map(WatchEvent::Applied));
+                self.ready.extend(page.items.into_iter().flatten().map(WatchEvent::Applied));
                 match (page.metadata.next, page.metadata.resource_version) {
                     (next, _) if !next.is_empty() => Phase::Listing(Some(next)),
                     (_, version) if version.is_empty() => {
