@@ -140,6 +140,14 @@ fn notice(happening: &Happening) -> Option<Notice> {
             (Warning, "NotKept", "Apply", note)
         }
         Happening::FetchFailed(error) => (Warning, "FetchFailed", "Fetch", error.message.clone()),
+        Happening::Rewritten(from, to) => {
+            let note = format!(
+                "The branch was rewritten: {} is not in its history any more; {} is followed",
+                short(from),
+                short(to)
+            );
+            (Warning, "BranchRewritten", "Fetch", note)
+        }
         Happening::Invalid { commit, problems } => {
             let note = format!("Nothing of {} was applied: {}", short(commit), named(problems));
             (Warning, "CommitInvalid", "Render", note)

@@ -342,6 +342,8 @@ pub enum Happening {
     },
     /// The repository could not be read.
     FetchFailed(SourceError),
+    /// The branch was rewritten: the first commit was followed and is not in its history any more, the second is.
+    Rewritten(String, String),
     /// The commit cannot be used: some of its files are wrong. Nothing of it was applied.
     Invalid {
         /// The commit.

@@ -21,6 +21,11 @@ async fn c1_a_rewritten_branch_is_followed_and_told() {
     bed.human.git(&["push", "--quiet", "--force", "origin", "HEAD:main"]).unwrap();
     let third = bed.human.head().unwrap();
     bed.until_ready(&third).await;
+    let told = async || {
+        bed.events().await.iter().any(|event| event.starts_with("BranchRewritten") && event.contains(&second[..10]))
+    };
+    bed.wait("the rewriting to be told", told).await;
+    assert_eq!(bed.events().await.iter().filter(|event| event.starts_with("BranchRewritten")).count(), 1);
     bed.finish(&third, &[]).await;
 }
 

@@ -41,6 +41,7 @@ impl Actor {
         let interval = Duration::from(self.setting.spec.interval);
         let age = if urgent || retry { Duration::ZERO } else { interval / 2 };
         let fetched = fetch(source.as_ref(), &self.setting.branch, age, self.memory.last_good()).await;
+        self.note_rewrite(fetched.commit).await;
         self.note_fetch(fetched.error.clone(), fetched.commit);
         let interval = spread(interval);
         self.times.fetch = now
@@ -73,6 +74,21 @@ impl Actor {
         self.forget_acknowledgement().await;
         self.plan_retry(trouble);
         true
+    }
+
+    /// Tells when the commit that was followed is no longer in the history of the branch.
+    async fn note_rewrite(&self, head: Option<CommitId>) {
+        let (Some(head), Some(before)) = (head, &self.memory.fetched) else { return };
+        let is_same_branch =
+            self.memory.answered.as_ref().is_some_and(|answered| answered.spec.source == self.setting.spec.source);
+        if !is_same_branch || before.commit == head.to_string() {
+            return;
+        }
+        let found = self.common.ports.source.matching(&self.setting.branch, head, &before.commit).await;
+        if found.is_ok_and(|found| found.is_empty()) {
+            tracing::warn!(sync = %self.key, from = before.commit, to = %head, "the branch was rewritten");
+            self.tell(&Happening::Rewritten(before.commit.clone(), head.to_string()));
+        }
     }
 
     fn note_fetch(&mut self, error: Option<crate::ports::SourceError>, commit: Option<CommitId>) {

@@ -60,7 +60,7 @@ fn follow(scripts: Vec<Script>) -> (impl Stream<Item = WatchEvent<MetadataOnly>>
 }
 
 const LIST: &str = r#"{"metadata": {"resourceVersion": "5"}, "items": [{"metadata": {"name": "a"}}]}"#;
-const FIRST_PAGE: &str = r#"{"metadata": {"resourceVersion": "5", "continue": "next"}, "items": []}"#;
+const FIRST_PAGE: &str = r#"{"metadata": {"resourceVersion": "5", "continue": "next"}, "items": null}"#;
 const BOOKMARK: &str = "{\"type\": \"BOOKMARK\", \"object\": {\"kind\": \"X\", \"apiVersion\": \"v1\", \"metadata\": {\"resourceVersion\": \"9\", \"creationTimestamp\": null}}}\n";
 const EXPIRED: &str = r#"{"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "too old", "reason": "Expired", "code": 410}"#;
 const FORBIDDEN: &str = r#"{"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "no", "reason": "Forbidden", "code": 403}"#;
