@@ -22,8 +22,8 @@ async fn a12_only_not_found_means_gone() {
         bed.remove(name);
     }
     let commit = bed.commit("Remove three");
-    let status = bed.until("both failures to be told", |status| {
-        let text = status["failures"].to_string();
+    let status = bed.until("both objects to be named", |status| {
+        let text = status.to_string();
         text.contains("/c1") && text.contains("/c2")
     });
     let status = status.await;
