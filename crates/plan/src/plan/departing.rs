@@ -83,6 +83,10 @@ impl<'a> Departing<'a> {
         }
     }
 
+    pub(super) fn is_on_its_way(&self, at: usize) -> bool {
+        self.is_on_its_way[at]
+    }
+
     /// What has to be gone before this one: what depends on it, and the waves after its own. An operator must outlive the
     /// objects that it alone can finish.
     pub(super) fn blocked(&self, at: usize) -> Option<Block> {

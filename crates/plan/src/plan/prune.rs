@@ -70,6 +70,8 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
     let mut departing = Departing::of(input);
     let mut all = PruneSteps::default();
     let mut going: HashSet<&ObjectId> = HashSet::new();
+    // Those too that are on their way out, or go later.
+    let mut leaving: HashSet<&ObjectId> = HashSet::new();
     let mut would_go: Vec<&ObjectId> = Vec::new();
     let sequence = departing.order.sequence.clone();
     for at in sequence.into_iter().rev() {
@@ -78,13 +80,16 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
             Verdict::Stays(keep) => Action::Skip(keep.clone()),
             Verdict::LetGo => Action::Release,
             Verdict::Goes => {
-                match departing.blocked(at).or_else(|| still_used(input, &departing.looked, &live.id, &going)) {
-                    Some(block) => Action::Blocked(block),
-                    None => Action::Prune,
-                }
+                let still_used = |gone| still_used(input, &departing.looked, &live.id, gone);
+                let block =
+                    departing.blocked(at).or_else(|| still_used(&leaving)).or_else(|| still_used(&going).map(later));
+                block.map_or(Action::Prune, Action::Blocked)
             }
         };
         departing.note(at, &action);
+        if departing.is_on_its_way(at) {
+            leaving.insert(&live.id);
+        }
         match action {
             Action::Prune => {
                 going.insert(&live.id);
@@ -104,6 +109,14 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
     }
     all.held = guard(input, &departing.looked, &would_go);
     all
+}
+
+/// What would be taken along goes by itself.
+fn later(block: Block) -> Block {
+    match block {
+        Block::StillUsed(object) => Block::WaitsFor { object, why: "it goes first".to_owned() },
+        other => other,
+    }
 }
 
 fn guard(input: &Input<'_>, looked: &Looked<'_>, would_go: &[&ObjectId]) -> Option<Held> {

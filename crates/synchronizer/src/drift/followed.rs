@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    APPLIED_ANNOTATION, Cover, Extra, HumanManagers, ID_ANNOTATION, LiveMetadata, Owner, Ownership, Rendered, cover,
+    APPLIED_ANNOTATION, ApplyMode, Cover, Extra, HumanManagers, ID_ANNOTATION, LiveMetadata, Owner, Ownership, Rendered, cover,
     extras,
 };
 
@@ -73,6 +73,10 @@ impl Followed {
         self.places.get(id).map(|place| &self.wanted[*place])
     }
 
+    fn mode(&self, id: &ObjectId) -> ApplyMode {
+        self.rendered(id).map_or(ApplyMode::Ignore, Rendered::apply_mode)
+    }
+
     /// Whether a turn has brought the object to the cluster.
     fn is_enforced(&self, id: &ObjectId) -> bool {
         self.enforced && !self.open.contains(id) && self.places.contains_key(id)
@@ -80,7 +84,9 @@ impl Followed {
 
     /// Notes that another hand wrote an object of ours; says whether that is worth a look.
     pub(super) fn doubt(&mut self, live: &LiveMetadata) -> bool {
-        let is_open = self.is_enforced(&live.id) && !self.drifted.contains_key(&live.id) && !live.deleting;
+        let is_open = self.is_enforced(&live.id)
+            && self.mode(&live.id) == ApplyMode::Always
+            && !self.drifted.contains_key(&live.id) && !live.deleting;
         is_open && self.doubted.insert(live.id.clone())
     }
 
@@ -90,6 +96,12 @@ impl Followed {
         if !self.is_enforced(id) {
             return false;
         }
+        // What is left alone cannot drift; what was only to be created can be missing.
+        let (drifted, extras) = match self.mode(id) {
+            ApplyMode::Always => (drifted, extras),
+            ApplyMode::CreateOnly => (drifted.filter(|drifted| *drifted == Drifted::Gone), Vec::new()),
+            ApplyMode::Ignore => (None, Vec::new()),
+        };
         let known = if extras.is_empty() { self.extras.remove(id) } else { self.extras.insert(id.clone(), extras) };
         let is_added = known.as_ref() != self.extras.get(id);
         let before = match &drifted {

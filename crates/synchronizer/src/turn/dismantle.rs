@@ -63,7 +63,7 @@ impl Dismantled {
                 }
                 Action::Release => self.staying.push(format!("{}: it is marked never to be pruned", step.id.short())),
                 Action::Skip(keep) => self.staying.push(format!("{}: {keep}", step.id.short())),
-                Action::Blocked(block @ (Block::StillUsed(_) | Block::Occupied(_))) => {
+                Action::Blocked(block @ (Block::StillUsed(_) | Block::Occupied(_) | Block::NeededBy(_))) => {
                     self.staying.push(format!("{}: {block}", step.id.short()));
                 }
                 Action::Blocked(block) => self.open.push(format!("{}: {block}", step.id.short())),
