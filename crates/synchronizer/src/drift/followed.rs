@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    APPLIED_ANNOTATION, ApplyMode, Cover, Extra, HumanManagers, ID_ANNOTATION, LiveMetadata, Owner, Ownership, Rendered, cover,
-    extras,
+    APPLIED_ANNOTATION, ApplyMode, Cover, Extra, HumanManagers, ID_ANNOTATION, LiveMetadata, Owner, Ownership,
+    Rendered, cover, extras,
 };
 
 use super::Drifted;
@@ -86,7 +86,8 @@ impl Followed {
     pub(super) fn doubt(&mut self, live: &LiveMetadata) -> bool {
         let is_open = self.is_enforced(&live.id)
             && self.mode(&live.id) == ApplyMode::Always
-            && !self.drifted.contains_key(&live.id) && !live.deleting;
+            && !self.drifted.contains_key(&live.id)
+            && !live.deleting;
         is_open && self.doubted.insert(live.id.clone())
     }
 
