@@ -74,7 +74,7 @@ fn without_shared(mut entry: ManagedFields, own: &ManagedFields) -> Option<Manag
 /// Without it, a Deployment whose replicas an autoscaler takes over would be scaled to one.
 pub fn let_go(rendered: &Rendered, live: &LiveMetadata) -> Option<Vec<ManagedFields>> {
     let ignored: Vec<String> = rendered.ignored().collect();
-    without_fields(live, &rendered.object.value, ignored.iter().map(String::as_str))
+    without_fields(live, &rendered.body.value(), ignored.iter().map(String::as_str))
 }
 
 fn without_fields<'p>(

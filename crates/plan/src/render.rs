@@ -40,7 +40,7 @@ pub struct Placed {
 /// An object ready to be applied.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// The object as Git has it: its identity, file and line.
+    /// Its identity, file and line; all else is in the body.
     pub object: Object,
     /// What is sent to the API server.
     pub body: Body,
@@ -59,7 +59,9 @@ impl Rendered {
     /// The fields that Git leaves to others, as JSON pointers into the object as Git has it.
     pub(crate) fn ignored(&self) -> impl Iterator<Item = String> {
         let fields = self.instructions.iter().flat_map(|instructions| &instructions.ignore_fields);
-        fields.filter_map(|field| field.in_object(&self.object.value))
+        // The items of lists are still in the body; only fields of them were taken out.
+        let body = self.instructions.as_ref().map(|_| self.body.value()).unwrap_or_default();
+        fields.filter_map(move |field| field.in_object(&body))
     }
 }
 
@@ -152,7 +154,15 @@ pub fn check_unique<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result
 pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, RenderError> {
     let mut body = object.value.clone();
     let (instructions, hash) = fill(&mut body, &object.id, ownership).map_err(|flaw| flaw.of(object))?;
-    Ok(Rendered { object: object.clone(), body: Body::of(&body), hash, instructions })
+    // The body says it all; two copies would double the memory.
+    let object = Object {
+        id: object.id.clone(),
+        api_version: object.api_version.clone(),
+        value: Value::Null,
+        file: object.file.clone(),
+        line: object.line,
+    };
+    Ok(Rendered { object, body: Body::of(&body), hash, instructions })
 }
 
 fn fill(body: &mut Value, id: &ObjectId, ownership: &Ownership) -> Result<(Option<Box<Instructions>>, Arc<str>), Flaw> {

@@ -8,11 +8,8 @@ use std::{
 
 use lockstep_cluster::{Kind, Resolution};
 use lockstep_manifest::{Object, ObjectId};
-use lockstep_plan::{
-    GroupKind, Ownership, Rendered, Scope, check_order, check_unique, leave_to_autoscalers, place, render as mark,
-};
+use lockstep_plan::{GroupKind, Ownership, Rendered, check_order, check_unique, leave_to_autoscalers};
 use lockstep_repository::{BlobId, CommitId, TreeFile, TreeId};
-use serde_json::Value;
 
 use crate::{
     ports::{Branch, Cluster, ClusterError, Freshness, KindName, Source, SourceError},
@@ -21,8 +18,10 @@ use crate::{
 
 mod files;
 mod kinds;
+mod marking;
 
-use kinds::{Known, Picture};
+use kinds::Picture;
+use marking::{Marked, mark_all};
 
 /// A file of a commit: its path and its content.
 type FileName = (String, BlobId);
@@ -86,16 +85,19 @@ pub(crate) async fn render(
     let files = files::manifests(&branch.source.path, files).map_err(RenderFailure::Invalid)?;
     let known = before.map(|before| before.reusable(&files)).unwrap_or_default();
     let fresh: Vec<TreeFile> = files.iter().filter(|file| !known.contains(&name(file))).cloned().collect();
-    let mut parsed = files::parse(source, branch, fresh).await.map_err(RenderFailure::Invalid)?;
+    let parsed = files::parse(source, branch, fresh).await.map_err(RenderFailure::Invalid)?;
 
-    let new: Vec<&Object> = parsed.values().flatten().collect();
-    let picture = Picture::take(cluster, &new, before).await.map_err(RenderFailure::Cluster)?;
-    let mut draft = Draft::new(commit, tree, picture);
+    let picture = Picture::take(cluster, parsed.values().flatten(), before).await.map_err(RenderFailure::Cluster)?;
+    let picture = Arc::new(picture);
+    let mut marked = mark_all(parsed, &picture, ownership).await;
+    let mut draft = Draft::new(commit, tree, picture.kinds());
     for file in &files {
-        match (parsed.remove(&name(file)), before) {
-            (Some(objects), _) => draft.add(name(file), objects, ownership),
-            (None, Some(before)) => draft.take(name(file), before),
-            (None, None) => {}
+        let name = name(file);
+        match (marked.remove(&name), before) {
+            (Some(objects), _) => draft.add(name, objects),
+            (None, Some(before)) if known.contains(&name) => draft.take(name, before),
+            // It must not pass for a file that left Git.
+            (None, _) => draft.problems.push(files::failure(&file.path, 0, "the file could not be rendered")),
         }
     }
     draft.finish().map_err(RenderFailure::Invalid)
@@ -137,7 +139,7 @@ pub(crate) fn kind_name(object: &Object) -> KindName {
 struct Draft {
     commit: CommitId,
     tree: Option<TreeId>,
-    picture: Picture,
+    kinds: BTreeMap<KindName, Kind>,
     wanted: Vec<Rendered>,
     files: BTreeMap<FileName, Range<usize>>,
     unserved: BTreeMap<ObjectId, String>,
@@ -145,36 +147,20 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(commit: CommitId, tree: Option<TreeId>, picture: Picture) -> Self {
+    fn new(commit: CommitId, tree: Option<TreeId>, kinds: BTreeMap<KindName, Kind>) -> Self {
         let (wanted, files) = (Vec::new(), BTreeMap::new());
-        Self { commit, tree, picture, wanted, files, unserved: BTreeMap::new(), problems: Vec::new() }
+        Self { commit, tree, kinds, wanted, files, unserved: BTreeMap::new(), problems: Vec::new() }
     }
 
-    fn add(&mut self, name: FileName, objects: Vec<Object>, ownership: &Ownership) {
+    fn add(&mut self, name: FileName, objects: Vec<Marked>) {
         let first = self.wanted.len();
         for object in objects {
-            let known = self.picture.of(&object);
-            let scope = match &known {
-                Known::Served(kind) => kind.scope,
-                Known::Defined(scope) => *scope,
-                Known::Unserved(_) if object.id.namespace.is_empty() => Scope::Cluster,
-                Known::Unserved(_) => Scope::Namespaced,
-            };
-            let mut placed = place(&object, scope).object;
-            if let Known::Unserved(why) = known {
-                self.unserved.insert(placed.id.clone(), why);
-            } else if let Known::Defined(_) = known {
-                let why = "its definition is in this commit, and is not served yet".to_owned();
-                self.unserved.insert(placed.id.clone(), why);
+            if let Some(why) = object.unserved {
+                self.unserved.insert(object.id, why);
             }
-            match mark(&placed, ownership) {
-                Ok(mut rendered) => {
-                    // The body says it all; two copies would double the memory.
-                    placed.value = Value::Null;
-                    rendered.object = placed;
-                    self.wanted.push(rendered);
-                }
-                Err(error) => self.problems.push(failure(&error)),
+            match object.rendered {
+                Ok(rendered) => self.wanted.push(rendered),
+                Err(problem) => self.problems.push(problem),
             }
         }
         self.files.insert(name, first..self.wanted.len());
@@ -205,7 +191,7 @@ impl Draft {
             commit: self.commit,
             tree: self.tree,
             wanted: Arc::new(self.wanted),
-            kinds: self.picture.kinds(),
+            kinds: self.kinds,
             unserved: self.unserved,
             files: self.files,
         })

@@ -113,7 +113,7 @@ async fn change(dice: &mut Dice, stand: &Stand) -> Option<String> {
             ("managed fields cleared".to_owned(), after)
         }
         1 => {
-            let mut body = stand.rendered.object.value.clone();
+            let mut body = stand.rendered.body.value();
             let what = edit(dice, &mut body);
             (format!("applied with {what}"), stand.apply_as("second-applier", &body).await.ok()?)
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_manifest::Object;
 use lockstep_plan::Scope;
 
-use super::{Cluster, ClusterError, Freshness, Kind, KindName, Manifests, Resolution, kind_name};
+use super::{Cluster, ClusterError, Freshness, Kind, KindName, Manifests, Resolution, files::Read, kind_name};
 
 /// What is known about a kind.
 pub(super) enum Known {
@@ -26,14 +26,20 @@ pub(super) struct Picture {
 
 impl Picture {
     /// Asks the API server about the kinds of `objects`, once more if its last word does not settle all of them.
-    pub(super) async fn take(
+    pub(super) async fn take<'a>(
         cluster: &dyn Cluster,
-        objects: &[&Object],
+        objects: impl Iterator<Item = &'a Read>,
         before: Option<&Manifests>,
     ) -> Result<Self, ClusterError> {
         let mut served: BTreeMap<KindName, Kind> = before.map(|before| before.kinds.clone()).unwrap_or_default();
-        let names: BTreeSet<KindName> = objects.iter().map(|object| kind_name(object)).collect();
-        let defined: BTreeMap<KindName, Scope> = objects.iter().flat_map(|object| definitions(object)).collect();
+        let (mut names, mut defined) = (BTreeSet::new(), BTreeMap::new());
+        for read in objects {
+            let name = kind_name(&read.object);
+            if !names.contains(&name) {
+                names.insert(name);
+            }
+            defined.extend(read.defines.iter().cloned());
+        }
         let mut unserved = BTreeMap::new();
         for freshness in [Freshness::Cached, Freshness::Fresh] {
             let open: Vec<KindName> = names.iter().filter(|name| !served.contains_key(*name)).cloned().collect();
@@ -66,8 +72,8 @@ impl Picture {
         }
     }
 
-    pub(super) fn kinds(self) -> BTreeMap<KindName, Kind> {
-        self.served
+    pub(super) fn kinds(&self) -> BTreeMap<KindName, Kind> {
+        self.served.clone()
     }
 }
 
@@ -83,7 +89,7 @@ fn why(name: &KindName, resolution: &Resolution) -> String {
 }
 
 /// The kinds that a custom resource definition makes.
-fn definitions(object: &Object) -> Vec<(KindName, Scope)> {
+pub(super) fn definitions(object: &Object) -> Vec<(KindName, Scope)> {
     if object.id.group != "apiextensions.k8s.io" || object.id.kind != "CustomResourceDefinition" {
         return Vec::new();
     }
