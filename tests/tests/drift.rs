@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod drift {
+    mod bed;
+    mod daemon;
     mod dice;
     mod differential;
     mod fields;
