@@ -17,6 +17,8 @@ use super::programs::AUDIT_LOG;
 pub struct Call {
     /// Who, such as `administrator` or `system:serviceaccount:NAMESPACE:NAME`.
     pub user: String,
+    /// Whom the call was made as, by impersonation; empty for the user itself.
+    pub acting_as: String,
     /// The verb of RBAC: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
     pub verb: String,
     /// The resource's plural, or the path where the call was for no resource (`/version`).
@@ -137,6 +139,8 @@ struct Event {
     verb: String,
     user: User,
     #[serde(default)]
+    impersonated_user: Option<User>,
+    #[serde(default)]
     user_agent: String,
     #[serde(rename = "requestURI")]
     request_uri: String,
@@ -182,6 +186,7 @@ impl Event {
         });
         Call {
             user: self.user.username,
+            acting_as: self.impersonated_user.map(|user| user.username).unwrap_or_default(),
             verb: self.verb,
             resource: object.resource,
             group: object.api_group,
