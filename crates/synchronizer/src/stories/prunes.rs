@@ -37,6 +37,8 @@ async fn a_commit_that_removes_most_is_held_until_it_is_acknowledged() {
     assert!(!calls.iter().any(|call| call.starts_with("delete")), "{calls:?}");
     let held = world.status().held.unwrap();
     assert_eq!((held.commit.as_str(), held.would_prune), (commit.as_str(), 15));
+    assert!(held.reason.contains("15 of 20") && held.objects.len() == 15, "{held:?}");
+    assert!(held.objects.contains(&"ConfigMap/a/c0".to_owned()), "{held:?}");
     assert_eq!(world.condition("Stalled").0, "True");
 
     let acknowledge = |world: &World, text: &str| {
