@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lockstep_cluster::{Kind, Precondition};
 use lockstep_daemon::Shutdown;
@@ -88,22 +88,22 @@ pub(crate) async fn apply_some(
         if stage == Stage::Definitions && !is_early {
             return;
         }
-        let open: Vec<_> = wave
-            .into_iter()
-            .filter(|(rendered, _)| {
+        // Only those in flight exist as futures: each takes more memory than what it applies.
+        let mut wave = wave.into_iter();
+        let mut sending = FuturesUnordered::new();
+        loop {
+            while sending.len() < hands.concurrency.max(1)
+                && let Some((rendered, action)) = wave.next()
+            {
                 let id = &rendered.object.id;
-                !applies.applied.contains(id) && !applies.failed.contains_key(id)
-            })
-            .collect();
-        let sending: Vec<BoxFuture<'_, _>> = open
-            .into_iter()
-            .map(|(rendered, action)| {
-                async move { (rendered, action, send_unless_stopping(hands, manifests, rendered, action).await) }
-                    .boxed()
-            })
-            .collect();
-        let mut answers = stream::iter(sending).buffer_unordered(hands.concurrency.max(1));
-        while let Some((rendered, action, answer)) = answers.next().await {
+                if !applies.applied.contains(id) && !applies.failed.contains_key(id) {
+                    sending.push(
+                        async move { (rendered, action, send_unless_stopping(hands, manifests, rendered, action).await) }
+                            .boxed(),
+                    );
+                }
+            }
+            let Some((rendered, action, answer)) = sending.next().await else { break };
             match answer {
                 Some(answer) => applies.note(hands, rendered, action, answer),
                 None => applies.interrupted = true,
