@@ -55,21 +55,6 @@ impl Cluster {
         applied(kind, &call, &answer)
     }
 
-    /// Applies by force under another manager than our own: a field that is to outlive our own apply is held by it.
-    pub async fn apply_as(
-        &self,
-        manager: &str,
-        kind: &Kind,
-        namespace: &str,
-        name: &str,
-        body: &Body,
-    ) -> Result<Applied, CallError> {
-        let params = PatchParams { field_manager: Some(manager.to_owned()), ..params() };
-        let call = patch("hand over", kind, namespace, name, body, &params, METADATA)?;
-        let answer = self.call(&call).await?;
-        applied(kind, &call, &answer)
-    }
-
     /// Whether the object could be created if it did not exist. The API server says that the name is taken only after
     /// admission and validation have let the object through.
     pub async fn dry_run_create(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<(), CallError> {

@@ -6,7 +6,7 @@
 //! should be in the cluster.
 //!
 //! ```text
-//! Cluster::connect ─► discover ─► Kind ─┬─► apply, apply_as, dry_run, dry_run_create, preview ─► Applied
+//! Cluster::connect ─► discover ─► Kind ─┬─► apply, dry_run, dry_run_create, preview ─► Applied
 //!                                       ├─► set_managed_fields, release
 //!                                       ├─► lookup, object, list_metadata
 //!                                       ├─► delete ─► Deletion

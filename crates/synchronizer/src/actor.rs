@@ -57,6 +57,9 @@ pub(crate) struct Actor {
     times: Times,
 }
 
+/// A turn is given the Sync's timeout, and at least this.
+const SHORTEST_TURN: Duration = Duration::from_secs(60);
+
 /// What a turn of this Sync works with.
 pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dyn Objects>) -> Desk<'a> {
     Desk {
@@ -71,6 +74,7 @@ pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dy
         objects,
         concurrency: common.concurrency,
         shutdown: &common.shutdown,
+        deadline: Instant::now() + Duration::from(setting.spec.timeout).max(SHORTEST_TURN),
     }
 }
 

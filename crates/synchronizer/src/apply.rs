@@ -4,23 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
-use lockstep_cluster::{Kind, Precondition};
+use lockstep_cluster::Kind;
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Action, ApplyOutcome, Cause, FieldLoss, LiveMetadata, ManagedFields, Plan, Rendered, entry_hash};
+use lockstep_plan::{Action, ApplyOutcome, Plan, Rendered};
+use tokio::time::Instant;
 
 use crate::{
     board::SyncKey,
-    drift::{Version, Watches},
-    ports::{Clock, ClusterError, ObjectFailure, Objects, Target},
+    drift::Watches,
+    ports::{Clock, ObjectFailure, Objects, Target},
     render::Manifests,
 };
 
 mod definitions;
 mod deletions;
+mod replace;
+mod send;
 
 pub(crate) use definitions::await_definitions;
 pub(crate) use deletions::{Deleted, delete};
+pub(crate) use replace::what_holds;
+
+use send::{Sent, send};
 
 /// What the applies of a turn work with.
 #[derive(Clone, Copy)]
@@ -30,6 +36,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) watches: &'a Watches,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) shutdown: &'a Shutdown,
+    /// Nothing is begun after it.
+    pub(crate) deadline: Instant,
     /// Calls in hand at once.
     pub(crate) concurrency: usize,
 }
@@ -48,7 +56,11 @@ pub(crate) struct Applies {
     pub(crate) failed: BTreeMap<ObjectId, ObjectFailure>,
     /// Fields that the server turned out not to keep.
     pub(crate) not_kept: Vec<(ObjectId, Vec<String>)>,
-    /// The daemon was asked to stop before all was sent.
+    /// Deleted and made anew.
+    pub(crate) replaced: Vec<ObjectId>,
+    /// What could not be sent yet, and why.
+    pub(crate) waiting: BTreeMap<ObjectId, String>,
+    /// The daemon was asked to stop, or the time of the turn was over, before all was sent.
     pub(crate) interrupted: bool,
 }
 
@@ -59,14 +71,6 @@ pub(crate) enum Stage {
     Definitions,
     /// All waves, but for what is applied already.
     All,
-}
-
-/// What one apply did.
-enum Sent {
-    /// The server has it now as wanted.
-    Applied { live: Box<LiveMetadata>, created: bool, changed: bool },
-    /// A dry run showed that it is as wanted; these fields are not kept.
-    Settled { live: Box<LiveMetadata>, not_kept: BTreeSet<String> },
 }
 
 /// Applies the waves of a stage, one after the other.
@@ -96,7 +100,7 @@ pub(crate) async fn apply_some(
                 && let Some((rendered, action)) = wave.next()
             {
                 let id = &rendered.object.id;
-                if !applies.applied.contains(id) && !applies.failed.contains_key(id) {
+                if applies.is_open(id) {
                     sending.push(
                         async move { (rendered, action, send_unless_stopping(hands, manifests, rendered, action).await) }
                             .boxed(),
@@ -106,7 +110,7 @@ pub(crate) async fn apply_some(
             let Some((rendered, action, answer)) = sending.next().await else { break };
             match answer {
                 Some(answer) => applies.note(hands, rendered, action, answer),
-                None => applies.interrupted = true,
+                None => applies.put_off(hands, &rendered.object.id),
             }
         }
     }
@@ -120,75 +124,17 @@ fn is_definition(id: &ObjectId) -> bool {
     )
 }
 
-/// `None` when the daemon is asked to stop: what is not begun yet stays for the next start.
+/// `None` when the daemon is asked to stop or the turn has taken too long: what is not begun yet stays for the next one.
 async fn send_unless_stopping(
     hands: &Hands<'_>,
     manifests: &Manifests,
     rendered: &Rendered,
     action: &Action,
 ) -> Option<Result<Sent, ObjectFailure>> {
-    if hands.shutdown.is_requested() { None } else { Some(send(hands, manifests, rendered, action).await) }
-}
-
-async fn send(
-    hands: &Hands<'_>,
-    manifests: &Manifests,
-    rendered: &Rendered,
-    action: &Action,
-) -> Result<Sent, ObjectFailure> {
-    let Some(kind) = manifests.kind_of(&rendered.object) else {
-        return Err(ObjectFailure::Blocked("its kind is not served".to_owned()));
-    };
-    let target = target(kind, &rendered.object.id);
-    let (before, metadata) = {
-        let index = hands.watches.index();
-        (index.version(&rendered.object.id), index.metadata(&rendered.object.id))
-    };
-    if let (Action::Update(Cause::Doubtful(fields)), Some(live)) = (action, metadata) {
-        let settled = settled_by_dry_run(hands, &target, rendered, live, fields).await;
-        if let Some(sent) = settled.map_err(ObjectFailure::Refused)? {
-            return Ok(sent);
-        }
-    }
-    let precondition = match action {
-        Action::Adopt { resource_version, .. } => Precondition::ResourceVersion(resource_version.clone()),
-        _ => Precondition::None,
-    };
-    let applied = hands.objects.apply(&target, &rendered.body, &precondition).await.map_err(ObjectFailure::Refused)?;
-    let live = without_leftovers(hands, &target, action, applied.live).await;
-    let changed = before.is_none_or(|before| before != Version::of(&live));
-    Ok(Sent::Applied { live: Box::new(live), created: applied.created, changed })
-}
-
-/// `None` when an apply would change something.
-async fn settled_by_dry_run(
-    hands: &Hands<'_>,
-    target: &Target,
-    rendered: &Rendered,
-    live: LiveMetadata,
-    fields: &[FieldLoss],
-) -> Result<Option<Sent>, ClusterError> {
-    let shown = hands.objects.dry_run(target, &rendered.body).await?;
-    let same = entry_hash(&shown) == entry_hash(&live) && shown.generation == live.generation;
-    let not_kept = fields.iter().map(|loss| loss.path.clone()).collect();
-    Ok(same.then(|| Sent::Settled { live: Box::new(live), not_kept }))
-}
-
-/// After somebody cleared the managed fields, the server gives all that was there before our apply to an entry of its
-/// own making, which would keep a field alive that Git drops later.
-async fn without_leftovers(hands: &Hands<'_>, target: &Target, action: &Action, live: LiveMetadata) -> LiveMetadata {
-    let is_leftover = |entry: &&ManagedFields| entry.manager == "before-first-apply";
-    if !matches!(action, Action::Update(Cause::Cleared)) || !live.managed_fields.iter().any(|entry| is_leftover(&entry))
-    {
-        return live;
-    }
-    let others: Vec<ManagedFields> = live.managed_fields.iter().filter(|entry| !is_leftover(entry)).cloned().collect();
-    match hands.objects.set_managed_fields(target, &others, &live.resource_version).await {
-        Ok(cleaned) => cleaned,
-        Err(error) => {
-            tracing::warn!(object = %live.id.short(), %error, "cannot take leftover managed fields away");
-            live
-        }
+    if hands.shutdown.is_requested() || Instant::now() >= hands.deadline {
+        None
+    } else {
+        Some(send(hands, manifests, rendered, action).await)
     }
 }
 
@@ -198,11 +144,23 @@ pub(crate) fn target(kind: &Kind, id: &ObjectId) -> Target {
 }
 
 impl Applies {
+    /// Nothing has become of it yet.
+    fn is_open(&self, id: &ObjectId) -> bool {
+        !self.applied.contains(id) && !self.failed.contains_key(id) && !self.waiting.contains_key(id)
+    }
+
     fn note(&mut self, hands: &Hands<'_>, rendered: &Rendered, action: &Action, answer: Result<Sent, ObjectFailure>) {
         let id = &rendered.object.id;
         match answer {
-            Ok(Sent::Applied { live, created, changed }) => {
-                tracing::info!(object = %id.short(), created, changed, "applied");
+            Ok(Sent::Waits(why)) => {
+                tracing::warn!(object = %id.short(), why, "not made anew yet");
+                self.waiting.insert(id.clone(), why);
+            }
+            Ok(Sent::Applied { live, created, changed, replaced }) => {
+                tracing::info!(object = %id.short(), created, changed, replaced, "applied");
+                if replaced {
+                    self.replaced.push(id.clone());
+                }
                 self.outcome.applied(id, &live.uid);
                 self.applied.insert(id.clone());
                 if created {
@@ -230,6 +188,16 @@ impl Applies {
                 self.outcome.failed(id);
                 self.failed.insert(id.clone(), failure);
             }
+        }
+    }
+
+    /// Notes that an object was not begun.
+    fn put_off(&mut self, hands: &Hands<'_>, id: &ObjectId) {
+        self.interrupted = true;
+        if !hands.shutdown.is_requested() {
+            let why =
+                "the turn took too long before it was its turn: the API server answers slowly; it goes on at once";
+            self.waiting.insert(id.clone(), why.to_owned());
         }
     }
 

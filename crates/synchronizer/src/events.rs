@@ -100,6 +100,10 @@ fn notice(happening: &Happening) -> Option<Notice> {
             (Normal, "Applied", "Apply", format!("Applied {}: {created} created, {changed} changed", short(commit)))
         }
         Happening::Adopted { object } => (Normal, "Adopted", "Adopt", format!("{object} belongs to this Sync now")),
+        Happening::Replaced { object } => {
+            let note = format!("{object} was deleted and made anew: a field of it cannot change");
+            (Normal, "Replaced", "Apply", note)
+        }
         Happening::Pruned { commit, objects } => {
             let note = format!("Deleted {} that left Git with {}: {}", count(objects), short(commit), named(objects));
             (Normal, "Pruned", "Prune", note)

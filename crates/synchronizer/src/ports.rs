@@ -112,9 +112,6 @@ pub trait Objects: Send + Sync {
     /// Whether the object could be created if nothing had its name: admission and validation let it through.
     async fn dry_run_create(&self, target: &Target, body: &Body) -> Result<(), ClusterError>;
 
-    /// Applies by force as `manager`, who holds the fields of `body` from then on, besides us.
-    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError>;
-
     /// Makes `entries` the whole list of managed fields, if the object still is at `resource_version`.
     async fn set_managed_fields(
         &self,
@@ -142,6 +139,16 @@ pub struct Target {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, name) = (&self.kind.resource.kind, &self.name);
+        match self.namespace.as_str() {
+            "" => write!(f, "{kind} {name}"),
+            namespace => write!(f, "{kind} {namespace}/{name}"),
+        }
+    }
 }
 
 /// What an apply did.
@@ -294,6 +301,11 @@ pub enum Happening {
     },
     /// An object of nobody became ours.
     Adopted {
+        /// `Kind/namespace/name`.
+        object: String,
+    },
+    /// An object was deleted and made anew, because a field of it cannot change.
+    Replaced {
         /// `Kind/namespace/name`.
         object: String,
     },

@@ -13,9 +13,10 @@ use lockstep_plan::{
     Action, Block, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
+use tokio::time::Instant;
 
 use crate::{
-    apply::{Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete},
+    apply::{Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete, target, what_holds},
     drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
     render::{Manifests, RenderFailure, render},
@@ -32,6 +33,9 @@ pub(crate) use record::Record;
 /// How long the first list of a kind may take before the turn goes on without it.
 const LIST_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Of so many objects that are being deleted it is read what holds them.
+const NAMED: usize = 10;
+
 /// Everything that a turn works with.
 pub(crate) struct Desk<'a> {
     pub(crate) ports: &'a Ports,
@@ -45,6 +49,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) concurrency: usize,
     pub(crate) shutdown: &'a Shutdown,
+    /// When the turn stops beginning anything, so that a slow API server does not keep the Sync from all else.
+    pub(crate) deadline: Instant,
 }
 
 /// A commit that is ready to be applied.
@@ -81,6 +87,7 @@ impl Desk<'_> {
             watches: self.watches,
             clock: self.ports.clock.as_ref(),
             shutdown: self.shutdown,
+            deadline: self.deadline,
             concurrency: self.concurrency,
         }
     }
@@ -120,7 +127,7 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
     let (deleted, withheld) = prune(desk, &plan, &applies, &kinds).await;
     let mut done = Done {
         unwatched: unwatched(desk, &kinds, unanswered),
-        waiting: BTreeMap::new(),
+        waiting: std::mem::take(&mut applies.waiting),
         manifests,
         kinds,
         applies,
@@ -129,6 +136,7 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
         held: plan.held().cloned(),
     };
     done.read_plan(&plan);
+    done.name_what_holds(&hands).await;
     if done.is_clean() {
         record.settle(desk, &done.manifests).await;
     }
@@ -300,6 +308,18 @@ impl Done {
             if let Action::Blocked(block) = &step.action {
                 self.waiting.insert(step.id.clone(), format!("it left Git and stays: {block}"));
             }
+        }
+    }
+
+    /// Says for the first objects that must be gone before they are made again what they wait for.
+    async fn name_what_holds(&mut self, hands: &Hands<'_>) {
+        let going = Block::Deleting.to_string();
+        let waiting: Vec<ObjectId> =
+            self.waiting.iter().filter(|(_, why)| **why == going).map(|(id, _)| id.clone()).take(NAMED).collect();
+        for id in waiting {
+            let Some(kind) = self.kinds.get(&GroupKind::of(&id)) else { continue };
+            let why = what_holds(hands, &target(kind, &id)).await;
+            self.waiting.insert(id, why);
         }
     }
 

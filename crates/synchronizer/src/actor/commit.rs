@@ -280,6 +280,9 @@ impl Actor {
         for id in &done.applies.adopted {
             self.tell(&Happening::Adopted { object: id.short() });
         }
+        for id in &done.applies.replaced {
+            self.tell(&Happening::Replaced { object: id.short() });
+        }
         for (id, fields) in &done.applies.not_kept {
             self.tell(&Happening::NotKept { object: id.short(), fields: fields.clone() });
         }

@@ -201,11 +201,6 @@ impl Objects for ApiObjects {
         Ok(self.0.dry_run_create(&target.kind, &target.namespace, &target.name, body).await?)
     }
 
-    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError> {
-        let applied = self.0.apply_as(manager, &target.kind, &target.namespace, &target.name, body).await?;
-        Ok(Applied { live: applied.live, created: applied.created })
-    }
-
     async fn set_managed_fields(
         &self,
         target: &Target,

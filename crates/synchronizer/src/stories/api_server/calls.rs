@@ -218,24 +218,6 @@ impl Objects for Account {
         self.server.state().call(self.line("dry-run-create", &id(target).short()))
     }
 
-    async fn apply_as(&self, manager: &str, target: &Target, body: &Body) -> Result<Applied, ClusterError> {
-        let id = id(target);
-        let mut state = self.server.state();
-        state.call(self.line(&format!("apply-as-{manager}"), &id.short()))?;
-        let before = state.objects.get(&id).cloned();
-        let version = state.next();
-        let Some(stored) = state.objects.get_mut(&id) else {
-            return Err(refusal(404, Class::NotFound, "there is nothing to hand over"));
-        };
-        stored.version = version;
-        let body = body.value();
-        stored.body = fields::merged(&stored.body, &body, &json!({}));
-        stored.entries.retain(|(known, _)| known != manager);
-        stored.entries.push((manager.to_owned(), fields::of(&body)));
-        state.announce(&id, before);
-        Ok(Applied { live: state.objects[&id].live(&id), created: false })
-    }
-
     async fn set_managed_fields(
         &self,
         target: &Target,

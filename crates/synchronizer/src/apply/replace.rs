@@ -1,0 +1,99 @@
+//! Deletes and makes anew what cannot be changed: only where Git asks for it, and only when the new one would be taken.
+
+use std::time::Duration;
+
+use lockstep_cluster::{Deletion, Precondition};
+use lockstep_plan::{Action, Rendered, immutable_field};
+use tokio::time::{Instant, sleep};
+
+use super::{Hands, send::Sent};
+use crate::ports::{ClusterError, ObjectFailure, Target};
+
+/// How long a turn waits for the old object to be gone. Later turns go on where it stopped.
+const PATIENCE: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// After the refusal of an apply because a field is immutable. What the object owns goes with it, in the background.
+pub(super) async fn replace(
+    hands: &Hands<'_>,
+    target: &Target,
+    rendered: &Rendered,
+    action: &Action,
+    refusal: ClusterError,
+) -> Result<Sent, ObjectFailure> {
+    let is_asked = rendered.instructions.as_ref().is_some_and(|asked| asked.replace_on_immutable);
+    // What is not ours yet is not ours to delete.
+    if !is_asked || !matches!(action, Action::Update(_)) {
+        return Err(ObjectFailure::Refused(explained(target, refusal)));
+    }
+    let kept = |error: ClusterError| {
+        let message = format!("{}; {target} has to be made anew for this, and was not deleted", error.message);
+        ObjectFailure::Refused(ClusterError { message, ..error })
+    };
+    hands.objects.dry_run_create(target, &rendered.body).await.map_err(kept)?;
+    if let Some(seen) = hands.objects.lookup(target).await.map_err(ObjectFailure::Refused)? {
+        match hands.objects.delete(&target.kind, &seen).await.map_err(ObjectFailure::Refused)? {
+            Deletion::Changed => {
+                let message = format!("replace {target}: somebody changed it in the meantime; looking at it again");
+                let class = lockstep_plan::Class::Conflict;
+                return Err(ObjectFailure::Refused(ClusterError {
+                    message,
+                    class,
+                    code: Some(409),
+                    retry_after: None,
+                }));
+            }
+            Deletion::Deleted | Deletion::Deleting | Deletion::Gone => {
+                tracing::info!(object = %rendered.object.id.short(), "deleted, to be made anew: a field of it cannot change");
+            }
+        }
+        if !is_gone(hands, target, &seen.uid).await {
+            return Ok(Sent::Waits(what_holds(hands, target).await));
+        }
+        hands.watches.index().deleted(&seen);
+    }
+    let made = hands.objects.apply(target, &rendered.body, &Precondition::None).await;
+    let made = made.map_err(ObjectFailure::Refused)?;
+    Ok(Sent::Applied { live: Box::new(made.live), created: made.created, changed: true, replaced: true })
+}
+
+fn explained(target: &Target, refusal: ClusterError) -> ClusterError {
+    let what = match immutable_field(&refusal.message) {
+        Some(field) => format!("apply {target}: immutable: {field}"),
+        None => refusal.message.clone(),
+    };
+    let message = format!(
+        "{what}; change it back, or set lockstep.dev/replace: on-immutable to have the object deleted and made anew"
+    );
+    ClusterError { message, ..refusal }
+}
+
+async fn is_gone(hands: &Hands<'_>, target: &Target, uid: &str) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match hands.objects.lookup(target).await {
+            Ok(found) if found.as_ref().is_none_or(|live| live.uid != uid) => return true,
+            _ if Instant::now() >= deadline || hands.shutdown.is_requested() => return false,
+            _ => {}
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Why an object that is being deleted is still there.
+pub(crate) async fn what_holds(hands: &Hands<'_>, target: &Target) -> String {
+    let finalizers = match hands.objects.read(target).await {
+        Ok(Some(object)) => {
+            let all = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+            all.iter().filter_map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Ok(None) | Err(_) => String::new(),
+    };
+    match finalizers.as_str() {
+        "" => "it is being deleted; it is made again when it is gone".to_owned(),
+        names => format!("it is being deleted and waits for its finalizers {names}; it is made again when it is gone"),
+    }
+}
