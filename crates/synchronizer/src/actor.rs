@@ -192,6 +192,13 @@ impl Actor {
         if mail.dependency && self.memory.obstacle.is_some() {
             self.times.fetch = Instant::now();
         }
+        if mail.kinds && self.memory.waits_for_kinds() {
+            self.times.backoff.reset();
+            self.times.retry = Some(Instant::now());
+        }
+        if mail.health && self.memory.waits_for_others {
+            self.times.retry = Some(Instant::now());
+        }
         self.work(mail.drift).await;
     }
 

@@ -11,6 +11,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use crate::{
     actor::{Actor, Common},
     board::{Board, SyncKey},
+    definitions,
     drift::Watches,
     inspect::Inspector,
     mailbox::Mailboxes,
@@ -37,8 +38,8 @@ pub(crate) enum ControllerError {
     /// The actor of a Sync ended in a fault of the program.
     #[error("the actor of a Sync ended: {0}")]
     Actor(#[from] tokio::task::JoinError),
-    /// The watch of the Syncs ended.
-    #[error("the watch of the Syncs ended")]
+    /// The watch of the Syncs, or of what defines kinds, ended.
+    #[error("the watch of the Syncs or of custom resource definitions ended")]
     WatchEnded,
 }
 
@@ -93,12 +94,16 @@ impl Controller {
         let last = Shutdown::new();
         let feeding = watches.run(last.clone());
         tokio::pin!(feeding);
+        let cluster = self.ports.cluster.clone();
+        let definitions = definitions::follow(cluster.as_ref(), &self.mailboxes);
+        tokio::pin!(definitions);
         let requested = shutdown.requested();
         tokio::pin!(requested);
         let ended = loop {
             tokio::select! {
                 () = &mut requested => break Ok(()),
                 () = &mut feeding => break Ok(()),
+                () = &mut definitions => break Err(ControllerError::WatchEnded),
                 news = syncs.next() => match news {
                     Some(news) => roll.take_in(news, &common, &mut actors),
                     None => break Err(ControllerError::WatchEnded),

@@ -19,6 +19,7 @@ mod bootstrap;
 mod changes;
 mod confirm;
 mod controller;
+mod definitions;
 mod dependencies;
 mod drift;
 mod events;

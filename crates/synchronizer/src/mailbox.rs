@@ -49,6 +49,8 @@ pub(crate) struct Mail {
     pub(crate) drift: BTreeSet<ObjectId>,
     /// Health changed.
     pub(crate) health: bool,
+    /// Kinds came, changed or went.
+    pub(crate) kinds: bool,
     /// A Sync that this one depends on stands otherwise than before.
     pub(crate) dependency: bool,
 }
@@ -62,12 +64,19 @@ impl Mail {
             fetch: false,
             drift: BTreeSet::new(),
             health: false,
+            kinds: false,
             dependency: false,
         }
     }
 
     fn is_empty(&self) -> bool {
-        !self.closed && !self.changed && !self.fetch && self.drift.is_empty() && !self.health && !self.dependency
+        !self.closed
+            && !self.changed
+            && !self.fetch
+            && self.drift.is_empty()
+            && !self.health
+            && !self.kinds
+            && !self.dependency
     }
 }
 
@@ -110,6 +119,7 @@ impl Mailbox {
             Nudge::Fetch => mail.fetch = true,
             Nudge::Drift(objects) => mail.drift.extend(objects),
             Nudge::Health(_) => mail.health = true,
+            Nudge::Kinds => mail.kinds = true,
             Nudge::Dependency => mail.dependency = true,
             Nudge::Object => mail.changed = true,
         }
@@ -204,6 +214,11 @@ impl Mailboxes {
         for mailbox in others.filter(|mailbox| is_same_branch(&mailbox.object().spec.source, source)) {
             mailbox.put(Nudge::Fetch);
         }
+    }
+
+    /// Wakes every Sync.
+    pub(crate) fn nudge_all(&self, nudge: &Nudge) {
+        self.boxes().of.values().for_each(|mailbox| mailbox.put(nudge.clone()));
     }
 
     /// Wakes those that depend on a Sync.

@@ -17,6 +17,8 @@ pub enum Nudge {
     Health(BTreeSet<ObjectId>),
     /// A Sync that this one depends on stands otherwise than before.
     Dependency,
+    /// Kinds came, changed or went.
+    Kinds,
     /// The Sync object itself changed: spec, annotations or deletion.
     Object,
 }

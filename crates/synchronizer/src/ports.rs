@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Body, Class, FieldLoss, GroupKind, Health, HealthChecks, HoldReason, LiveMetadata, ManagedFields, ParentMetadata,
-    Rendered,
+    Body, Class, GroupKind, Health, HealthChecks, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
 };
 use serde_json::Value;
 
@@ -20,8 +19,10 @@ use crate::{
     resource::{SyncObject, SyncStatus},
 };
 
+mod happening;
 mod source;
 
+pub use happening::{Happening, Witness};
 pub use source::{Branch, Head, Source, SourceError};
 
 /// Everything that an actor works with.
@@ -270,137 +271,6 @@ pub enum ObjectFailure {
     Refused(ClusterError),
     /// It was not tried: somebody else owns it, its kind is not served, it is being deleted.
     Blocked(String),
-}
-
-/// Is told of what happens, and makes Events and metrics of it. Never blocks.
-pub trait Witness: Send + Sync {
-    /// Something happened to a Sync.
-    fn happened(&self, sync: &SyncRef, happening: &Happening);
-}
-
-/// What can happen to a Sync.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
-    /// A turn ended, well or not.
-    TurnEnded {
-        /// How long it took.
-        took: Duration,
-        /// How many objects were applied (sent to the server with success).
-        applied: usize,
-        /// How many applies failed.
-        failed: usize,
-    },
-    /// A commit was applied without an error.
-    Applied {
-        /// The commit.
-        commit: String,
-        /// How many objects it made.
-        created: usize,
-        /// How many it changed.
-        changed: usize,
-    },
-    /// An object of nobody became ours.
-    Adopted {
-        /// `Kind/namespace/name`.
-        object: String,
-    },
-    /// An object was deleted and made anew, because a field of it cannot change.
-    Replaced {
-        /// `Kind/namespace/name`.
-        object: String,
-    },
-    /// Objects that left Git were deleted.
-    Pruned {
-        /// The commit.
-        commit: String,
-        /// `Kind/namespace/name` of each.
-        objects: Vec<String>,
-    },
-    /// Deletions wait for a person.
-    Held {
-        /// The commit to acknowledge.
-        commit: String,
-        /// How many objects would be deleted.
-        would_prune: usize,
-        /// Why they wait.
-        reason: HoldReason,
-        /// The same as a sentence.
-        message: String,
-    },
-    /// Somebody else changed or deleted an object.
-    Drifted {
-        /// `Kind/namespace/name`.
-        object: String,
-        /// The fields, who has them and what Git says; none when the object was deleted.
-        fields: Vec<FieldLoss>,
-        /// Whether it was changed back; otherwise it is only reported.
-        repaired: bool,
-    },
-    /// Somebody else changes an object as often as it is changed back; repairs come more slowly now.
-    Fighting {
-        /// `Kind/namespace/name`.
-        object: String,
-        /// The fields, and who takes them.
-        fields: Vec<FieldLoss>,
-        /// Until the next repair.
-        pause: Duration,
-    },
-    /// The server did not keep fields that we applied.
-    NotKept {
-        /// `Kind/namespace/name`.
-        object: String,
-        /// Paths of the fields.
-        fields: Vec<String>,
-    },
-    /// The repository could not be read.
-    FetchFailed(SourceError),
-    /// The branch was rewritten: the first commit was followed and is not in its history any more, the second is.
-    Rewritten(String, String),
-    /// The commit cannot be used: some of its files are wrong. Nothing of it was applied.
-    Invalid {
-        /// The commit.
-        commit: String,
-        /// What is wrong, with file and line.
-        problems: Vec<String>,
-    },
-    /// Objects of the commit could not be applied.
-    ApplyFailed {
-        /// The commit.
-        commit: String,
-        /// What failed, with its cause.
-        problems: Vec<String>,
-    },
-    /// Everything that the commit wants is healthy now.
-    Healthy {
-        /// The commit.
-        commit: String,
-    },
-    /// An object failed, or was not healthy in time.
-    Unhealthy {
-        /// The commit.
-        commit: String,
-        /// Object and cause of each.
-        problems: Vec<String>,
-    },
-    /// The Sync was deleted; its objects stay in the cluster.
-    Orphaned {
-        /// How many.
-        objects: usize,
-    },
-    /// The Sync was deleted, and its objects with it.
-    Dismantled {
-        /// How many.
-        objects: usize,
-        /// What may not be deleted, and why.
-        staying: Vec<String>,
-    },
-    /// The Sync was deleted, and its objects could not be.
-    Abandoned {
-        /// Why it was given up.
-        reason: String,
-        /// What stays, and why.
-        left: Vec<String>,
-    },
 }
 
 /// The time of day. Pauses are measured by tokio's clock, never by this one.

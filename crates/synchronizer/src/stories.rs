@@ -1,6 +1,7 @@
 //! Whole stories of a Sync, told to the controller and its actors over fakes of the ports.
 
 mod api_server;
+mod applies;
 mod commits;
 mod companions;
 mod drifts;

@@ -10,7 +10,7 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
+    Action, Block, Cause, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
@@ -70,6 +70,10 @@ pub(crate) struct Done {
     pub(crate) applies: Applies,
     /// Wanted objects that are applied as soon as something else has happened.
     pub(crate) waiting: BTreeMap<ObjectId, String>,
+    /// Some of them wait for the health of others.
+    pub(crate) waits_for_others: bool,
+    /// The turn brought something of the commit into the cluster, so that what waits may be able to go on.
+    pub(crate) progressed: bool,
     pub(crate) deleted: Deleted,
     /// Why deletions wait.
     pub(crate) withheld: Option<Withheld>,
@@ -128,6 +132,8 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
     let mut done = Done {
         unwatched: unwatched(desk, &kinds, unanswered),
         waiting: std::mem::take(&mut applies.waiting),
+        waits_for_others: false,
+        progressed: false,
         manifests,
         kinds,
         applies,
@@ -296,6 +302,13 @@ impl Done {
             match &step.action {
                 Action::Blocked(block @ (Block::Deleting | Block::WaitsFor { .. })) => {
                     self.waiting.insert(step.id.clone(), block.to_string());
+                }
+                Action::Blocked(Block::Unknown(_)) if self.manifests.unserved.contains_key(&step.id) => {
+                    let why = &self.manifests.unserved[&step.id];
+                    self.waiting.insert(step.id.clone(), format!("{why}; it is applied when its definition comes"));
+                }
+                Action::Create | Action::Adopt { .. } | Action::Update(Cause::Changed) => {
+                    self.progressed |= self.applies.applied.contains(&step.id);
                 }
                 Action::Blocked(block) => {
                     self.applies.failed.insert(step.id.clone(), blocked(block));

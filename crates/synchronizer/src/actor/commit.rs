@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Action, Cause, Class, FieldLoss, Plan, Withheld};
+use lockstep_plan::{Action, Cause, FieldLoss, Plan, Withheld};
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
 
@@ -170,11 +170,7 @@ impl Actor {
         let objects = common.ports.cluster.objects(&self.key, account).map_err(RenderFailure::Cluster)?;
         let desk = desk(&common, &setting, objects);
         // A kind that the server did not find any more may be served in another place now.
-        let is_stale = self
-            .memory
-            .failed
-            .values()
-            .any(|failure| matches!(failure, ObjectFailure::Refused(error) if error.class == Class::NotFound));
+        let is_stale = self.memory.has_lost_kinds();
         if is_stale {
             common.ports.cluster.resolve(&[], Freshness::Fresh).await.map_err(RenderFailure::Cluster)?;
         }
@@ -238,6 +234,7 @@ impl Actor {
         memory.kinds = done.kinds;
         memory.failed = done.applies.failed;
         memory.waiting = done.waiting;
+        memory.waits_for_others = done.waits_for_others;
         memory.undeleted = done.deleted.failed;
         memory.unwatched = done.unwatched;
         memory.held = done.held;
@@ -251,6 +248,9 @@ impl Actor {
         }
         self.enforced(done.applies.changed);
         let mut trouble = self.trouble();
+        if done.progressed && !self.memory.waiting.is_empty() {
+            trouble = Trouble::Progress;
+        }
         if !done.deleted.changed.is_empty() || done.applies.interrupted {
             trouble = Trouble::Passing;
         }
@@ -329,6 +329,10 @@ impl Actor {
                 self.times.backoff.reset();
                 return;
             }
+            Trouble::Progress => {
+                self.times.backoff.reset();
+                Duration::ZERO
+            }
             Trouble::Passing => {
                 let asked = self.memory.failed.values().filter_map(asked).max().unwrap_or_default();
                 self.times.backoff.next().max(asked)
@@ -343,6 +347,8 @@ impl Actor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     None,
+    /// More can be done now that this turn is done.
+    Progress,
     /// Trying again may help.
     Passing,
     /// It helps only once somebody has changed something.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Extra, FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
+use lockstep_plan::{Class, Extra, FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
 use lockstep_repository::CommitId;
 
 use crate::{
@@ -85,6 +85,8 @@ pub(super) struct Memory {
     pub(super) invalid: Option<(String, Vec<Failure>)>,
     pub(super) failed: BTreeMap<ObjectId, ObjectFailure>,
     pub(super) waiting: BTreeMap<ObjectId, String>,
+    /// Some of them wait for the health of others.
+    pub(super) waits_for_others: bool,
     pub(super) undeleted: BTreeMap<ObjectId, ClusterError>,
     pub(super) unwatched: BTreeMap<GroupKind, ClusterError>,
     pub(super) held: Option<Held>,
@@ -156,6 +158,18 @@ impl Memory {
     /// The objects that are not in the cluster as wanted, as far as is known.
     pub(super) fn unsettled(&self) -> BTreeSet<ObjectId> {
         self.failed.keys().chain(self.waiting.keys()).cloned().collect()
+    }
+
+    /// Whether kinds that come may change what a turn can do.
+    pub(super) fn waits_for_kinds(&self) -> bool {
+        let unserved = self.manifests.as_ref().is_some_and(|manifests| !manifests.unserved.is_empty());
+        unserved || self.has_lost_kinds()
+    }
+
+    /// Whether the server did not find a kind where it was before.
+    pub(super) fn has_lost_kinds(&self) -> bool {
+        let is_missing = |failure: &ObjectFailure| matches!(failure, ObjectFailure::Refused(error) if error.class == Class::NotFound);
+        self.failed.values().any(is_missing)
     }
 
     /// Adds a change by another hand, the newest first.

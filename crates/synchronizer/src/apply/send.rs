@@ -86,9 +86,9 @@ async fn prepare(
     rendered: &Rendered,
     action: &Action,
 ) -> Result<Precondition, ClusterError> {
-    let ignored = rendered.instructions.as_ref().map(|asked| asked.ignore_fields.as_slice()).unwrap_or_default();
-    let is_update = matches!(action, Action::Update(_)) && !ignored.is_empty();
-    if !takes_over(action) && !is_update {
+    let ignores = rendered.instructions.as_ref().is_some_and(|asked| !asked.ignore_fields.is_empty());
+    let lets_go = ignores && matches!(action, Action::Update(_));
+    if !takes_over(action) && !lets_go {
         return Ok(Precondition::None);
     }
     let Some(mut live) = hands.objects.lookup(target).await? else { return gone(target, action) };
@@ -101,11 +101,7 @@ async fn prepare(
     if takes_over(action) {
         live.managed_fields = migrate(&live).unwrap_or(live.managed_fields);
     }
-    if !ignored.is_empty() {
-        let pointers: Vec<String> = ignored.iter().map(ToString::to_string).collect();
-        let entries = let_go(&live, &rendered.body.value(), pointers.iter().map(String::as_str));
-        live.managed_fields = entries.unwrap_or(live.managed_fields);
-    }
+    live.managed_fields = let_go(rendered, &live).unwrap_or(live.managed_fields);
     if live.managed_fields != before {
         live = hands.objects.set_managed_fields(target, &live.managed_fields, &live.resource_version).await?;
     }

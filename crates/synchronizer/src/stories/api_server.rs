@@ -37,10 +37,18 @@ pub(super) struct State {
     refusals: Vec<(String, ClusterError)>,
     /// A field that admission sets anew with each apply.
     rewritten: Option<(ObjectId, Vec<&'static str>)>,
-    watches: Vec<(GroupKind, mpsc::UnboundedSender<News<LiveMetadata>>)>,
+    refusals_once: Vec<(String, ClusterError)>,
+    watches: Vec<Watch>,
     /// By name, all in one namespace.
     pub(super) syncs: BTreeMap<String, SyncObject>,
     sync_watch: Option<mpsc::UnboundedSender<News<Box<SyncObject>>>>,
+}
+
+struct Watch {
+    kind: GroupKind,
+    /// What is without our label, too.
+    all: bool,
+    sender: mpsc::UnboundedSender<News<LiveMetadata>>,
 }
 
 #[derive(Clone)]
@@ -82,6 +90,16 @@ impl ApiServer {
     /// Refuses every call whose line in the log begins so.
     pub(super) fn refuse(&self, call: &str, error: ClusterError) {
         self.state().refusals.push((call.to_owned(), error));
+    }
+
+    /// Refuses the next call of that beginning only.
+    pub(super) fn refuse_once(&self, call: &str, error: ClusterError) {
+        self.state().refusals_once.push((call.to_owned(), error));
+    }
+
+    /// How many objects of a kind there are.
+    pub(super) fn count(&self, kind: &str) -> usize {
+        self.state().objects.keys().filter(|id| &*id.kind == kind).count()
     }
 
     pub(super) fn refuse_nothing(&self) {
@@ -209,7 +227,11 @@ impl State {
     /// Logs a call, and refuses it if it is to be refused.
     fn call(&mut self, line: String) -> Result<(), ClusterError> {
         let refused = self.refusals.iter().find(|(call, _)| line.starts_with(call)).map(|(_, error)| error.clone());
+        let once = self.refusals_once.iter().position(|(call, _)| line.starts_with(call));
         self.calls.push(line);
+        if let Some(at) = once {
+            return Err(self.refusals_once.remove(at).1);
+        }
         refused.map_or(Ok(()), Err)
     }
 
@@ -238,9 +260,9 @@ impl State {
     fn delete(&mut self, id: &ObjectId) {
         let mut gone = self.objects.remove(id).unwrap();
         gone.version = self.next();
-        for (_, watch) in self.watches.iter().filter(|(kind, _)| *kind == GroupKind::of(id)) {
-            if gone.is_labelled() {
-                drop(watch.unbounded_send(News::Deleted(gone.live(id))));
+        for watch in self.watches.iter().filter(|watch| watch.kind == GroupKind::of(id)) {
+            if watch.all || gone.is_labelled() {
+                drop(watch.sender.unbounded_send(News::Deleted(gone.live(id))));
             }
         }
     }
@@ -267,13 +289,13 @@ impl State {
     fn announce(&self, id: &ObjectId, before: Option<Stored>) {
         let stored = &self.objects[id];
         let was_labelled = before.is_some_and(|before| before.is_labelled());
-        for (_, watch) in self.watches.iter().filter(|(kind, _)| *kind == GroupKind::of(id)) {
-            let news = match (was_labelled, stored.is_labelled()) {
+        for watch in self.watches.iter().filter(|watch| watch.kind == GroupKind::of(id)) {
+            let news = match (was_labelled, watch.all || stored.is_labelled()) {
                 (_, true) => News::Applied(stored.live(id)),
                 (true, false) => News::Deleted(stored.live(id)),
                 (false, false) => continue,
             };
-            drop(watch.unbounded_send(news));
+            drop(watch.sender.unbounded_send(news));
         }
     }
 
@@ -292,21 +314,21 @@ impl State {
         }
     }
 
-    fn watch(&mut self, kind: &Kind) -> BoxStream<'static, News<LiveMetadata>> {
+    fn watch(&mut self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>> {
         let name = GroupKind { group: kind.resource.group.clone(), kind: kind.resource.kind.clone() };
         let (sender, receiver) = mpsc::unbounded();
         match self.call(format!("watch {name}")) {
             Ok(()) => {
                 sender.unbounded_send(News::Restarted).unwrap();
-                let ours = self.objects.iter().filter(|(id, stored)| GroupKind::of(id) == name && stored.is_labelled());
-                for (id, stored) in ours {
+                let of_kind = self.objects.iter().filter(|(id, _)| GroupKind::of(id) == name);
+                for (id, stored) in of_kind.filter(|(_, stored)| selector.is_empty() || stored.is_labelled()) {
                     sender.unbounded_send(News::Applied(stored.live(id))).unwrap();
                 }
                 sender.unbounded_send(News::ListComplete).unwrap();
             }
             Err(error) => sender.unbounded_send(News::Failed(error)).unwrap(),
         }
-        self.watches.push((name, sender));
+        self.watches.push(Watch { kind: name, all: selector.is_empty(), sender });
         receiver.boxed()
     }
 }

@@ -73,7 +73,7 @@ async fn a_restart_over_an_unchanged_cluster_lists_and_writes_nothing() {
     world.start();
     world.pass(120).await;
     assert_eq!(world.reason(), "Succeeded");
-    assert_eq!(world.api.take_calls(), ["watch ConfigMap"]);
+    assert_eq!(world.api.take_calls(), ["watch CustomResourceDefinition.apiextensions.k8s.io", "watch ConfigMap"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,6 +178,17 @@ impl World {
         panic!("{what} did not happen; calls {calls:?}, status {status:#?}");
     }
 
+    /// The same, to the millisecond: for what happens within a turn.
+    pub(super) async fn until_exactly(&self, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if condition(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("it did not happen; calls {:?}", self.api.take_calls());
+    }
+
     pub(super) async fn until_ready(&self) {
         self.until("Ready", |world| world.reason() == "Succeeded").await;
     }

@@ -1,6 +1,6 @@
 //! The ports of the API server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
@@ -64,8 +64,8 @@ impl Cluster for Account {
         Ok(Arc::new(Self { server: self.server.clone(), name }))
     }
 
-    fn watch(&self, kind: &Kind, _: &str) -> BoxStream<'static, News<LiveMetadata>> {
-        self.server.state().watch(kind)
+    fn watch(&self, kind: &Kind, selector: &str) -> BoxStream<'static, News<LiveMetadata>> {
+        self.server.state().watch(kind, selector)
     }
 
     fn watch_syncs(&self) -> BoxStream<'static, News<Box<SyncObject>>> {
@@ -141,6 +141,8 @@ impl Cluster for Account {
 #[async_trait]
 impl Objects for Account {
     async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError> {
+        // As over a network: others can act between two calls.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         let (id, body) = (id(target), &body.value());
         let mut state = self.server.state();
         state.call(self.line("apply", &id.short()))?;
