@@ -23,7 +23,7 @@ mod replace;
 mod send;
 
 pub(crate) use definitions::await_definitions;
-pub(crate) use deletions::{Deleted, delete};
+pub(crate) use deletions::{Deleted, delete, release};
 pub(crate) use replace::what_holds;
 
 use send::{Sent, send};

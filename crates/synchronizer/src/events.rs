@@ -100,6 +100,10 @@ fn notice(happening: &Happening) -> Option<Notice> {
             (Normal, "Applied", "Apply", format!("Applied {}: {created} created, {changed} changed", short(commit)))
         }
         Happening::Adopted { object } => (Normal, "Adopted", "Adopt", format!("{object} belongs to this Sync now")),
+        Happening::Released { object } => {
+            let note = format!("{object} left Git and is never to be deleted: it lives on, and belongs to no Sync");
+            (Normal, "Released", "Prune", note)
+        }
         Happening::Replaced { object } => {
             let note = format!("{object} was deleted and made anew: a field of it cannot change");
             (Normal, "Replaced", "Apply", note)

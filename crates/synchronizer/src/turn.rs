@@ -10,16 +10,20 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Cause, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, SyncPolicy, Withheld,
+    Action, Block, Cause, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, Status, SyncPolicy,
+    Withheld,
 };
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
 
 use crate::{
-    apply::{Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete, target, what_holds},
+    apply::{
+        Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete, release, target, what_holds,
+    },
     drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
     render::{Manifests, RenderFailure, render},
+    status::health_in_words,
 };
 
 mod dismantle;
@@ -274,9 +278,16 @@ fn plan_some(
         facts,
         unkept: &unkept,
         protected: desk.protected,
-        unready: &BTreeMap::new(),
+        unready: &unready(desk),
         occupied,
     })
+}
+
+/// What comes after these objects in an order that somebody wrote down waits.
+fn unready(desk: &Desk<'_>) -> BTreeMap<ObjectId, String> {
+    let unhealthy = desk.ports.observer.unhealthy(&desk.sync.key).into_iter();
+    let open = unhealthy.filter(|(_, health)| health.status != Status::Suspended);
+    open.map(|(id, health)| (id, health_in_words(&health))).collect()
 }
 
 /// Deletes with the leave that the plan gives for what was applied, or says why nothing is deleted.
@@ -287,7 +298,11 @@ async fn prune(
     kinds: &BTreeMap<GroupKind, Kind>,
 ) -> (Deleted, Option<Withheld>) {
     match plan.prune_step(&applies.outcome) {
-        Ok(waves) => (delete(&desk.hands(), waves, kinds).await, None),
+        Ok(waves) => {
+            let mut deleted = delete(&desk.hands(), waves, kinds).await;
+            release(&desk.hands(), plan.release_step(&applies.outcome), kinds, &mut deleted).await;
+            (deleted, None)
+        }
         Err(withheld) => {
             tracing::info!(sync = %desk.sync.key, reason = %withheld, "nothing is pruned");
             (Deleted::default(), Some(withheld))
@@ -301,6 +316,7 @@ impl Done {
         for step in plan.steps().iter().filter(|step| step.wanted) {
             match &step.action {
                 Action::Blocked(block @ (Block::Deleting | Block::WaitsFor { .. })) => {
+                    self.waits_for_others |= matches!(block, Block::WaitsFor { .. });
                     self.waiting.insert(step.id.clone(), block.to_string());
                 }
                 Action::Blocked(Block::Unknown(_)) if self.manifests.unserved.contains_key(&step.id) => {

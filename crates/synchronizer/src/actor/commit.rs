@@ -280,6 +280,9 @@ impl Actor {
         for id in &done.applies.adopted {
             self.tell(&Happening::Adopted { object: id.short() });
         }
+        for id in &done.deleted.released {
+            self.tell(&Happening::Released { object: id.short() });
+        }
         for id in &done.applies.replaced {
             self.tell(&Happening::Replaced { object: id.short() });
         }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use lockstep_cluster::{Deletion as Answer, Kind};
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Deletion, GroupKind, LiveMetadata};
+use lockstep_plan::{Class, Deletion, GroupKind, LiveMetadata, Release};
 
-use super::Hands;
+use super::{Hands, target};
 use crate::ports::ClusterError;
 
 /// What became of the deletions.
@@ -17,6 +17,8 @@ pub(crate) struct Deleted {
     pub(crate) objects: Vec<ObjectId>,
     /// No longer what was seen; looked at again in the next turn.
     pub(crate) changed: Vec<ObjectId>,
+    /// Let go: they live on, and are nobody's.
+    pub(crate) released: Vec<ObjectId>,
     pub(crate) failed: BTreeMap<ObjectId, ClusterError>,
 }
 
@@ -46,6 +48,46 @@ pub(crate) async fn delete(hands: &Hands<'_>, waves: Vec<Vec<Deletion>>, kinds: 
         }
     }
     deleted
+}
+
+/// Takes our marks off what left Git and is never to be deleted.
+pub(crate) async fn release(
+    hands: &Hands<'_>,
+    releases: &[Release],
+    kinds: &BTreeMap<GroupKind, Kind>,
+    deleted: &mut Deleted,
+) {
+    for release in releases {
+        let id = release.id();
+        let Some(kind) = kinds.get(&GroupKind::of(id)) else { continue };
+        if hands.shutdown.is_requested() {
+            return;
+        }
+        // The marks and entries to take off are those of the state that the leave was given for.
+        let seen = match hands.objects.lookup(&target(kind, id)).await {
+            Ok(Some(seen)) if seen.resource_version == release.resource_version() => seen,
+            Ok(_) => {
+                deleted.changed.push(id.clone());
+                continue;
+            }
+            Err(error) => {
+                deleted.failed.insert(id.clone(), error);
+                continue;
+            }
+        };
+        match hands.objects.release(kind, &seen).await {
+            Ok(_) => {
+                tracing::info!(object = %id.short(), "let go: it left Git and is never to be deleted");
+                hands.watches.index().deleted(&seen);
+                deleted.released.push(id.clone());
+            }
+            Err(error) if error.class == Class::Conflict => deleted.changed.push(id.clone()),
+            Err(error) => {
+                tracing::warn!(object = %id.short(), %error, "cannot let go");
+                deleted.failed.insert(id.clone(), error);
+            }
+        }
+    }
 }
 
 /// `None`: the object is no longer the one that the leave was given for.

@@ -43,6 +43,11 @@ pub enum Happening {
         /// `Kind/namespace/name`.
         object: String,
     },
+    /// An object left Git and is never to be deleted: it lives on, and is nobody's.
+    Released {
+        /// `Kind/namespace/name`.
+        object: String,
+    },
     /// Objects that left Git were deleted.
     Pruned {
         /// The commit.

@@ -118,3 +118,64 @@ async fn a_stop_in_the_middle_finishes_what_is_in_flight_and_the_next_start_the_
     let applies = world.object_calls().iter().filter(|call| call.starts_with("apply")).count();
     assert_eq!(applies, 200 - made, "each object is made once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_begins_when_the_one_before_is_healthy_and_waiting_is_no_failure() {
+    let wave = |name: &str, wave: &str| {
+        config_map(name, "1").replace("namespace: a", &format!("namespace: a, annotations: {{{wave}}}"))
+    };
+    let world = World::with_config_maps(json!({}), 1).await;
+    world.api.take_calls();
+    // Health is known before the turn that applies: as for an object that a watch has shown already.
+    world.set_health("/ConfigMap/a/c1", Some(lockstep_plan::Status::InProgress));
+    world.git.commit(&[
+        ("c000.yaml", &config_map("c0", "1")),
+        ("c1.yaml", &wave("c1", "lockstep.dev/wave: \"1\"")),
+        ("c2.yaml", &wave("c2", "argocd.argoproj.io/sync-wave: \"2\"")),
+        ("c3.yaml", &wave("c3", "lockstep.dev/depends-on: /namespaces/a/ConfigMap/c2")),
+    ]);
+    world.look();
+    world.until_reason("Waiting").await;
+    world.pass(60).await;
+    assert!(world.api.has("/ConfigMap/a/c1") && !world.api.has("/ConfigMap/a/c2"));
+    let status = world.status();
+    assert_eq!(status.failures.map_or(0, |failures| failures.total), 0, "waiting is no failure");
+    let why: Vec<String> = status.waiting.iter().map(|waiting| format!("{waiting:?}")).collect();
+    assert!(why.iter().any(|why| why.contains("c2") && why.contains("c1")), "{why:?}");
+    world.set_health("/ConfigMap/a/c1", None);
+    world.pass(1).await;
+    assert!(world.api.has("/ConfigMap/a/c2") && world.api.has("/ConfigMap/a/c3"), "{:?}", world.status());
+    world.until_ready().await;
+    let calls = world.object_calls();
+    let applies: Vec<&String> = calls.iter().filter(|call| call.starts_with("apply")).collect();
+    assert_eq!(applies, ["apply ConfigMap/a/c1", "apply ConfigMap/a/c2", "apply ConfigMap/a/c3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_never_to_be_deleted_is_let_go() {
+    let world = World::with_config_maps(json!({}), 3).await;
+    let kept = config_map("c1", "1").replace("namespace: a", "namespace: a, annotations: {lockstep.dev/prune: never}");
+    world.git.commit(&[
+        ("c000.yaml", &config_map("c0", "1")),
+        ("c001.yaml", &kept),
+        ("c002.yaml", &config_map("c2", "1")),
+    ]);
+    world.look();
+    world
+        .until("the mark", |world| {
+            world.api.value("/ConfigMap/a/c1", "/metadata/annotations/lockstep.dev~1prune").is_some()
+        })
+        .await;
+    world.until_ready().await;
+    world.commit_config_maps([0, 2], "1");
+    world.look();
+    world
+        .until("the release", |world| {
+            world.api.value("/ConfigMap/a/c1", "/metadata/labels/lockstep.dev~1sync").is_none()
+        })
+        .await;
+    world.until_ready().await;
+    assert_eq!(world.api.value("/ConfigMap/a/c1", "/data/v"), Some(json!("1")));
+    assert_eq!(world.witness.count(|it| matches!(it, Happening::Released { .. })), 1);
+    assert!(!world.object_calls().iter().any(|call| call.starts_with("delete")));
+}

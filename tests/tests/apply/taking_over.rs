@@ -1,0 +1,88 @@
+//! Objects that others made, fields that others left, and objects that are let go.
+
+use serde_json::{Value, json};
+
+use super::bench::{Bench, config_map};
+
+const COPY: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_git_lacks_goes_whoever_applied_it_before() {
+    let bench = Bench::make("adopt").await;
+    let shop = bench.shop.clone();
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "c", "namespace": shop, "annotations": {COPY: "{\"data\":{}}"}},
+        "data": {"v": "theirs", "old": "left Git long ago"},
+    });
+    bench.create_as("kubectl-client-side-apply", "", theirs).await;
+    let maps = bench.of("", "ConfigMap");
+    bench.merge(&maps, "c", "kubectl-label", json!({"metadata": {"labels": {"team": "red"}}})).await;
+    let first = bench.commit(&[("c.yaml", &config_map("SHOP", "c", "{v: ours, w: ours}"))]);
+    bench.until_ready(&first).await;
+    assert_eq!(bench.data("c").await, json!({"v": "ours", "w": "ours"}));
+    let live = maps.get("c").await.unwrap();
+    assert!(!live.metadata.annotations.as_ref().unwrap().contains_key(COPY), "{:?}", live.metadata);
+    assert_eq!(live.metadata.labels.as_ref().unwrap()["team"], "red", "what nobody applied stays");
+    bench.until_event("Adopted").await;
+
+    // Somebody clears the managed fields; after the repair a key that leaves Git still goes.
+    bench.merge(&maps, "c", "somebody", json!({"metadata": {"managedFields": [{}]}})).await;
+    let repaired = |object: &kube::core::DynamicObject| {
+        let entries = object.metadata.managed_fields.clone().unwrap_or_default();
+        entries.iter().any(|entry| entry.manager.as_deref() == Some("lockstep"))
+            && entries.iter().all(|entry| entry.manager.as_deref() != Some("before-first-apply"))
+    };
+    lockstep_testkit::eventually(std::time::Duration::from_secs(30), "our entry alone", async || {
+        repaired(&maps.get("c").await.unwrap())
+    })
+    .await
+    .unwrap();
+    let second = bench.commit(&[("c.yaml", &config_map("SHOP", "c", "{v: ours}"))]);
+    bench.until_ready(&second).await;
+    assert_eq!(bench.data("c").await, json!({"v": "ours"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_git_leaves_to_others_keeps_its_value() {
+    let bench = Bench::make("leave").await;
+    let web = |replicas: &str, ignored: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: SHOP, annotations: {{{ignored}}}}}\n\
+             spec: {{{replicas} selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+             spec: {{containers: [{{name: web, image: \"registry.example/web:1\"}}]}}}}}}\n"
+        )
+    };
+    bench.commit(&[("web.yaml", &web("replicas: 4,", ""))]);
+    bench.until("the deployment", |status| status["objects"]["total"] == 1).await;
+    let webs = bench.of("apps", "Deployment");
+    let replicas =
+        async || webs.get_opt("web").await.unwrap().map_or(Value::Null, |web| web.data["spec"]["replicas"].clone());
+    lockstep_testkit::eventually(std::time::Duration::from_secs(30), "four", async || replicas().await == 4)
+        .await
+        .unwrap();
+    let second = bench.commit(&[("web.yaml", &web("", "lockstep.dev/ignore-fields: /spec/replicas"))]);
+    bench.until("the second commit", |status| status["applied"]["commit"] == second.as_str()).await;
+    assert_eq!(replicas().await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_never_to_be_deleted_lives_on_without_our_marks() {
+    let bench = Bench::make("release").await;
+    let kept = config_map("SHOP", "kept", "{v: \"1\"}")
+        .replace("namespace: SHOP}", "namespace: SHOP, annotations: {lockstep.dev/prune: never}}");
+    let first = bench.commit(&[("kept.yaml", &kept), ("c.yaml", &config_map("SHOP", "c", "{v: \"1\"}"))]);
+    bench.until_ready(&first).await;
+    bench.human.remove("kept.yaml").unwrap();
+    let second = bench.commit(&[]);
+    bench.until_ready(&second).await;
+    let live = bench.of("", "ConfigMap").get("kept").await.unwrap();
+    let labels = live.metadata.labels.unwrap_or_default();
+    assert!(labels.keys().all(|key| !key.contains("lockstep.dev") && !key.contains("applyset")), "{labels:?}");
+    let annotations = live.metadata.annotations.unwrap_or_default();
+    assert!(!annotations.contains_key("lockstep.dev/id"), "{annotations:?}");
+    let managers = live.metadata.managed_fields.unwrap_or_default();
+    assert!(managers.iter().all(|entry| entry.manager.as_deref() != Some("lockstep")), "{managers:?}");
+    assert_eq!(live.data["data"], json!({"v": "1"}));
+    bench.until_event("Released").await;
+}
