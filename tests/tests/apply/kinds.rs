@@ -7,14 +7,17 @@ use super::bench::{Bench, config_map, ready};
 
 const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.SHOP.example.com}\n\
     spec:\n  group: SHOP.example.com\n  scope: Namespaced\n  names: {kind: Widget, plural: widgets}\n  versions:\n  - name: v1\n    served: true\n    \
-    storage: true\n    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}\n---\n\
-    apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+    storage: true\n    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}\n";
+
+/// What delivers a kind delivers the right to apply it, too, and rights take a moment to be known.
+const RIGHT: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
     metadata: {name: manages-SHOP, labels: {lockstep.dev/aggregate-to-manages: \"true\"}}\n\
     rules: [{apiGroups: [SHOP.example.com], resources: [widgets], verbs: [get, list, watch, create, patch, delete]}]\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_brings_the_kind_later_and_no_new_commit_is_needed() {
     let bench = Bench::make("later").await;
+    bench.plane.apply_yaml(&RIGHT.replace("SHOP", &bench.shop)).await.unwrap();
     let commit = bench.commit(&[
         (
             "w.yaml",

@@ -22,7 +22,7 @@ async fn an_immutable_field_is_named_and_the_object_replaced_on_request_only() {
     let first = jobs.get("once").await.unwrap().uid().unwrap();
 
     bench.commit(&[("job.yaml", &job("two", "Never", "")), ("c.yaml", &config_map("SHOP", "c", "{v: \"2\"}"))]);
-    let status = bench.until_told(&["immutable: spec.template;", "lockstep.dev/replace: on-immutable"]).await;
+    let status = bench.until_told(&["immutable: spec.template", "lockstep.dev/replace: on-immutable"]).await;
     assert_eq!(status["failures"]["first"][0]["file"], "job.yaml");
     bench.until_data("c", json!({"v": "2"})).await;
 

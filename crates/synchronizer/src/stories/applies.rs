@@ -132,7 +132,7 @@ async fn a_wave_begins_when_the_one_before_is_healthy_and_waiting_is_no_failure(
         ("c000.yaml", &config_map("c0", "1")),
         ("c1.yaml", &wave("c1", "lockstep.dev/wave: \"1\"")),
         ("c2.yaml", &wave("c2", "argocd.argoproj.io/sync-wave: \"2\"")),
-        ("c3.yaml", &wave("c3", "lockstep.dev/depends-on: /namespaces/a/ConfigMap/c2")),
+        ("c3.yaml", &wave("c3", "lockstep.dev/wave: \"2\", lockstep.dev/depends-on: /namespaces/a/ConfigMap/c2")),
     ]);
     world.look();
     world.until_reason("Waiting").await;

@@ -125,6 +125,14 @@ async fn a_state_that_the_server_does_not_know_is_listed_anew() {
 }
 
 #[tokio::test]
+async fn a_list_of_nothing_is_complete() {
+    let scripts =
+        vec![Script::Answer(200, r#"{"metadata": {"resourceVersion": "5"}, "items": null}"#), Script::Stall("")];
+    let (words, _) = told(scripts, 2).await;
+    assert_eq!(words, ["restarted", "complete"]);
+}
+
+#[tokio::test]
 async fn a_list_that_loses_its_place_is_never_complete() {
     let scripts = vec![Script::Answer(200, FIRST_PAGE), Script::Answer(410, EXPIRED), Script::Answer(200, LIST)];
     let (words, asked) = told(scripts, 4).await;
