@@ -186,8 +186,8 @@ impl Bench {
 
 /// Status and reason of the condition `Ready`.
 pub(crate) fn ready(status: &Value) -> (String, String) {
-    let all = status["conditions"].as_array().into_iter().flatten();
-    let found = all.filter(|condition| condition["type"] == "Ready").next_back();
+    let mut all = status["conditions"].as_array().into_iter().flatten();
+    let found = all.rfind(|condition| condition["type"] == "Ready");
     let text = |field: &str| found.and_then(|found| found[field].as_str()).unwrap_or_default().to_owned();
     (text("status"), text("reason"))
 }
