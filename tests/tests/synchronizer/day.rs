@@ -55,7 +55,7 @@ async fn git_is_in_the_cluster_and_stays_there() {
     assert_eq!(bed.value("c1").await.as_deref(), Some("2"));
     let told = seen(&status, "/c1").unwrap();
     assert_eq!(
-        (&told["manager"], &told["fields"][0], &told["repaired"]),
+        (&told["manager"], &told["fields"][0]["path"], &told["repaired"]),
         (&"kubectl-edit".into(), &".data.v".into(), &true.into())
     );
     bed.delete("c2").await;
