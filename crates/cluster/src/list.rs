@@ -34,26 +34,38 @@ struct Item {
 }
 
 impl Cluster {
-    /// The metadata of every object of `kind` that `selector` matches, in all namespaces. A list of which any page
-    /// failed is an error, so the answer can serve as proof of absence.
-    pub async fn list_metadata(&self, kind: &Kind, selector: &str) -> Result<Vec<LiveMetadata>, CallError> {
+    /// The metadata of every object of `kind` that `selector` matches and `keep` keeps, in all namespaces; of the others
+    /// no more than a page is ever in memory. A list of which any page failed is an error, so the answer can serve as
+    /// proof of absence.
+    pub async fn list_metadata(
+        &self,
+        kind: &Kind,
+        selector: &str,
+        keep: &(dyn Fn(&LiveMetadata) -> bool + Sync),
+    ) -> Result<Vec<LiveMetadata>, CallError> {
         let mut restarts = 0;
         loop {
-            match self.all_pages(kind, selector).await {
+            match self.all_pages(kind, selector, keep).await {
                 Err(error) if error.code == Some(410) && restarts < RESTARTS => restarts += 1,
                 result => return result,
             }
         }
     }
 
-    async fn all_pages(&self, kind: &Kind, selector: &str) -> Result<Vec<LiveMetadata>, CallError> {
+    async fn all_pages(
+        &self,
+        kind: &Kind,
+        selector: &str,
+        keep: &(dyn Fn(&LiveMetadata) -> bool + Sync),
+    ) -> Result<Vec<LiveMetadata>, CallError> {
         let mut found = Vec::new();
         let mut params = ListParams::default().limit(PAGE).labels(selector);
         loop {
             let request = kind.all("list", None)?.list_metadata(&params);
             let call = Call::new("list", kind.resource.plural.clone(), request)?;
             let page: Page = call.read(&self.call(&call).await?)?;
-            found.extend(page.items.into_iter().flatten().map(|item| live(&kind.resource, item.metadata)));
+            let items = page.items.into_iter().flatten().map(|item| live(&kind.resource, item.metadata));
+            found.extend(items.filter(|live| keep(live)));
             if page.metadata.next.is_empty() {
                 return Ok(found);
             }

@@ -104,8 +104,8 @@ pub trait Objects: Send + Sync {
     /// Reads the metadata of one object; `None` when the API server says that this object does not exist.
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError>;
 
-    /// The metadata of every object of the kind in all namespaces, or an error.
-    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError>;
+    /// The metadata of every object of the kind in all namespaces that `keep` keeps, or an error.
+    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError>;
 
     /// What an apply would make of the whole object; whoever shows it masks it.
     async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError>;
@@ -130,6 +130,9 @@ pub trait Objects: Send + Sync {
     /// Reads one whole object; `None` when it does not exist.
     async fn read(&self, target: &Target) -> Result<Option<Value>, ClusterError>;
 }
+
+/// Which objects of a list are of use to the caller. It may be asked about an object twice, when a list begins again.
+pub type Keep<'a> = &'a (dyn Fn(&LiveMetadata) -> bool + Sync);
 
 /// One object as a call names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -78,7 +78,8 @@ async fn list(hands: &Hands<'_>, kind: &Kind, ids: &[&ObjectId]) -> Option<BTree
     if ids.len() <= MANY {
         return None;
     }
-    let listed = hands.objects.list(kind).await.ok()?;
+    let asked: HashSet<&ObjectId> = ids.iter().copied().collect();
+    let listed = hands.objects.list(kind, &|live| asked.contains(&live.id)).await.ok()?;
     let mut present: BTreeMap<ObjectId, LiveMetadata> =
         listed.into_iter().map(|live| (live.id.clone(), live)).collect();
     let fact = |id: &&ObjectId| {
@@ -126,15 +127,16 @@ pub(super) async fn foreigner(
     namespace: Option<&str>,
     ownership: &Ownership,
 ) -> Result<Option<String>, ClusterError> {
-    let listed = hands.objects.list(kind).await?;
     let is_made_by_kubernetes = |live: &LiveMetadata| {
         live.has_owner || matches!((live.id.kind.as_str(), live.id.name.as_str()), ("ConfigMap", "kube-root-ca.crt"))
     };
-    let found = listed
-        .iter()
-        .filter(|live| namespace.is_none_or(|namespace| live.id.namespace == namespace))
-        .find(|live| !is_made_by_kubernetes(live) && !ownership.is_named_on(live));
-    Ok(found.map(|live| live.id.short()))
+    let is_foreign = |live: &LiveMetadata| {
+        namespace.is_none_or(|namespace| live.id.namespace == namespace)
+            && !is_made_by_kubernetes(live)
+            && !ownership.is_named_on(live)
+    };
+    let found = hands.objects.list(kind, &is_foreign).await?;
+    Ok(found.first().map(|live| live.id.short()))
 }
 
 /// The kind that a custom resource definition of this name defines, of those that are known.

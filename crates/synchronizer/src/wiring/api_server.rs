@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 
 use crate::board::SyncKey;
 use crate::ports::{
-    self, Applied, ClusterError, FINALIZER, Finalizer, Freshness, KindName, News, Objects, SyncRef, Target,
+    self, Applied, ClusterError, FINALIZER, Finalizer, Freshness, Keep, KindName, News, Objects, SyncRef, Target,
 };
 use crate::resource::{SyncObject, SyncStatus};
 
@@ -189,8 +189,8 @@ impl Objects for ApiObjects {
         }
     }
 
-    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError> {
-        Ok(self.0.list_metadata(kind, "").await?)
+    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError> {
+        Ok(self.0.list_metadata(kind, "", keep).await?)
     }
 
     async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError> {

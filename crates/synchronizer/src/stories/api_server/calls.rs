@@ -16,7 +16,7 @@ use super::{ApiServer, Stored, fields, refusal};
 use crate::{
     board::SyncKey,
     ports::{
-        Applied, Cluster, ClusterError, FINALIZER, Finalizer, Freshness, KindName, News, Objects, SyncRef, Target,
+        Applied, Cluster, ClusterError, FINALIZER, Finalizer, Freshness, Keep, KindName, News, Objects, SyncRef, Target,
     },
     resource::{SyncObject, SyncStatus},
 };
@@ -201,11 +201,11 @@ impl Objects for Account {
         Ok(state.live(&id))
     }
 
-    async fn list(&self, kind: &Kind) -> Result<Vec<LiveMetadata>, ClusterError> {
+    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError> {
         let mut state = self.server.state();
         state.call(self.line("list", &kind.resource.kind))?;
         let of_kind = state.objects.iter().filter(|(id, _)| id.kind == kind.resource.kind);
-        Ok(of_kind.map(|(id, stored)| stored.live(id)).collect())
+        Ok(of_kind.map(|(id, stored)| stored.live(id)).filter(|live| keep(live)).collect())
     }
 
     async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError> {
