@@ -103,6 +103,15 @@ impl Ownership {
         has(SYNC_LABEL, &self.sync) && has(SYNC_NAMESPACE_LABEL, &self.sync_namespace)
     }
 
+    /// Whether an object is a member of this Sync by every mark. A copy of a member has the labels, and the identity of
+    /// the original.
+    pub fn is_proven_on(&self, live: &LiveMetadata) -> bool {
+        self.is_named_on(live)
+            && self.owner_of(live) == Owner::This
+            && !live.has_owner
+            && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
+    }
+
     /// What the Sync itself carries as the parent of its ApplySet: the kinds and the namespaces of all
     /// members, those of the past included until nothing of them is left.
     pub fn parent(&self, kinds: &BTreeSet<GroupKind>, namespaces: &BTreeSet<String>) -> ParentMetadata {
@@ -130,7 +139,12 @@ impl Ownership {
                 _ => Owner::ApplySet(set.clone()),
             };
         }
-        if self.is_named_on(live) {
+        // The id of the ApplySet is enough, though somebody took one of the other labels away.
+        let is_silent_or_ours = |name: &str, own: &str| label(name).is_none_or(|value| *value == label_value(own));
+        let is_in_set = label(PART_OF_LABEL).is_some()
+            && is_silent_or_ours(SYNC_LABEL, &self.sync)
+            && is_silent_or_ours(SYNC_NAMESPACE_LABEL, &self.sync_namespace);
+        if is_in_set || self.is_named_on(live) {
             return Owner::This;
         }
         if let Some(name) = label(SYNC_LABEL) {

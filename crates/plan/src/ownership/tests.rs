@@ -49,6 +49,15 @@ fn owners_are_told_apart() {
         (ours, json!({}), json!([{"kind": "X"}]), Owner::This),
         (json!({SYNC_LABEL: "shop", SYNC_NAMESPACE_LABEL: "lockstep"}), json!({}), json!(null), Owner::This),
         (json!(other.labels()), json!({}), json!(null), Owner::Sync("lockstep/blog".into())),
+        // One of the labels was taken away, or changed.
+        (json!({SYNC_LABEL: "shop", PART_OF_LABEL: shop().apply_set_id()}), json!({}), json!(null), Owner::This),
+        (json!({PART_OF_LABEL: shop().apply_set_id()}), json!({}), json!(null), Owner::This),
+        (
+            json!({SYNC_LABEL: "blog", SYNC_NAMESPACE_LABEL: "lockstep", PART_OF_LABEL: shop().apply_set_id()}),
+            json!({}),
+            json!(null),
+            Owner::Sync("lockstep/blog".into()),
+        ),
         (
             json!({SYNC_LABEL: "shop", SYNC_NAMESPACE_LABEL: "elsewhere"}),
             json!({}),
@@ -105,4 +114,19 @@ fn the_parent_remembers_kinds_and_namespaces() {
     assert_eq!(GroupKind::parse_list(&parent.annotations[GROUP_KINDS_ANNOTATION]), kinds);
     assert_eq!(GroupKind::parse_list(" , "), BTreeSet::new());
     assert!(!shop().parent(&kinds, &BTreeSet::new()).annotations.contains_key(NAMESPACES_ANNOTATION));
+}
+
+#[test]
+fn only_what_has_every_mark_is_proven_to_be_ours() {
+    let with = |labels: serde_json::Value, id: &str, owners| {
+        let mut object = live(labels, json!({}), owners);
+        let id = if id.is_empty() { object.id.to_string() } else { id.to_owned() };
+        object.annotations.insert(ID_ANNOTATION.to_owned(), id.into());
+        shop().is_proven_on(&object)
+    };
+    let ours = json!(shop().labels());
+    assert!(with(ours.clone(), "", json!(null)));
+    assert!(!with(ours.clone(), "/ConfigMap/a/original", json!(null)), "a copy");
+    assert!(!with(ours, "", json!([{"kind": "X"}])));
+    assert!(!with(json!({PART_OF_LABEL: shop().apply_set_id()}), "", json!(null)));
 }

@@ -12,7 +12,6 @@ use super::outcome::{Deletion, Release};
 use super::proofs::{Verdict, still_used};
 use super::step::{Action, Block, Step};
 use crate::live::LiveMetadata;
-use crate::ownership::{ID_ANNOTATION, Owner};
 
 /// A prune that waits until a person acknowledges the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +123,7 @@ fn guard(input: &Input<'_>, looked: &Looked<'_>, would_go: &[&ObjectId]) -> Opti
     if would_prune == 0 || (!input.commit.is_empty() && input.acknowledged == Some(input.commit)) {
         return None;
     }
-    let is_ours = |live: &&&LiveMetadata| {
-        input.ownership.owner_of(live) == Owner::This
-            && !live.has_owner
-            && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
-    };
+    let is_ours = |live: &&&LiveMetadata| input.ownership.is_proven_on(live);
     let seen = input.live.iter().chain(&looked.present).filter(is_ours).count();
     let owned = seen + looked.unknown.len() + looked.wanted;
     let over_percent = would_prune.saturating_mul(100) > input.policy.max_percent.saturating_mul(owned);

@@ -163,7 +163,18 @@ async fn a_namespace_that_holds_what_others_made_stays() {
     world.until_reason("Waiting").await;
     assert!(world.api.has("/Namespace//shop"));
     assert!(world.condition("Ready").2.contains("ConfigMap/shop/x"), "{:?}", world.condition("Ready"));
+    // A copy of an object of ours is somebody's work, too, though it carries our labels.
+    let copy = json!({
+        "name": "copy",
+        "namespace": "shop",
+        "labels": world.api.value("/ConfigMap/a/c", "/metadata/labels"),
+        "annotations": world.api.value("/ConfigMap/a/c", "/metadata/annotations"),
+    });
+    world.api.create("somebody", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": copy}));
     world.api.remove("/ConfigMap/shop/x");
+    world.until("the copy", |world| world.condition("Ready").2.contains("ConfigMap/shop/copy")).await;
+    assert!(world.api.has("/Namespace//shop"));
+    world.api.remove("/ConfigMap/shop/copy");
     world.until("deletion", |world| !world.api.has("/Namespace//shop")).await;
     world.until_ready().await;
 }

@@ -133,7 +133,7 @@ pub(super) async fn foreigner(
     let is_foreign = |live: &LiveMetadata| {
         namespace.is_none_or(|namespace| live.id.namespace == namespace)
             && !is_made_by_kubernetes(live)
-            && !ownership.is_named_on(live)
+            && !ownership.is_proven_on(live)
     };
     let found = hands.objects.list(kind, &is_foreign).await?;
     Ok(found.first().map(|live| live.id.short()))
