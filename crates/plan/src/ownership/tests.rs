@@ -121,7 +121,7 @@ fn only_what_has_every_mark_is_proven_to_be_ours() {
     let with = |labels: serde_json::Value, id: &str, owners| {
         let mut object = live(labels, json!({}), owners);
         let id = if id.is_empty() { object.id.to_string() } else { id.to_owned() };
-        object.annotations.insert(ID_ANNOTATION.to_owned(), id.into());
+        object.annotations.insert(ID_ANNOTATION.to_owned(), id);
         shop().is_proven_on(&object)
     };
     let ours = json!(shop().labels());

@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use super::{Daemon, Installation};
 use crate::eventually;
@@ -50,12 +51,10 @@ impl Installation {
         let temporary = self.file(daemon, "tmp");
         fs::create_dir_all(&temporary)?;
         command.env("TMPDIR", &temporary);
-        let process = Process::spawn(daemon.program(), command, self.folder())?;
-        let watchdog = Some(Watchdog::of(&process)?);
-        let mut this = DaemonProcess { watchdog, process };
+        let mut this = DaemonProcess::start(daemon.program(), command, self.folder())?;
         let mut ended = Ok(());
         let waited = eventually(START, &format!("{} to be ready", daemon.program()), async || {
-            ended = this.process.check();
+            ended = this.check();
             ended.is_err() || self.is_ready(daemon).await
         })
         .await;
@@ -65,6 +64,46 @@ impl Installation {
 }
 
 impl DaemonProcess {
+    /// Starts any program as a daemon, ready or not. What it says goes to `NAME.log` in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start(name: &'static str, command: Command, folder: &Path) -> Result<Self> {
+        let process = Process::spawn(name, command, folder)?;
+        let watchdog = Some(Watchdog::of(&process)?);
+        Ok(Self { watchdog, process })
+    }
+
+    /// Fails, with the end of its log, when it has ended by itself.
+    ///
+    /// # Errors
+    ///
+    /// As said.
+    pub fn check(&mut self) -> Result<()> {
+        self.process.check()
+    }
+
+    /// Ends it at once, in whatever it is doing (SIGKILL).
+    pub fn kill(mut self) {
+        self.watchdog = None;
+        self.process.kill();
+    }
+
+    /// From now on it can write no file beyond so many bytes, as on a full disk; `None` lifts that. It must ignore
+    /// SIGXFSZ, or it dies of the first such write.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process without a number")?;
+        let known = getrlimit(Resource::Fsize);
+        let limit = Rlimit { current: bytes, maximum: known.maximum };
+        prlimit(Some(id), Resource::Fsize, limit).context("limiting the files of a daemon")?;
+        Ok(())
+    }
+
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -77,6 +77,7 @@ pub struct Requests {
     name: Option<String>,
     path: Option<String>,
     query: Option<String>,
+    excepted: Vec<Requests>,
 }
 
 impl Requests {
@@ -141,6 +142,13 @@ impl Requests {
         self
     }
 
+    /// Of these, the ones that are not among `others`.
+    #[must_use]
+    pub fn except(mut self, others: Self) -> Self {
+        self.excepted.push(others);
+        self
+    }
+
     /// Whether a request is one of these.
     #[must_use]
     pub fn contain(&self, asked: &Asked) -> bool {
@@ -152,6 +160,7 @@ impl Requests {
             && fits(&self.name, &asked.name)
             && fits(&self.path, &asked.path)
             && self.query.as_ref().is_none_or(|text| asked.query.contains(text))
+            && !self.excepted.iter().any(|others| others.contain(asked))
     }
 }
 
@@ -197,6 +206,7 @@ mod tests {
             Requests::writes().of("deployments"),
             Requests::with(&["get", "patch"]).group("apps").named("b"),
             Requests::all().query("force="),
+            Requests::writes().except(Requests::all().of("pods")),
         ] {
             assert!(set.contain(&patch), "{set:?}");
         }
@@ -207,6 +217,7 @@ mod tests {
             Requests::all().named("c"),
             Requests::all().path("/apis"),
             Requests::writes().of("deployments").subresource("scale"),
+            Requests::writes().except(Requests::all().query("dryRun")).except(Requests::all().of("deployments")),
         ] {
             assert!(!set.contain(&patch), "{set:?}");
         }

@@ -1,0 +1,59 @@
+//! The synchronizer as a process of its own: this test program, asked to run nothing else.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use lockstep_daemon::{Sources, start_logging};
+use lockstep_synchronizer::{Settings, run};
+use lockstep_testkit::DaemonProcess;
+
+/// Names the settings file of the daemon.
+const SETTINGS: &str = "ENDURANCE_SETTINGS";
+/// The log is `NAME.log` in the folder of the stand.
+pub(crate) const NAME: &str = "daemon";
+
+#[test]
+#[ignore = "it is the daemon that the other tests start"]
+fn process() {
+    let Some(file) = std::env::var_os(SETTINGS) else { return };
+    let sources = Sources::new().file(Some(file.into_string().unwrap().into()));
+    let settings = Settings::load(&sources).unwrap();
+    start_logging(&settings.log).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run(settings)).unwrap();
+}
+
+fn command(settings: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
+    command.args(["endurance::daemon::process", "--exact", "--ignored", "--nocapture"]).env(SETTINGS, settings);
+    command
+}
+
+/// Starts the daemon. A write that is refused because a file would become too large is an error to it, as on a full disk.
+pub(crate) fn start(settings: &Path, folder: &Path) -> DaemonProcess {
+    DaemonProcess::start(NAME, command(settings), folder).unwrap()
+}
+
+/// Starts it as this user, with nothing in its environment, in the root of the file system, and nowhere to put temporary
+/// files.
+pub(crate) fn start_bare(settings: &Path, folder: &Path, user: Option<u32>) -> DaemonProcess {
+    let mut command = command(settings);
+    command.env_clear().env(SETTINGS, settings).env("TMPDIR", "/proc/nowhere").current_dir("/");
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    DaemonProcess::start(NAME, command, folder).unwrap()
+}
+
+/// Asks it to end; says how it ended.
+pub(crate) async fn stop(daemon: DaemonProcess) -> ExitStatus {
+    daemon.stop().await.unwrap()
+}
+
+/// How long anything may take on a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
