@@ -5,5 +5,6 @@ mod synchronizer {
     mod bed;
     mod dangers;
     mod day;
+    mod health;
     mod kinds;
 }

@@ -62,7 +62,6 @@ impl Day {
         }
         self.weather.clear(&mut self.stand);
         let head = self.git.head.clone();
-        println!("{hour}: the steps are done");
         self.until("the branch to be looked at", async |stand| stand.status().await["fetched"]["commit"] == *head)
             .await;
         let harmed = self.stand.harmed().await;

@@ -68,8 +68,8 @@ async fn d4_asked_to_end_it_finishes_what_is_in_flight() {
     assert_eq!(stand.proxy.seen(&patches()).len(), 8, "what was done is not done again");
 }
 
-/// D7: two daemons for one Sync, which nothing but the number of replicas prevents. Both apply the same, and delete what
-/// left Git once.
+/// D7: two daemons for one Sync, which nothing but the number of replicas prevents. Both come to the same, and nothing is
+/// deleted twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn d7_two_daemons_for_one_sync_do_no_harm() {
     let mut stand = Stand::make("d7").await;
@@ -99,8 +99,12 @@ async fn d7_two_daemons_for_one_sync_do_no_harm() {
     assert!(daemon::stop(second).await.success());
     stand.stop().await;
     let deleted = stand.proxy.seen(&Requests::with(&["delete"]).of("configmaps"));
-    let done = deleted.iter().filter(|seen| seen.code.is_some_and(|code| code < 300));
-    assert_eq!(done.count(), 1, "{deleted:#?}");
+    let done: Vec<String> = (deleted.iter().filter(|seen| seen.code.is_some_and(|code| code < 300)))
+        .map(|seen| seen.body["preconditions"]["uid"].to_string())
+        .collect();
+    // One that has not seen the commit yet may have made again what the other one deleted.
+    let once: std::collections::BTreeSet<&String> = done.iter().collect();
+    assert!(!done.is_empty() && once.len() == done.len(), "{deleted:#?}");
 }
 
 fn size(folder: &Path) -> u64 {

@@ -180,6 +180,16 @@ impl Bed {
         self.sync(json!({"source": source, "interval": "1s", "timeout": "2m", "serviceAccountName": account})).await;
     }
 
+    /// The same Sync, with checks of health.
+    pub(crate) async fn check(&self, checks: Value) {
+        let source = json!({"repository": self.git.http_url()});
+        self.sync(json!({"source": source, "interval": "1s", "timeout": "2m", "healthChecks": checks})).await;
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     pub(crate) async fn value(&self, name: &str) -> Option<String> {
         let found = self.config_maps().get_opt(name).await.unwrap()?;
         Some(found.data["data"]["v"].as_str().unwrap_or_default().to_owned())
