@@ -97,6 +97,8 @@ pub struct Input<'a> {
     pub commit: &'a str,
     /// The commit whose prune a person has acknowledged.
     pub acknowledged: Option<&'a str>,
+    /// The commit that was held because it would prune every object. It stays held though its own are there by now.
+    pub held_whole: Option<&'a str>,
     /// What Git wants, each object once.
     pub wanted: &'a [Rendered],
     /// All objects with the label `lockstep.dev/sync`, those of other Syncs included.
@@ -163,6 +165,17 @@ impl Plan {
     /// All steps: what is wanted in the order of applying, then what left Git in the order of deleting.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Only reports what others changed of these objects, where the plan would change it back.
+    pub fn report_only(&mut self, ids: &BTreeSet<ObjectId>) {
+        for step in self.steps.iter_mut().filter(|step| ids.contains(&step.id)) {
+            if let Action::Update(cause) = &step.action
+                && cause.is_drift()
+            {
+                step.action = Action::Drifted(cause.clone());
+            }
+        }
     }
 
     /// Why nothing is pruned until a person acknowledges the commit.

@@ -74,6 +74,7 @@ impl Cluster {
             policy: &SyncPolicy::default(),
             commit: COMMIT,
             acknowledged: Some(COMMIT),
+            held_whole: None,
             wanted,
             live: &seen,
             settled: &settled,

@@ -70,6 +70,7 @@ pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dy
         ownership: &setting.ownership,
         policy: &setting.policy,
         acknowledged: setting.acknowledged.as_deref(),
+        held_whole: setting.held_whole.as_deref(),
         protected: &common.protected,
         objects,
         concurrency: common.concurrency,
@@ -192,9 +193,12 @@ impl Actor {
         if mail.dependency && self.memory.obstacle.is_some() {
             self.times.fetch = Instant::now();
         }
-        if mail.kinds && self.memory.waits_for_kinds() {
-            self.times.backoff.reset();
-            self.times.retry = Some(Instant::now());
+        if !mail.kinds.is_empty() {
+            self.doubt_kinds(&mail.kinds);
+            if self.memory.waits_for_kinds() {
+                self.times.backoff.reset();
+                self.times.retry = Some(Instant::now());
+            }
         }
         if mail.health && self.memory.waits_for_others {
             self.times.retry = Some(Instant::now());

@@ -1,4 +1,4 @@
-//! Custom resource definitions that come, change or go: what waits for a kind looks again.
+//! Custom resource definitions that come, change or go: what waits for a kind looks again, and what is of it is confirmed.
 
 use std::collections::HashMap;
 
@@ -22,24 +22,25 @@ pub(crate) async fn follow(cluster: &dyn Cluster, mailboxes: &Mailboxes) {
     let mut is_listed = false;
     let mut news = cluster.watch(&kind, "");
     while let Some(news) = news.next().await {
-        let is_new = match news {
+        let changed = match news {
             News::Applied(live) => {
                 let version = live.resource_version.clone();
-                versions.insert(live.id, version.clone()).is_none_or(|known| known != version)
+                let is_new = versions.insert(live.id.clone(), version.clone()).is_none_or(|known| known != version);
+                is_new.then_some(live.id)
             }
-            News::Deleted(live) => versions.remove(&live.id).is_some(),
+            News::Deleted(live) => versions.remove(&live.id).map(|_| live.id),
             News::ListComplete => {
                 is_listed = true;
-                false
+                None
             }
-            News::Restarted => false,
+            News::Restarted => None,
             News::Failed(error) => {
                 tracing::debug!(%error, "cannot watch custom resource definitions; will retry");
-                false
+                None
             }
         };
-        if is_new && is_listed {
-            mailboxes.nudge_all(&Nudge::Kinds);
+        if let Some(definition) = changed.filter(|_| is_listed) {
+            mailboxes.nudge_all(&Nudge::Definition(definition.name.clone()));
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Mail {
     /// Health changed.
     pub(crate) health: bool,
     /// Kinds came, changed or went.
-    pub(crate) kinds: bool,
+    pub(crate) kinds: BTreeSet<String>,
     /// A Sync that this one depends on stands otherwise than before.
     pub(crate) dependency: bool,
 }
@@ -64,7 +64,7 @@ impl Mail {
             fetch: false,
             drift: BTreeSet::new(),
             health: false,
-            kinds: false,
+            kinds: BTreeSet::new(),
             dependency: false,
         }
     }
@@ -75,7 +75,7 @@ impl Mail {
             && !self.fetch
             && self.drift.is_empty()
             && !self.health
-            && !self.kinds
+            && self.kinds.is_empty()
             && !self.dependency
     }
 }
@@ -119,7 +119,7 @@ impl Mailbox {
             Nudge::Fetch => mail.fetch = true,
             Nudge::Drift(objects) => mail.drift.extend(objects),
             Nudge::Health(_) => mail.health = true,
-            Nudge::Kinds => mail.kinds = true,
+            Nudge::Definition(name) => drop(mail.kinds.insert(name)),
             Nudge::Dependency => mail.dependency = true,
             Nudge::Object => mail.changed = true,
         }

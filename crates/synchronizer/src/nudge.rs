@@ -17,8 +17,8 @@ pub enum Nudge {
     Health(BTreeSet<ObjectId>),
     /// A Sync that this one depends on stands otherwise than before.
     Dependency,
-    /// Kinds came, changed or went.
-    Kinds,
+    /// The custom resource definition of this name came, changed or went.
+    Definition(String),
     /// The Sync object itself changed: spec, annotations or deletion.
     Object,
 }

@@ -86,6 +86,7 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
             commit: commit.to_owned(),
             would_prune: number(held.would_prune),
             reason: held.to_string(),
+            category: held.reason.category().to_owned(),
             objects: held.objects.iter().take(SHOWN).map(|id| id.short()).collect(),
         }),
         conditions: conditions(picture, &failures, &previous.conditions),

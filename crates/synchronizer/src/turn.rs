@@ -49,6 +49,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) ownership: &'a Ownership,
     pub(crate) policy: &'a SyncPolicy,
     pub(crate) acknowledged: Option<&'a str>,
+    /// The commit that was held because it would prune every object.
+    pub(crate) held_whole: Option<&'a str>,
     pub(crate) protected: &'a BTreeSet<ObjectId>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) concurrency: usize,
@@ -271,6 +273,7 @@ fn plan_some(
         policy: desk.policy,
         commit: &manifests.commit.to_string(),
         acknowledged: desk.acknowledged,
+        held_whole: desk.held_whole,
         wanted: known.wanted,
         live: known.live,
         settled: known.settled,

@@ -43,6 +43,17 @@ pub enum HoldReason {
     },
 }
 
+impl HoldReason {
+    /// A word for machines.
+    pub fn category(self) -> &'static str {
+        match self {
+            Self::NothingWanted => "NothingWanted",
+            Self::EveryObject => "EveryObject",
+            Self::OverLimit { .. } => "OverLimit",
+        }
+    }
+}
+
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.would_prune;
@@ -129,7 +140,7 @@ fn guard(input: &Input<'_>, looked: &Looked<'_>, would_go: &[&ObjectId]) -> Opti
     let over_percent = would_prune.saturating_mul(100) > input.policy.max_percent.saturating_mul(owned);
     let reason = if input.wanted.is_empty() {
         HoldReason::NothingWanted
-    } else if would_prune >= owned {
+    } else if would_prune >= owned || (!input.commit.is_empty() && input.held_whole == Some(input.commit)) {
         HoldReason::EveryObject
     } else if would_prune > input.policy.max_objects && over_percent {
         HoldReason::OverLimit { owned }

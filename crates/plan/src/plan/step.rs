@@ -86,6 +86,13 @@ pub enum Cause {
     OtherVersion(String),
 }
 
+impl Cause {
+    /// Another hand is the cause, and nothing of the commit is missing without it.
+    pub(crate) fn is_drift(&self) -> bool {
+        matches!(self, Self::Drift(_) | Self::Doubtful(_) | Self::MarksLost | Self::Cleared)
+    }
+}
+
 /// Why an object that left Git is not deleted: the proof that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {

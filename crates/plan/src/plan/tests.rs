@@ -74,6 +74,7 @@ fn lose_data(live: &mut LiveMetadata) {
 struct World {
     policy: SyncPolicy,
     acknowledged: Option<&'static str>,
+    held_whole: Option<&'static str>,
     wanted: Vec<Rendered>,
     live: Vec<LiveMetadata>,
     settled: HashMap<ObjectId, Settled>,
@@ -92,6 +93,7 @@ impl World {
         Self {
             policy: SyncPolicy::default(),
             acknowledged: None,
+            held_whole: None,
             wanted: wanted.iter().map(|id| rendered(id)).collect(),
             live: live.iter().map(|id| applied(&rendered(id))).collect(),
             settled: HashMap::new(),
@@ -114,6 +116,7 @@ impl World {
             policy: &self.policy,
             commit: COMMIT,
             acknowledged: self.acknowledged,
+            held_whole: self.held_whole,
             wanted: &self.wanted,
             live: &live,
             settled: &self.settled,

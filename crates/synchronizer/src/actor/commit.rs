@@ -168,14 +168,18 @@ impl Actor {
         let common = self.common.clone();
         let account = setting.spec.service_account_name.as_deref();
         let objects = common.ports.cluster.objects(&self.key, account).map_err(RenderFailure::Cluster)?;
-        let desk = desk(&common, &setting, objects);
+        let mut desk = desk(&common, &setting, objects);
+        let held_whole = self.memory.held_whole();
+        desk.held_whole = held_whole.as_deref().or(desk.held_whole.filter(|_| self.memory.commit.is_none()));
         // A kind that the server did not find any more may be served in another place now.
         let is_stale = self.memory.has_lost_kinds();
         if is_stale {
             common.ports.cluster.resolve(&[], Freshness::Fresh).await.map_err(RenderFailure::Cluster)?;
         }
         let before = self.memory.manifests.clone().filter(|_| !is_stale);
-        let prepared = prepare(&desk, commit, before.as_ref(), &self.memory.record).await?;
+        let mut prepared = prepare(&desk, commit, before.as_ref(), &self.memory.record).await?;
+        let resting = self.resting(&prepared.plan);
+        prepared.plan.report_only(&resting);
         self.begin_applying(&prepared);
         let drifts = drifts(&prepared.plan);
         let mut record = self.memory.record.clone();
@@ -326,6 +330,16 @@ impl Actor {
         }
     }
 
+    /// The API server gave no answer at all.
+    fn is_cut_off(&self) -> bool {
+        let unanswered =
+            |failure: &ObjectFailure| matches!(failure, ObjectFailure::Refused(error) if error.code.is_none());
+        let memory = &self.memory;
+        memory.cluster_error.as_ref().is_some_and(|error| error.code.is_none())
+            || memory.failed.values().any(unanswered)
+            || memory.unwatched.values().any(|error| error.code.is_none())
+    }
+
     fn plan_retry(&mut self, trouble: Trouble) {
         let pause = match trouble {
             Trouble::None => {
@@ -338,7 +352,8 @@ impl Actor {
             }
             Trouble::Passing => {
                 let asked = self.memory.failed.values().filter_map(asked).max().unwrap_or_default();
-                self.times.backoff.next().max(asked)
+                let longest = if self.is_cut_off() { LONGEST_OUTAGE_PAUSE } else { Duration::MAX };
+                self.times.backoff.next().min(longest).max(asked)
             }
             Trouble::Final => spread(FINAL_RETRY),
         };

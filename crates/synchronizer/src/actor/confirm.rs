@@ -3,20 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{ApplyMode, DriftMode, Extra, FieldLoss, LiveMetadata, Rendered};
+use lockstep_plan::{ApplyMode, DriftMode, Extra, FieldLoss, GroupKind, LiveMetadata, Rendered};
 use tokio::time::Instant;
 
 use super::{Actor, desk};
 use crate::{
     confirm::{Finding, apply_anyway, confirm, remove_extras},
-    drift::FightVerdict,
     ports::{ClusterError, Happening},
     render::Manifests,
     turn::Desk,
 };
 
 impl Actor {
+    /// Objects of kinds that are defined anew are confirmed once: in another schema our managed fields may mean something
+    /// else (a list that was one value has keys now).
+    pub(super) fn doubt_kinds(&mut self, definitions: &BTreeSet<String>) {
+        let defined = |kind: &Kind| definitions.contains(&format!("{}.{}", kind.resource.plural, kind.resource.group));
+        let kinds = self.memory.kinds.iter().filter(|(_, kind)| defined(kind));
+        let kinds: BTreeSet<&GroupKind> = kinds.map(|(name, _)| name).collect();
+        if kinds.is_empty() {
+            return;
+        }
+        let (wanted, now) = (self.memory.wanted(), Instant::now());
+        for rendered in wanted.iter().filter(|rendered| kinds.contains(&GroupKind::of(&rendered.object.id))) {
+            self.memory.doubts.raise(&rendered.object.id, now);
+        }
+    }
+
     /// Does what is due of it. Suspended Syncs are not looked at.
     pub(super) async fn confirm(&mut self) {
         let Some(manifests) = self.memory.manifests.clone() else { return };
@@ -151,18 +166,6 @@ impl Actor {
                 tracing::warn!(object = %id.short(), %error, "cannot change back what differs; will retry");
                 self.memory.hidden.insert(id.clone(), (rendered.hash.clone(), fields));
                 self.memory.doubts.raise(id, Instant::now());
-            }
-        }
-    }
-
-    /// Asks the fight meter; says it once when a pause begins.
-    fn may_repair(&mut self, id: &ObjectId, fields: &[FieldLoss], now: Instant) -> bool {
-        match self.memory.fights.ask(id, fields, now) {
-            FightVerdict::Repair => true,
-            FightVerdict::Wait => false,
-            FightVerdict::Begin(pause) => {
-                self.tell(&Happening::Fighting { object: id.short(), fields: fields.to_vec(), pause });
-                false
             }
         }
     }

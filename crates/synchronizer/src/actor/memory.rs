@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Class, Extra, FieldLoss, GroupKind, Health, Held, Rendered, Withheld};
+use lockstep_plan::{Class, Extra, FieldLoss, GroupKind, Health, Held, HoldReason, Rendered, Withheld};
 use lockstep_repository::CommitId;
 
 use crate::{
@@ -139,6 +139,11 @@ impl Memory {
             status,
             ..Self::default()
         }
+    }
+
+    /// The commit that the last turn held because it would prune every object.
+    pub(super) fn held_whole(&self) -> Option<String> {
+        self.held.as_ref().filter(|held| held.reason == HoldReason::EveryObject).and(self.commit.clone())
     }
 
     /// The commit to go on with while the branch cannot be read.

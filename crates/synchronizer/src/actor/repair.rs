@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{DriftMode, FieldLoss};
+use lockstep_plan::{Action, Cause, DriftMode, FieldLoss, Plan};
 use tokio::time::Instant;
 
 use super::{Actor, desk, memory::seen};
@@ -14,6 +14,37 @@ use crate::{
 };
 
 impl Actor {
+    /// The objects that a turn would change back, though the fight over them has a pause.
+    pub(super) fn resting(&mut self, plan: &Plan) -> BTreeSet<ObjectId> {
+        let now = Instant::now();
+        let mut resting = BTreeSet::new();
+        for step in plan.steps() {
+            let fields = match &step.action {
+                Action::Update(Cause::Drift(fields)) => fields.clone(),
+                Action::Update(Cause::MarksLost | Cause::Cleared) => Vec::new(),
+                _ => continue,
+            };
+            if !self.may_repair(&step.id, &fields, now) {
+                resting.insert(step.id.clone());
+            }
+        }
+        resting
+    }
+
+    /// Asks the fight meter, and says it when a pause begins.
+    pub(super) fn may_repair(&mut self, id: &ObjectId, fields: &[FieldLoss], now: Instant) -> bool {
+        match self.memory.fights.ask(id, fields, now) {
+            FightVerdict::Repair => true,
+            FightVerdict::Wait => false,
+            FightVerdict::Begin(pause) => {
+                tracing::warn!(object = %id.short(), manager = manager(fields), fields = ?paths(fields), ?pause, "somebody changes this object again and again");
+                self.note_drift(id, fields.to_vec(), false);
+                self.tell(&Happening::Fighting { object: id.short(), fields: fields.to_vec(), pause });
+                false
+            }
+        }
+    }
+
     /// Repairs what has drifted, or reports it; `nudged` also names objects that waited for the end of another one.
     pub(super) async fn repair(&mut self, nudged: &BTreeSet<ObjectId>) {
         let Some(manifests) = self.memory.manifests.clone() else { return };
@@ -31,14 +62,8 @@ impl Actor {
         let mut due: BTreeSet<ObjectId> =
             nudged.iter().filter(|id| self.memory.waiting.contains_key(*id)).cloned().collect();
         for (id, how) in &drifted {
-            match self.memory.fights.ask(id, &how.fields(), now) {
-                FightVerdict::Repair => drop(due.insert(id.clone())),
-                FightVerdict::Wait => {}
-                FightVerdict::Begin(pause) => {
-                    tracing::warn!(object = %id.short(), manager = manager(&how.fields()), fields = ?paths(&how.fields()), ?pause, "somebody changes this object again and again");
-                    self.note_drift(id, how.fields(), false);
-                    self.tell(&Happening::Fighting { object: id.short(), fields: how.fields(), pause });
-                }
+            if self.may_repair(id, &how.fields(), now) {
+                due.insert(id.clone());
             }
         }
         let paused = drifted.iter().filter(|(id, _)| !due.contains(*id));

@@ -77,7 +77,8 @@ impl Actor {
             && self.memory.applying.is_none()
             && Instant::now() < self.times.sight
             && (&known.applied, &known.fetched) == (&next.applied, &next.fetched)
-            && self.memory.unhealthy.values().any(|health| health.reason == NOT_OBSERVED)
+            && (self.memory.commit.is_none()
+                || self.memory.unhealthy.values().any(|health| health.reason == NOT_OBSERVED))
     }
 
     async fn write(&self, next: &crate::resource::SyncStatus) -> Result<(), crate::ports::ClusterError> {

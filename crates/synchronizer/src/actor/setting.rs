@@ -1,12 +1,12 @@
 //! What the Sync object asks for, in the words of the other crates.
 
-use lockstep_plan::{DriftMode, HealthCheckText, HealthChecks, Ownership, Pruning, SyncPolicy};
+use lockstep_plan::{DriftMode, HealthCheckText, HealthChecks, HoldReason, Ownership, Pruning, SyncPolicy};
 
 use crate::{
     board::SyncKey,
     mailbox::ACKNOWLEDGE,
     ports::{Branch, SyncRef},
-    resource::{Drift, Failure, SyncObject, SyncSpec},
+    resource::{Drift, Failure, SyncObject, SyncSpec, SyncStatus},
 };
 
 /// What is asked for.
@@ -25,6 +25,8 @@ pub(crate) struct Setting {
     pub(super) deleted: bool,
     /// The commit whose deletions a person lets go.
     pub(super) acknowledged: Option<String>,
+    /// The commit that stands on the status as held because it would prune every object.
+    pub(super) held_whole: Option<String>,
 }
 
 impl Setting {
@@ -49,6 +51,7 @@ impl Setting {
             branch: Branch { namespace: key.namespace.clone(), source: spec.source.clone() },
             ownership: Ownership { sync: key.name.clone(), sync_namespace: key.namespace.clone() },
             deleted: object.metadata.deletion_timestamp.is_some(),
+            held_whole: object.status.as_ref().and_then(held_whole),
             acknowledged: object.metadata.annotations.as_ref().and_then(|all| all.get(ACKNOWLEDGE)).cloned(),
             policy,
             spec,
@@ -72,4 +75,9 @@ fn health_checks(key: &SyncKey, spec: &SyncSpec) -> (HealthChecks, Vec<Failure>)
             (HealthChecks::default(), errors.iter().map(ToString::to_string).map(failure).collect())
         }
     }
+}
+
+fn held_whole(status: &SyncStatus) -> Option<String> {
+    let held = status.held.as_ref().filter(|held| held.category == HoldReason::EveryObject.category());
+    held.map(|held| held.commit.clone())
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use lockstep_cluster::Precondition;
-use lockstep_plan::{Action, Cause, Class, FieldLoss, LiveMetadata, Rendered, entry_hash, let_go, migrate};
+use lockstep_plan::{
+    Action, Body, Cause, Class, FieldLoss, LiveMetadata, Rendered, entry_hash, is_autoscaled, let_go, migrate,
+    without_replicas,
+};
 
 use super::{Hands, replace::replace, target};
 use crate::{
@@ -39,14 +42,17 @@ pub(super) async fn send(
         let index = hands.watches.index();
         (index.version(&rendered.object.id), index.metadata(&rendered.object.id))
     };
-    if let (Action::Update(Cause::Doubtful(fields)), Some(live)) = (action, metadata) {
-        let settled = settled_by_dry_run(hands, &target, rendered, live, fields).await;
+    if let (Action::Update(Cause::Doubtful(fields)), Some(live)) = (action, &metadata) {
+        let settled = settled_by_dry_run(hands, &target, rendered, live.clone(), fields).await;
         if let Some(sent) = settled.map_err(ObjectFailure::Refused)? {
             return Ok(sent);
         }
     }
     let precondition = prepare(hands, &target, rendered, action).await.map_err(ObjectFailure::Refused)?;
-    let applied = match hands.objects.apply(&target, &rendered.body, &precondition).await {
+    // Replicas that an autoscaler took are its own until it is gone.
+    let scaled = metadata.as_ref().is_some_and(is_autoscaled);
+    let body = if scaled { Body::of(&without_replicas(&rendered.body.value())) } else { rendered.body.clone() };
+    let applied = match hands.objects.apply(&target, &body, &precondition).await {
         Ok(applied) => applied,
         Err(error) if error.class == Class::Immutable => return replace(hands, &target, rendered, action, error).await,
         Err(error) => return Err(ObjectFailure::Refused(error)),

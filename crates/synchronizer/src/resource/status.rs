@@ -89,6 +89,9 @@ pub struct HeldPrune {
     /// Why that is suspicious.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The same for machines: `NothingWanted`, `EveryObject` or `OverLimit`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub category: String,
     /// `Kind/namespace/name` of the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<String>,

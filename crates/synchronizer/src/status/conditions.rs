@@ -39,6 +39,9 @@ fn health(picture: &Picture<'_>) -> (&'static str, &'static str, String) {
     if picture.applied.is_none() && picture.commit.is_none() {
         return ("Unknown", "Pending", "nothing has been applied yet".to_owned());
     }
+    if picture.commit.is_none() {
+        return ("Unknown", "Pending", "the commit has not been read again since the start".to_owned());
+    }
     let mut unhealthy: Vec<_> =
         picture.unhealthy.iter().filter(|(_, health)| health.status != Status::Suspended).collect();
     unhealthy.sort_by_key(|(_, health)| !is_sick(picture, health));

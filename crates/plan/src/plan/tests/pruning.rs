@@ -213,6 +213,15 @@ fn a_commit_that_replaces_every_object_is_held() {
     // The rest of the commit is applied all the same.
     assert_eq!(plan.counts(), Counts { create: 1, prune: 1, ..Counts::default() });
     assert!(plan.to_string().ends_with("held      the commit would prune every object of the Sync, 1 in all\n"));
+    // Nor does it get through once its own object is there.
+    let mut world = World::new(&["/ConfigMap/a/new"], &["/ConfigMap/a/new", "/ConfigMap/a/old"]);
+    assert_eq!(world.plan().held(), None);
+    world.held_whole = Some("another");
+    assert_eq!(world.plan().held(), None);
+    world.held_whole = Some(COMMIT);
+    assert_eq!(world.plan().held().map(|held| held.reason), Some(HoldReason::EveryObject));
+    world.acknowledged = Some(COMMIT);
+    assert_eq!(world.plan().held(), None);
 }
 
 #[test]
