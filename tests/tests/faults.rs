@@ -6,9 +6,12 @@ mod faults {
     mod bed;
     mod discovery;
     mod git;
+    mod kinds;
+    mod orders;
     mod ownership;
     mod proxy;
     mod prunes;
+    mod rivals;
     mod watches;
     mod writes;
 }

@@ -1,6 +1,10 @@
 //! One actor per Sync: it takes the nudges out of its mailbox, makes turns and repairs, and reports.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
@@ -165,6 +169,7 @@ impl Actor {
         self.common.ports.observer.forget(&self.key);
         self.common.board.remove(&self.key);
         self.common.mailboxes.nudge_dependents(&self.key);
+        self.common.mailboxes.claim(&self.key, BTreeMap::new());
     }
 
     /// The Sync was made anew under the same name.

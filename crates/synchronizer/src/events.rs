@@ -108,6 +108,10 @@ fn notice(happening: &Happening) -> Option<Notice> {
             let note = format!("{object} was deleted and made anew: a field of it cannot change");
             (Normal, "Replaced", "Apply", note)
         }
+        Happening::Claimed { claims } => {
+            let note = format!("{}, which belongs to this Sync; remove it there or here", named(claims));
+            (Warning, "Claimed", "Apply", note)
+        }
         Happening::Pruned { commit, objects } => {
             let note = format!("Deleted {} that left Git with {}: {}", count(objects), short(commit), named(objects));
             (Normal, "Pruned", "Prune", note)

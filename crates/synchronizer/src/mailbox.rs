@@ -15,6 +15,10 @@ use crate::{
     resource::{Source, SyncObject},
 };
 
+mod claims;
+
+pub(crate) use claims::Claim;
+
 /// The mailboxes of all Syncs.
 #[derive(Default)]
 pub(crate) struct Mailboxes {
@@ -26,6 +30,7 @@ struct Boxes {
     of: BTreeMap<SyncKey, Arc<Mailbox>>,
     /// Which Syncs depend on a Sync, whether it exists or not.
     dependents: BTreeMap<SyncKey, BTreeSet<SyncKey>>,
+    claims: claims::Claims,
 }
 
 /// What has arrived for one Sync since its actor last looked.
@@ -53,6 +58,8 @@ pub(crate) struct Mail {
     pub(crate) kinds: BTreeSet<String>,
     /// A Sync that this one depends on stands otherwise than before.
     pub(crate) dependency: bool,
+    /// Another Sync wants objects of this one, or no longer does.
+    pub(crate) claim: bool,
 }
 
 impl Mail {
@@ -66,6 +73,7 @@ impl Mail {
             health: false,
             kinds: BTreeSet::new(),
             dependency: false,
+            claim: false,
         }
     }
 
@@ -77,6 +85,7 @@ impl Mail {
             && !self.health
             && self.kinds.is_empty()
             && !self.dependency
+            && !self.claim
     }
 }
 
@@ -121,6 +130,7 @@ impl Mailbox {
             Nudge::Health(_) => mail.health = true,
             Nudge::Definition(name) => drop(mail.kinds.insert(name)),
             Nudge::Dependency => mail.dependency = true,
+            Nudge::Claim => mail.claim = true,
             Nudge::Object => mail.changed = true,
         }
         drop(mail);

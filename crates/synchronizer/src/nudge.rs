@@ -19,6 +19,8 @@ pub enum Nudge {
     Dependency,
     /// The custom resource definition of this name came, changed or went.
     Definition(String),
+    /// Another Sync wants objects of this one, or no longer does.
+    Claim,
     /// The Sync object itself changed: spec, annotations or deletion.
     Object,
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 mod status;
 
 pub use status::{
-    CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, FightSeen, HeldPrune, ObjectCounts, SyncStatus,
-    WaitingObject,
+    ClaimSeen, CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, FightSeen, HeldPrune, ObjectCounts,
+    SyncStatus, WaitingObject,
 };
 
 /// Go's way to write a duration, without parts of seconds.

@@ -1,7 +1,7 @@
 //! From what a Sync's actor knows to what stands on the Sync: counts, failures, and four conditions that kstatus
 //! understands. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,10 +12,11 @@ use crate::{
     board::{At, SyncKey},
     dependencies::Obstacle,
     drift::{manager, paths},
+    mailbox::Claim,
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
     resource::{
-        CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FightSeen, HeldPrune, ObjectCounts, SyncStatus,
+        ClaimSeen, CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FightSeen, HeldPrune, ObjectCounts, SyncStatus,
         WaitingObject,
     },
 };
@@ -70,6 +71,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) drift: &'a [DriftSeen],
     /// What people added.
     pub(crate) extras: &'a BTreeMap<ObjectId, Vec<Extra>>,
+    /// What other Syncs want of it.
+    pub(crate) claims: &'a BTreeSet<Claim>,
     /// What others keep taking back, and whose fields they are.
     pub(crate) fights: BTreeMap<ObjectId, Vec<FieldLoss>>,
 }
@@ -93,6 +96,7 @@ pub(crate) fn status(picture: &Picture<'_>, previous: &SyncStatus) -> SyncStatus
         waiting: picture.waiting.iter().take(SHOWN).map(waiting).collect(),
         drift: picture.drift.to_vec(),
         fights: picture.fights.iter().take(SHOWN).map(fight).collect(),
+        claims: picture.claims.iter().take(SHOWN).map(claim).collect(),
         extras: picture.extras.iter().flat_map(extras).take(SHOWN).collect(),
         failures: (!failures.is_empty()).then(|| Failures {
             total: number(failures.len()),
@@ -118,6 +122,10 @@ fn extras((id, extras): (&ObjectId, &Vec<Extra>)) -> Vec<ExtraSeen> {
 fn fight((id, fields): (&ObjectId, &Vec<FieldLoss>)) -> FightSeen {
     let fields_shown = paths(fields).into_iter().take(SHOWN).map(str::to_owned).collect();
     FightSeen { object: id.short(), manager: manager(fields), fields: fields_shown }
+}
+
+fn claim(claim: &Claim) -> ClaimSeen {
+    ClaimSeen { object: claim.object.short(), by: claim.by.to_string() }
 }
 
 fn waiting((id, why): (&ObjectId, &String)) -> WaitingObject {

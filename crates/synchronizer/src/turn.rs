@@ -10,8 +10,8 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Cause, Class, Fact, GroupKind, Held, LiveMetadata, Ownership, Plan, Rendered, Status, SyncPolicy,
-    Withheld,
+    Action, Block, Cause, Class, Fact, GroupKind, Held, Keep, LiveMetadata, Owner, Ownership, Plan, Rendered, Status,
+    SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::{
     apply::{
         Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete, release, target, what_holds,
     },
+    board::SyncKey,
     drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
     render::{Manifests, RenderFailure, render},
@@ -78,6 +79,8 @@ pub(crate) struct Done {
     pub(crate) waiting: BTreeMap<ObjectId, String>,
     /// Some of them wait for the health of others.
     pub(crate) waits_for_others: bool,
+    /// Wanted objects that belong to other Syncs, and to which.
+    pub(crate) claims: BTreeMap<ObjectId, SyncKey>,
     /// The turn brought something of the commit into the cluster, so that what waits may be able to go on.
     pub(crate) progressed: bool,
     pub(crate) deleted: Deleted,
@@ -139,6 +142,7 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
         unwatched: unwatched(desk, &kinds, unanswered),
         waiting: std::mem::take(&mut applies.waiting),
         waits_for_others: false,
+        claims: BTreeMap::new(),
         progressed: false,
         manifests,
         kinds,
@@ -198,7 +202,9 @@ async fn watch_kinds(
         .map(|name| KindName { group: name.group.clone(), version: None, kind: name.kind.clone() })
         .collect();
     let mut resolutions = desk.ports.cluster.resolve(&asked, Freshness::Cached).await?;
-    if resolutions.contains(&Resolution::GroupUnavailable) {
+    // A watch that is not found may be one of a version that is served no more.
+    let lost = |name| desk.watches.index().unwatched(name).is_some_and(|error| error.class == Class::NotFound);
+    if resolutions.contains(&Resolution::GroupUnavailable) || names.iter().any(lost) {
         resolutions = desk.ports.cluster.resolve(&asked, Freshness::Fresh).await?;
     }
     let (mut kinds, mut unanswered) = (BTreeMap::new(), BTreeSet::new());
@@ -330,10 +336,17 @@ impl Done {
                     self.progressed |= self.applies.applied.contains(&step.id);
                 }
                 Action::Blocked(block) => {
+                    if let Block::OwnedBy(Owner::Sync(owner)) = block {
+                        self.claims.extend(SyncKey::parse(owner).map(|owner| (step.id.clone(), owner)));
+                    }
                     self.applies.failed.insert(step.id.clone(), blocked(block));
                 }
                 _ => {}
             }
+        }
+        for step in plan.steps().iter().filter(|step| step.action == Action::Skip(Keep::ListIncomplete)) {
+            let why = || passing("it was not listed yet when the commit was planned".to_owned());
+            self.unwatched.entry(GroupKind::of(&step.id)).or_insert_with(why);
         }
         // A namespace or definition that left Git and cannot go is somebody's work, not a failure of the commit.
         for step in plan.steps().iter().filter(|step| !step.wanted) {

@@ -186,6 +186,15 @@ impl Bed {
         self.wanted.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
+    /// The same, with these annotations.
+    pub(crate) fn write_with(&self, name: &str, value: &str, annotations: &str) {
+        let inside = format!("namespace: {}", self.shop);
+        let text =
+            config_map(&self.shop, name, value).replace(&inside, &format!("{inside}, annotations: {{{annotations}}}"));
+        self.human.write(&format!("maps/{name}.yaml"), &text).unwrap();
+        self.wanted.borrow_mut().insert(name.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn remove(&self, name: &str) {
         self.human.remove(&format!("maps/{name}.yaml")).unwrap();
         self.wanted.borrow_mut().remove(name);

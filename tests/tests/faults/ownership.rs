@@ -86,9 +86,9 @@ async fn f6_children_are_nobodys_business() {
     bed.finish(&second, &["alone"]).await;
 }
 
-/// F7: an object of nobody is adopted and told, one of another Sync is refused and stays the other's.
+/// F7: an object of nobody is adopted and told, one of another Sync is refused and stays the other's, and both Syncs say so.
 #[tokio::test(flavor = "multi_thread")]
-async fn f7_what_another_sync_owns_is_refused() {
+async fn f7_what_another_sync_owns_is_refused_and_both_say_so() {
     let (bed, _) = Bed::with_maps("f7", 2).await;
     bed.plane.apply_yaml(&config_map(&bed.shop, "nobodys", "1")).await.unwrap();
     bed.write("nobodys", "2");
@@ -106,8 +106,14 @@ async fn f7_what_another_sync_owns_is_refused() {
         status.contains("/c0") && status.contains(&format!("{}/shop", bed.namespace))
     };
     bed.wait("the refusal to be told", refused).await;
+    let claim = json!({"object": format!("ConfigMap/{}/c0", bed.shop), "by": format!("{}/second", bed.namespace)});
+    bed.until("the owner to say so, too", |status| status["claims"] == json!([claim])).await;
+    let told =
+        async || bed.events().await.iter().any(|it| it.starts_with("Claimed: ") && it.contains("/second wants "));
+    bed.wait("the claim to be told", told).await;
     assert_eq!(bed.value("c0").await.as_deref(), Some("1"));
     bed.syncs().delete("second", &DeleteParams::default()).await.unwrap();
+    bed.until("the claim to be over", |status| status["claims"].is_null()).await;
     bed.finish(&commit, &[]).await;
 }
 

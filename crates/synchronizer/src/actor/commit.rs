@@ -234,6 +234,7 @@ impl Actor {
         if !done.applies.changed.is_empty() || is_new {
             self.expect_health();
         }
+        self.common.mailboxes.claim(&self.key, done.claims);
         let memory = &mut self.memory;
         memory.kinds = done.kinds;
         memory.failed = done.applies.failed;

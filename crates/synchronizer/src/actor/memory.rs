@@ -16,6 +16,7 @@ use crate::{
     board::At,
     dependencies::Obstacle,
     drift::{Audit, Doubts, Fights, manager},
+    mailbox::Claim,
     ports::{ClusterError, Finalizer, ObjectFailure, SourceError},
     render::Manifests,
     resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
@@ -110,6 +111,8 @@ pub(super) struct Memory {
     pub(super) extras: BTreeMap<ObjectId, Vec<Extra>>,
     /// Objects of which each apply is stored anew, by the hash of what is wanted.
     pub(super) restless: BTreeMap<ObjectId, Arc<str>>,
+    /// What other Syncs want of the objects of this one.
+    pub(super) claims: BTreeSet<Claim>,
     /// Somebody waits to hear that the branch was looked at.
     pub(super) asked: bool,
     pub(super) turns: u64,

@@ -41,6 +41,7 @@ impl Actor {
             self.expect_health();
         }
         self.tell_health();
+        self.tell_claims();
         let next = status(&self.picture(&wanted), &self.memory.status);
         if self.is_blind(&next) {
             self.times.report = Some(self.times.sight);
@@ -151,7 +152,21 @@ impl Actor {
             extras: &memory.extras,
             drift: &memory.drift,
             fights: memory.fights.ongoing(),
+            claims: &memory.claims,
         }
+    }
+
+    /// Tells which objects of this Sync another one wants from now on.
+    fn tell_claims(&mut self) {
+        let claims = self.common.mailboxes.claims_on(&self.key);
+        let new: Vec<String> = claims
+            .difference(&self.memory.claims)
+            .map(|claim| format!("{} wants {}", claim.by, claim.object.short()))
+            .collect();
+        if !new.is_empty() {
+            self.tell(&Happening::Claimed { claims: new });
+        }
+        self.memory.claims = claims;
     }
 
     /// Tells when the enforced commit became healthy, or turned out not to be.

@@ -86,6 +86,11 @@ impl Index {
         self.kinds.entry(kind.clone()).or_default()
     }
 
+    /// A kind is about to be listed, anew if it was before: what an older watch said of it is no answer.
+    pub(crate) fn expect_list(&mut self, kind: &GroupKind) {
+        *self.listing(kind) = Listing::default();
+    }
+
     fn seen(&mut self, live: LiveMetadata) -> Woken {
         let version = Version::of(&live);
         let known = self.objects.get(&live.id);

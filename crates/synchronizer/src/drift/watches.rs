@@ -59,6 +59,7 @@ impl Watches {
                 // A kind that is served anew, in another version or scope, needs another watch.
                 if known.get(name) != Some(kind) {
                     known.insert(name.clone(), kind.clone());
+                    self.index().expect_list(name);
                     drop(self.start.send((name.clone(), kind.clone())));
                 }
             }

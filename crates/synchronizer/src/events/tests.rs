@@ -22,6 +22,10 @@ fn every_happening_is_a_sentence_with_what_to_do() {
             "Normal Applied: Applied c0ffee00c0: 2 created, 1 changed",
         ),
         (
+            Happening::Claimed { claims: vec![text("lockstep/second wants ConfigMap/shop/c0")] },
+            "Warning Claimed: lockstep/second wants ConfigMap/shop/c0, which belongs to this Sync; remove it there or here",
+        ),
+        (
             Happening::Pruned { commit: text(COMMIT), objects: many.clone() },
             "Normal Pruned: Deleted 7 objects that left Git with c0ffee00c0: ConfigMap/shop/c0; ConfigMap/shop/c1; ConfigMap/shop/c2; ConfigMap/shop/c3; ConfigMap/shop/c4; and 2 more",
         ),

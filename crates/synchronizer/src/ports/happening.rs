@@ -48,6 +48,11 @@ pub enum Happening {
         /// `Kind/namespace/name`.
         object: String,
     },
+    /// Other Syncs want objects of this one.
+    Claimed {
+        /// Who wants which, as a sentence each.
+        claims: Vec<String>,
+    },
     /// Objects that left Git were deleted.
     Pruned {
         /// The commit.

@@ -36,6 +36,9 @@ pub struct SyncStatus {
     /// The fights that go on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fights: Vec<FightSeen>,
+    /// Objects of this Sync that other Syncs want, and are refused, the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimSeen>,
     /// Fields that tools for people added to objects of this Sync, the first of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extras: Vec<ExtraSeen>,
@@ -152,6 +155,15 @@ pub struct FightSeen {
     /// The fields that go to and fro.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+}
+
+/// An object of this Sync that another Sync wants.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ClaimSeen {
+    /// `Kind/namespace/name`.
+    pub object: String,
+    /// The other Sync, as `namespace/name`.
+    pub by: String,
 }
 
 /// A field that a tool for people added, and that Git does not have.

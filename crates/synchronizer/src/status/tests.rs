@@ -101,6 +101,7 @@ impl Scene {
             drifted: self.drifted,
             drift: &[],
             fights: BTreeMap::new(),
+            claims: &BTreeSet::new(),
             extras: &BTreeMap::new(),
         };
         status(&picture, previous)
