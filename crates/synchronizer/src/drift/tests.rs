@@ -199,6 +199,23 @@ fn a_refused_list_proves_nothing_and_a_broken_connection_changes_nothing() {
 }
 
 /// What is settled and what is whole, for a plan of what the shop wants.
+#[test]
+fn what_an_older_watch_said_is_no_answer_for_the_next() {
+    for before in [Some(Class::NotFound), None] {
+        let (mut index, _) = settled();
+        if let Some(class) = before {
+            let error = ClusterError { class, code: None, message: "gone".into(), retry_after: None };
+            index.news(&config_maps(), News::Failed(error));
+        }
+        index.expect_list(&config_maps());
+        assert!(!index.is_answered(&config_maps()) && !index.listed().contains(&config_maps()));
+        assert!(index.unwatched(&config_maps()).is_none() && index.version(&id("a")).is_some());
+        index.news(&config_maps(), News::Restarted);
+        index.news(&config_maps(), News::ListComplete);
+        assert!(index.listed().contains(&config_maps()) && index.version(&id("a")).is_none());
+    }
+}
+
 fn view(index: &Index, wanted: &[Rendered]) -> (Vec<String>, Vec<String>) {
     let view = index.view(&key(), wanted);
     let mut settled: Vec<String> = view.settled.keys().map(|id| id.name.clone()).collect();
