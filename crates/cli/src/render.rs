@@ -88,7 +88,7 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
     for object in found {
         match scopes.of(&object.id) {
             Some(scope) => {
-                let now = place(&object, scope);
+                let now = place(object, scope);
                 if let Some(warning) = now.warning {
                     output::note(&warning);
                 }
@@ -104,7 +104,7 @@ fn render_all(found: Vec<Object>, sync: Option<&Ownership>) -> Result<Vec<Render
     // Without a Sync to name, the marks are made for nobody and taken off again.
     let nobody = Ownership { sync: String::new(), sync_namespace: String::new() };
     let mut rendered = Vec::with_capacity(placed.len());
-    for object in &placed {
+    for object in placed {
         match render(object, sync.unwrap_or(&nobody)) {
             Ok(made) => rendered.push(made),
             Err(error) => problems.push(error),

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Half of a SHA-256 as hexadecimal text.
 pub(crate) fn hash(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(1024);
     write(value, &mut text);
     hex::encode(&Sha256::digest(text)[..16])
 }
@@ -25,29 +25,37 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn write(value: &Value, text: &mut String) {
+fn write(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
             // The order of a serde_json map depends on a feature that any crate of a build may switch on.
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            text.push('{');
-            for (key, value) in entries {
-                text.push_str(&Value::from(key.as_str()).to_string());
-                text.push(':');
-                write(value, text);
-                text.push(',');
+            if !entries.is_sorted_by_key(|(key, _)| *key) {
+                entries.sort_by_key(|(key, _)| *key);
             }
-            text.push('}');
+            text.push(b'{');
+            for (key, value) in entries {
+                quote(key, text);
+                text.push(b':');
+                write(value, text);
+                text.push(b',');
+            }
+            text.push(b'}');
         }
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for item in items {
                 write(item, text);
-                text.push(',');
+                text.push(b',');
             }
-            text.push(']');
+            text.push(b']');
         }
-        scalar => text.push_str(&scalar.to_string()),
+        Value::String(value) => quote(value, text),
+        scalar => text.extend(scalar.to_string().into_bytes()),
     }
+}
+
+fn quote(name: &str, text: &mut Vec<u8>) {
+    // Memory takes everything, so this cannot fail.
+    drop(serde_json::to_writer(text, name));
 }

@@ -101,8 +101,7 @@ const BUILT_IN_GROUPS: [&str; 16] = [
 
 /// Gives an object the namespace that `kubectl apply` would: `default` where a namespaced one has none,
 /// and none where a cluster-scoped one has one (the API server drops it there).
-pub fn place(object: &Object, scope: Scope) -> Placed {
-    let mut object = object.clone();
+pub fn place(mut object: Object, scope: Scope) -> Placed {
     let mut warning = None;
     match scope {
         Scope::Namespaced if object.id.namespace.is_empty() => {
@@ -151,17 +150,10 @@ pub fn check_unique<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Result
 
 /// Turns a placed object into what is applied: without what only the server sets, with the marks of
 /// ownership and the hash of all that.
-pub fn render(object: &Object, ownership: &Ownership) -> Result<Rendered, RenderError> {
-    let mut body = object.value.clone();
-    let (instructions, hash) = fill(&mut body, &object.id, ownership).map_err(|flaw| flaw.of(object))?;
+pub fn render(mut object: Object, ownership: &Ownership) -> Result<Rendered, RenderError> {
     // The body says it all; two copies would double the memory.
-    let object = Object {
-        id: object.id.clone(),
-        api_version: object.api_version.clone(),
-        value: Value::Null,
-        file: object.file.clone(),
-        line: object.line,
-    };
+    let mut body = object.value.take();
+    let (instructions, hash) = fill(&mut body, &object.id, ownership).map_err(|flaw| flaw.of(&object))?;
     Ok(Rendered { object, body: Body::of(&body), hash, instructions })
 }
 

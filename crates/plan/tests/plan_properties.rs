@@ -183,7 +183,7 @@ fn commit() -> impl Strategy<Value = Vec<Rendered>> {
             say("depends-on", (!needs.is_empty()).then(|| needs.join(",")));
             let value = json!({"metadata": {"name": id.name, "annotations": annotations}, "data": {"a": format!("eD{}=", wish.value)}});
             let object = Object { id: id.clone(), api_version: "v1".into(), value, file: "a.yaml".into(), line: 1 };
-            Some(render(&object, &shop()).unwrap())
+            Some(render(object.clone(), &shop()).unwrap())
         };
         wishes.into_iter().enumerate().filter_map(object).collect::<Vec<Rendered>>()
     })
@@ -261,7 +261,7 @@ proptest! {
             let id: ObjectId = if has(11) { format!("/ConfigMap/a/{at}") } else { format!("/Namespace//{}", namespaces[at % 3]) }.parse().unwrap();
             let value = json!({"metadata": {"name": id.name}, "data": {"a": "b"}});
             let object = Object { id: id.clone(), api_version: "v1".into(), value, file: "a.yaml".into(), line: 1 };
-            cluster.apply(&render(&object, &shop()).unwrap());
+            cluster.apply(&render(object.clone(), &shop()).unwrap());
             let live = cluster.objects.get_mut(&id).unwrap();
             let spoil: [&dyn Fn(&mut LiveMetadata); 11] = [
                 &|live| drop(live.labels.insert(SYNC_LABEL.into(), "other".into())),

@@ -27,7 +27,7 @@ pub(crate) async fn connect(plane: &ControlPlane) -> Cluster {
 pub(crate) fn rendered(text: &str, scope: Scope) -> Rendered {
     let ownership = Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() };
     let object = objects("file.yaml", text).unwrap().remove(0);
-    render(&place(&object, scope).object, &ownership).unwrap()
+    render(place(object.clone(), scope).object, &ownership).unwrap()
 }
 
 pub(crate) fn by(manager: &str) -> PatchParams {

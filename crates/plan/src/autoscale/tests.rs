@@ -9,7 +9,7 @@ fn rendered(id: &str, mut value: Value) -> Rendered {
     let id: ObjectId = id.parse().unwrap();
     value["metadata"]["name"] = json!(id.name);
     let object = Object { id, api_version: "v1".into(), value, file: "a.yaml".into(), line: 1 };
-    render(&object, &Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }).unwrap()
+    render(object.clone(), &Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }).unwrap()
 }
 
 fn web() -> Rendered {

@@ -40,7 +40,7 @@ fn object(id: &str, annotations: &[(&str, &str)]) -> Rendered {
     let value = json!({"metadata": {"name": id.name, "annotations": annotations}});
     let file = format!("{}.yaml", id.name);
     let object = Object { id, api_version: "v1".into(), value, file: file.as_str().into(), line: 1 };
-    render(&object, &Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }).unwrap()
+    render(object.clone(), &Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() }).unwrap()
 }
 
 fn plain(ids: &[&str]) -> Vec<Rendered> {

@@ -31,7 +31,7 @@ fn rendered_as(id: &str, mut body: Value, ownership: &Ownership) -> Rendered {
     body["kind"] = json!(id.kind);
     body["metadata"]["name"] = json!(id.name);
     let object = Object { id, api_version: "v1".into(), value: body, file: "a.yaml".into(), line: 1 };
-    render(&object, ownership).unwrap()
+    render(object.clone(), ownership).unwrap()
 }
 
 fn rendered(id: &str) -> Rendered {

@@ -19,7 +19,7 @@ fn shop() -> Ownership {
 
 /// What is left of `value` but for the marks of ownership.
 fn rendered(id: &str, value: Value) -> Value {
-    let mut body = render(&object(id, value), &shop()).unwrap().body.value();
+    let mut body = render(object(id, value), &shop()).unwrap().body.value();
     let metadata = body["metadata"].as_object_mut().unwrap();
     for map in ["labels", "annotations"] {
         let kept = metadata[map].as_object_mut().unwrap();
@@ -51,7 +51,7 @@ fn what_the_server_sets_is_taken_out() {
 #[test]
 fn marks_of_ownership_are_put_on() {
     let rendered =
-        render(&object("/ConfigMap/a/x", json!({"metadata": {"name": "x", "labels": null}})), &shop()).unwrap();
+        render(object("/ConfigMap/a/x", json!({"metadata": {"name": "x", "labels": null}})), &shop()).unwrap();
     let metadata = &rendered.body.value()["metadata"];
     assert_eq!(metadata["labels"], json!(shop().labels()));
     assert_eq!(metadata["annotations"], json!({ID_ANNOTATION: "/ConfigMap/a/x", APPLIED_ANNOTATION: &*rendered.hash}));
@@ -61,18 +61,18 @@ fn marks_of_ownership_are_put_on() {
 #[test]
 fn the_hash_depends_on_the_content_alone() {
     let hash =
-        |text: &str| render(&object("/ConfigMap/a/x", serde_json::from_str(text).unwrap()), &shop()).unwrap().hash;
+        |text: &str| render(object("/ConfigMap/a/x", serde_json::from_str(text).unwrap()), &shop()).unwrap().hash;
     let one = hash(r#"{"metadata": {"name": "x", "namespace": "a"}, "data": {"a": "1", "b": "2"}}"#);
     assert_eq!(one, hash(r#"{"data": {"b": "2", "a": "1"}, "metadata": {"namespace": "a", "name": "x", "uid": "5"}}"#));
     assert_ne!(one, hash(r#"{"data": {"b": "2", "a": "2"}, "metadata": {"namespace": "a", "name": "x"}}"#));
-    let again = render(&object("/ConfigMap/a/x", json!({"metadata": {"name": "x"}})), &shop()).unwrap();
+    let again = render(object("/ConfigMap/a/x", json!({"metadata": {"name": "x"}})), &shop()).unwrap();
     assert_eq!(
-        render(&object("/ConfigMap/a/x", again.body.value()), &shop()).unwrap().hash,
+        render(object("/ConfigMap/a/x", again.body.value()), &shop()).unwrap().hash,
         again.hash,
         "rendering is idempotent"
     );
     let blog = Ownership { sync: "blog".into(), sync_namespace: "lockstep".into() };
-    assert_ne!(render(&object("/ConfigMap/a/x", again.body.value()), &blog).unwrap().hash, again.hash);
+    assert_ne!(render(object("/ConfigMap/a/x", again.body.value()), &blog).unwrap().hash, again.hash);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn bad_objects_are_refused_by_field_and_never_by_value() {
         ("/ConfigMap/a/x", json!([271828]), ". must be a map"),
     ];
     for (id, value, expected) in table {
-        let error = render(&object(id, value), &shop()).unwrap_err();
+        let error = render(object(id, value), &shop()).unwrap_err();
         assert_eq!(error.to_string(), format!("a.yaml:3: {id}: {expected}"));
         assert!(!error.to_string().contains("271828") && !format!("{error:?}").contains("271828"));
         assert_eq!(error.category(), "field");
@@ -170,7 +170,7 @@ fn objects_get_the_namespace_that_kubectl_would_give_them() {
         if !wanted.id.namespace.is_empty() {
             wanted.value["metadata"]["namespace"] = json!(wanted.id.namespace);
         }
-        let placed = place(&wanted, scope);
+        let placed = place(wanted.clone(), scope);
         assert_eq!(placed.object.id.to_string(), expected.parse::<ObjectId>().unwrap().to_string());
         assert_eq!(placed.object.value["metadata"]["namespace"], namespace);
         assert_eq!(placed.warning.is_some(), warns);

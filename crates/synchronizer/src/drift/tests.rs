@@ -31,7 +31,7 @@ fn wanted(names: &[&str]) -> Arc<Vec<Rendered>> {
             "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, namespace: a}}, data: {{v: x, w: y}}}}"
         );
         let object = objects("c.yaml", &text).unwrap().remove(0);
-        render(&place(&object, Scope::Namespaced).object, &ownership()).unwrap()
+        render(place(object.clone(), Scope::Namespaced).object, &ownership()).unwrap()
     };
     Arc::new(names.iter().map(make).collect())
 }
@@ -315,7 +315,7 @@ fn an_event_that_overtakes_the_answer_of_its_own_write_is_settled_by_it() {
     let mut changed = wanted.to_vec();
     let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: a}, data: {v: new, w: y}}";
     let object = objects("c.yaml", text).unwrap().remove(0);
-    changed[0] = render(&place(&object, Scope::Namespaced).object, &ownership()).unwrap();
+    changed[0] = render(place(object.clone(), Scope::Namespaced).object, &ownership()).unwrap();
     let changed = Arc::new(changed);
     index.news(&config_maps(), News::Applied(live(&changed[0], 50)));
     assert!(index.metadata(&id("a")).is_some(), "nobody has said yet what was applied");
@@ -342,7 +342,7 @@ fn objects_of_a_sync_with_a_long_name_are_its_own() {
     let ownership = Ownership { sync: name.clone(), sync_namespace: "lockstep".into() };
     let key = SyncKey { namespace: "lockstep".into(), name };
     let object = objects("c.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: a}}").unwrap();
-    let wanted = Arc::new(vec![render(&object[0], &ownership).unwrap()]);
+    let wanted = Arc::new(vec![render(object[0].clone(), &ownership).unwrap()]);
     let mut index = Index::default();
     index.introduce(&key, &ownership);
     index.applied(&key, &wanted[0], live(&wanted[0], 1));

@@ -59,11 +59,11 @@ fn one(read: Read, picture: &Picture, ownership: &Ownership) -> Marked {
         Known::Unserved(_) if object.id.namespace.is_empty() => Scope::Cluster,
         Known::Unserved(_) => Scope::Namespaced,
     };
-    let placed = place(&object, scope).object;
+    let placed = place(object, scope).object;
     let unserved = match known {
         Known::Served(_) => None,
         Known::Defined(_) => Some("its definition is in this commit, and is not served yet".to_owned()),
         Known::Unserved(why) => Some(why),
     };
-    Marked { id: placed.id.clone(), unserved, rendered: mark(&placed, ownership).map_err(|error| failure(&error)) }
+    Marked { id: placed.id.clone(), unserved, rendered: mark(placed, ownership).map_err(|error| failure(&error)) }
 }

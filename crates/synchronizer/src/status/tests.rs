@@ -49,7 +49,8 @@ impl Default for Scene {
         let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: a}\n---\n\
                     apiVersion: v1\nkind: ConfigMap\nmetadata: {name: z, namespace: a}\n";
         let wanted = objects("maps.yaml", text).unwrap();
-        let wanted = wanted.iter().map(|object| render(&place(object, Scope::Namespaced).object, &ownership).unwrap());
+        let wanted =
+            wanted.iter().map(|object| render(place(object.clone(), Scope::Namespaced).object, &ownership).unwrap());
         Self {
             key: SyncKey { namespace: "lockstep".into(), name: "shop".into() },
             fetched: Some(at(COMMIT)),

@@ -53,8 +53,8 @@ fn parse_all(files: &[String]) -> Result<usize> {
     let mut bytes = 0;
     for text in files {
         for object in objects("file.yaml", text).map_err(|errors| anyhow!("{errors:?}"))? {
-            let placed = place(&object, Scope::Namespaced).object;
-            bytes += render(&placed, &ownership)?.hash.len();
+            let placed = place(object, Scope::Namespaced).object;
+            bytes += render(placed, &ownership)?.hash.len();
         }
     }
     Ok(bytes)
