@@ -8,6 +8,7 @@ mod faults {
     mod git;
     mod kinds;
     mod orders;
+    mod lease;
     mod ownership;
     mod proxy;
     mod prunes;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 use http::{
-    HeaderValue, Request,
+    HeaderValue, Method, Request,
     header::{ACCEPT, RETRY_AFTER},
 };
 use http_body_util::BodyExt;
@@ -87,7 +87,7 @@ impl Cluster {
     async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
         let permit = self.permit().await;
         let limit = self.options().request_timeout;
-        let result = match tokio::time::timeout(limit, self.exchange(call)).await {
+        let result = match tokio::time::timeout(limit, self.within_fence(call)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Unanswered(format!("no answer within {} s", limit.as_secs_f32()))),
         };
@@ -97,6 +97,18 @@ impl Cluster {
             Err(_) => {}
         }
         result
+    }
+
+    /// A read passes every fence.
+    async fn within_fence(&self, call: &Call) -> Result<Answer, Failure> {
+        match &self.fence {
+            Some(fence) if call.request.method() != Method::GET => tokio::select! {
+                biased;
+                () = fence.until_closed() => Err(Failure::Fenced),
+                result = self.exchange(call) => result,
+            },
+            _ => self.exchange(call).await,
+        }
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
@@ -124,6 +136,7 @@ fn pauses(times: usize) -> impl Iterator<Item = Duration> {
 }
 
 enum Failure {
+    Fenced,
     Unanswered(String),
     Refused { code: u16, body: Vec<u8>, retry_after: Option<Duration> },
 }
@@ -131,6 +144,7 @@ enum Failure {
 impl Failure {
     fn error(self, call: &Call) -> CallError {
         match self {
+            Self::Fenced => CallError::fenced(call.doing, &call.target),
             Self::Unanswered(message) => CallError::unanswered(call.doing, &call.target, message),
             Self::Refused { code, body, retry_after } => {
                 CallError::refused(call.doing, &call.target, code, &body, retry_after)

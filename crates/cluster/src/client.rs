@@ -14,7 +14,10 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::limit::{Limit, Permit};
+use crate::{
+    fence::Fence,
+    limit::{Limit, Permit},
+};
 
 /// How to reach the API server.
 #[derive(Clone, Debug)]
@@ -89,6 +92,7 @@ pub enum ConnectError {
 #[derive(Clone)]
 pub struct Cluster {
     limit: Limit,
+    pub(crate) fence: Option<Fence>,
     whom: Arc<str>,
     client: Client,
     config: Arc<Config>,
@@ -130,6 +134,7 @@ impl Cluster {
         let client = client(&config)?;
         Ok(Self {
             limit: Limit::new(options.concurrency),
+            fence: None,
             whom: "".into(),
             client,
             config: Arc::new(config),
@@ -163,7 +168,20 @@ impl Cluster {
         Self { whom: whom.into(), ..self.clone() }
     }
 
-    /// For typed calls (`kube::Api`), which this crate adds nothing to.
+    /// The same, whose writes pass only while `fence` is open: looked at before each is sent, and one that is on its way
+    /// when it closes is broken off.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same for calls that wait for no others, are tried once and no longer than `timeout`, and pass every fence.
+    pub(crate) fn apart(&self, timeout: Duration) -> Self {
+        let options = Options { request_timeout: timeout, retries: 0, ..self.options().clone() };
+        Self { limit: Limit::new(1), fence: None, options: Arc::new(options), ..self.clone() }
+    }
+
+    /// For typed calls (`kube::Api`), which this crate adds nothing to, no fence either.
     pub fn client(&self) -> Client {
         self.client.clone()
     }

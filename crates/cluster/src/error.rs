@@ -51,6 +51,13 @@ impl CallError {
         Self::new(doing, target, None, String::new(), message, Class::Transient)
     }
 
+    /// The call may not be sent, or was broken off, since this daemon is not sure any more to be the one who writes.
+    pub(crate) fn fenced(doing: &'static str, target: &str) -> Self {
+        let message =
+            "this daemon does not hold the lease, or could not renew it in time, and writes nothing".to_owned();
+        Self::new(doing, target, None, "Fenced".into(), message, Class::Transient)
+    }
+
     /// The call cannot even be sent.
     pub(crate) fn unsendable(doing: &'static str, target: &str, message: String) -> Self {
         Self::new(doing, target, None, "Unsendable".into(), message, Class::Invalid)
@@ -106,6 +113,7 @@ impl CallError {
     /// A closed set of words for metric labels and event reasons.
     pub fn category(&self) -> &'static str {
         match (self.code, self.reason.as_str()) {
+            (None, "Fenced") => "fenced",
             (None, "Unsendable") => "unsendable",
             (None, "Unreadable") => "unreadable",
             (None, _) => "unanswered",
@@ -127,7 +135,7 @@ impl CallError {
     /// A pause of seconds can help, so the call is worth sending again within the same turn.
     pub(crate) fn is_worth_another_attempt(&self) -> bool {
         let passing = matches!(self.class, Class::Transient | Class::Throttled);
-        passing && self.reason != "Unreadable"
+        passing && !matches!(self.reason.as_str(), "Unreadable" | "Fenced")
     }
 }
 

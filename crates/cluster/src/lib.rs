@@ -1,4 +1,4 @@
-//! The Kubernetes API: discover, apply, delete, watch, events.
+//! The Kubernetes API: discover, apply, delete, watch, events, lease.
 //!
 //! This is the edge between the planner's values and an API server. It adds what the generated clients leave out: a
 //! time limit per call, bounded retries, proofs (a list is complete or an error, a 404 counts only when the API server
@@ -11,7 +11,7 @@
 //!                                       ├─► lookup, object, list_metadata
 //!                                       ├─► delete ─► Deletion
 //!                                       └─► watch_metadata, watch_objects ─► WatchEvent
-//! Cluster ─► secret · replace_status · annotate · Events · Reviews
+//! Cluster ─► secret · replace_status · annotate · Events · Reviews · Leases ─► Fence (no write passes when it is closed)
 //! ```
 
 mod apply;
@@ -21,7 +21,9 @@ mod delete;
 mod discovery;
 mod error;
 mod events;
+mod fence;
 mod kind;
+mod lease;
 mod limit;
 mod list;
 mod lookup;
@@ -38,7 +40,9 @@ pub use delete::Deletion;
 pub use discovery::{Discovery, Resolution};
 pub use error::CallError;
 pub use events::{Events, Notice, Severity};
+pub use fence::Fence;
 pub use kind::Kind;
+pub use lease::{LeaseRecord, Leases};
 pub use lookup::Lookup;
 pub use review::{Access, Reviews, User};
 pub use secret::SecretValues;

@@ -25,6 +25,7 @@ mod drift;
 mod events;
 mod fetch;
 pub mod inspect;
+mod lease;
 mod mailbox;
 mod metrics;
 pub mod nudge;
@@ -42,7 +43,7 @@ mod wiring;
 
 pub use args::Args;
 pub use run::{RunError, StartError, Synchronizer, run};
-pub use settings::{Bootstrap, Listen, Settings};
+pub use settings::{Bootstrap, LeaseSettings, Listen, Settings};
 
 #[cfg(test)]
 mod stories;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 use futures::Stream;
-use lockstep_cluster::{Cluster, Connect, ConnectError, Events, Options, Reviews};
+use lockstep_cluster::{Cluster, Connect, ConnectError, Events, Fence, Leases, Options, Reviews};
 use lockstep_daemon::{
     Admin, ChannelError, GrpcError, GrpcServer, GrpcServices, HttpError, ListenAddress, Policy, Readiness, ServerTls,
     Shutdown, Stopped, TaskError, Tasks, TlsError, Transport,
@@ -15,21 +15,25 @@ use lockstep_daemon::{
 use lockstep_manifest::ObjectId;
 use lockstep_plan::HumanManagers;
 use prometheus_client::registry::Registry;
+use tokio::sync::mpsc;
 
 use crate::auth::ClusterAuth;
 use crate::board::Board;
 use crate::controller::{self, Controller};
+use crate::lease::{Election, Lead, Terms};
 use crate::mailbox::Mailboxes;
 use crate::metrics::Metrics;
 use crate::observe::HealthObserver;
 use crate::server::SyncsService;
-use crate::settings::Settings;
+use crate::settings::{LeaseSettings, Settings};
 use crate::updates::Updates;
 use crate::wiring::{SystemClock, ports};
 use crate::{bootstrap, events};
 
 /// What Kubernetes calls us in Events.
 const CONTROLLER: &str = "lockstep.dev/synchronizer";
+/// What has to be known before the daemon is ready.
+const SYNCS: &str = "the list of Syncs";
 
 /// Why the daemon could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -111,13 +115,14 @@ impl Synchronizer {
         let (board, mailboxes, readiness) = (Board::default(), Arc::new(Mailboxes::default()), Readiness::new());
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry, board.clone());
-        let (queue, sender) = events::queue(Events::new(cluster.clone(), CONTROLLER, &instance()));
+        let (writer, lead, election) = elect(&cluster, &settings.lease);
+        let (queue, sender) = events::queue(Events::new(writer.clone(), CONTROLLER, &instance()));
         let observer = Arc::new(HealthObserver::new(mailboxes.clone(), Arc::new(SystemClock)));
         let updates = settings.automator.clone();
         let updates = updates.map(|endpoint| Updates::new(endpoint, board.clone(), mailboxes.clone())).transpose()?;
 
         let (namespaces, data) = (settings.namespaces.clone(), settings.data.clone());
-        let ports = ports(cluster.clone(), namespaces, data, observer.clone(), queue, metrics);
+        let ports = ports(writer, namespaces, data, observer.clone(), queue, metrics);
         let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
         let options = controller::Options {
             concurrency: settings.concurrency,
@@ -128,20 +133,45 @@ impl Synchronizer {
         let controller = Controller::new(ports, board, mailboxes.clone(), options);
         let inspector = controller.inspector(shutdown.clone());
         let service = SyncsService::new(inspector, mailboxes, auth.clone(), shutdown.clone());
-        let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(service.into_server());
-        let ready = readiness.wait_for("the list of Syncs");
+        let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(service.into_server(lead.clone()));
+        let ready = readiness.wait_for(SYNCS);
+        // Dropped by all who write, at their end.
+        let (working, done) = mpsc::channel::<Infallible>(1);
 
-        tasks.spawn("admin", Policy::Critical, admin.serve(registry, readiness, shutdown.clone()));
+        tasks.spawn("admin", Policy::Critical, admin.serve(registry, readiness.clone(), shutdown.clone()));
         tasks.spawn("grpc", Policy::Critical, grpc.serve(services, auth, shutdown.clone()));
-        tasks.spawn("events", Policy::Optional, infallible(sender.run(shutdown.clone())));
+        if let Some(election) = election {
+            tasks.spawn("lease", Policy::Critical, election.run(done, shutdown.clone()));
+        }
+        let sending = infallible(sender.run(shutdown.clone()));
+        tasks.spawn("events", Policy::Optional, holding(working.clone(), sending));
         let health = observer.follow(cluster.clone(), shutdown.clone());
         tasks.spawn("health", Policy::Critical, infallible(health));
-        tasks.spawn("controller", Policy::Critical, controller.run(ready, shutdown.clone()));
+        let (leading, stop) = (lead.clone(), shutdown.clone());
+        let controlling = async move {
+            // Who stands by is ready, too: it would take over.
+            let mut ready = Some(ready);
+            if !leading.won(&stop, || drop(ready.take())).await {
+                return Ok(());
+            }
+            let ready = ready.unwrap_or_else(|| readiness.wait_for(SYNCS));
+            controller.run(ready, stop).await
+        };
+        tasks.spawn("controller", Policy::Critical, holding(working, controlling));
         if let Some(updates) = updates {
-            tasks.spawn("updates", Policy::Optional, infallible(updates.run(shutdown.clone())));
+            let (leading, stop) = (lead.clone(), shutdown.clone());
+            let talking = async move { if leading.won(&stop, || {}).await { updates.run(stop).await } else { Ok(()) } };
+            tasks.spawn("updates", Policy::Optional, infallible(talking));
         }
         if let Some(wanted) = settings.bootstrap.clone() {
-            tasks.spawn("bootstrap", Policy::Optional, bootstrap::create(wanted, cluster, shutdown));
+            let creating = async move {
+                if lead.won(&shutdown, || {}).await {
+                    bootstrap::create(wanted, cluster, shutdown).await
+                } else {
+                    Ok(())
+                }
+            };
+            tasks.spawn("bootstrap", Policy::Optional, creating);
         }
         Ok(Self { tasks, grpc: grpc_address, admin: admin_address, settings })
     }
@@ -195,6 +225,20 @@ async fn connect(settings: &Settings) -> Result<Cluster, ConnectError> {
     Cluster::connect(connect, options).await
 }
 
+/// The API server for those who write, who of several daemons leads, and what finds that out.
+fn elect(cluster: &Cluster, settings: &LeaseSettings) -> (Cluster, Lead, Option<Election>) {
+    if !settings.enabled {
+        return (cluster.clone(), Lead::alone(), None);
+    }
+    let terms = Terms { duration: settings.duration.get(), renew: settings.renew.get() };
+    let leases = Leases::new(cluster, cluster.namespace(), &settings.name, terms.patience());
+    // A pod that is started again is another holder.
+    let me = format!("{}_{:08x}", instance(), rand::random::<u32>());
+    let fence = Fence::closed();
+    let (election, lead) = Election::new(Arc::new(leases), me, terms, fence.clone());
+    (cluster.fenced(fence), lead, Some(election))
+}
+
 /// The pod's name, where there is one.
 fn instance() -> String {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "lockstep-synchronizer".to_owned())
@@ -211,9 +255,18 @@ pub(crate) fn protected(namespace: &str) -> BTreeSet<ObjectId> {
         ObjectId::new("apiextensions.k8s.io", "CustomResourceDefinition", "", "syncs.lockstep.dev"),
         ObjectId::new(rbac, "ClusterRole", "", name),
         ObjectId::new(rbac, "ClusterRoleBinding", "", name),
+        ObjectId::new(rbac, "Role", namespace, name),
+        ObjectId::new(rbac, "RoleBinding", namespace, name),
         ObjectId::new(rbac, "ClusterRole", "", "lockstep-manages"),
         ObjectId::new(rbac, "ClusterRoleBinding", "", "lockstep-manages"),
     ])
+}
+
+/// Keeps `held` until the task has ended.
+async fn holding<H, T>(held: H, task: impl Future<Output = T>) -> T {
+    let result = task.await;
+    drop(held);
+    result
 }
 
 /// Tasks may fail in general; these cannot.

@@ -17,12 +17,14 @@ use lockstep_api::v1::{
     TriggerRequest, TriggerResponse, WatchRequest,
 };
 use lockstep_daemon::{Identity, Shutdown};
+use tonic::service::{Interceptor, interceptor::InterceptedService};
 use tonic::{Code, Request, Response, Status};
 
 use crate::auth::{Authorize, Verb, admit};
 use crate::board::{SyncKey, SyncSnapshot};
 use crate::changes::{Change, changes};
 use crate::inspect::{Inspector, PlanOptions};
+use crate::lease::Lead;
 use crate::nudge::{Nudge, Nudges};
 use crate::resource::SyncObject;
 use refusal::{Reason, refusal};
@@ -50,10 +52,10 @@ impl SyncsService {
         Self { inspector, nudges, authorize, shutdown }
     }
 
-    /// As a server that can be mounted.
+    /// As a server that can be mounted, and that refuses every call while another synchronizer leads.
     #[must_use]
-    pub(crate) fn into_server(self) -> SyncsServer<Self> {
-        SyncsServer::new(self)
+    pub(crate) fn into_server(self, lead: Lead) -> InterceptedService<SyncsServer<Self>, Lead> {
+        SyncsServer::with_interceptor(self, lead)
     }
 
     fn known(&self, key: &SyncKey) -> Result<Arc<SyncSnapshot>, Status> {
@@ -92,6 +94,15 @@ impl SyncsService {
 
 fn stopping() -> Status {
     refusal(Code::Unavailable, Reason::Stopping, "the synchronizer is stopping; ask again")
+}
+
+impl Interceptor for Lead {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        match self.standing_by() {
+            None => Ok(request),
+            Some(why) => Err(refusal(Code::Unavailable, Reason::StandingBy, format!("{why}; ask again"))),
+        }
+    }
 }
 
 #[tonic::async_trait]

@@ -34,6 +34,8 @@ pub struct Settings {
     pub turns: usize,
     /// Field managers that stand for people, beside the well-known tools: names, or beginnings of names with a star.
     pub human_managers: Vec<String>,
+    /// The Lease by which several daemons agree who works.
+    pub lease: LeaseSettings,
     /// How long one request to the API server may take.
     pub request_timeout: Period,
     /// How long one watch lasts at most; half of it without a sign of life is taken for a dead connection.
@@ -54,6 +56,20 @@ pub struct Listen {
     pub grpc: ListenAddress,
     /// `/live`, `/ready` and `/metrics`.
     pub admin: SocketAddr,
+}
+
+/// The Lease, in the daemon's own namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct LeaseSettings {
+    /// Whether there is one; without it this must be the only daemon of its Syncs.
+    pub enabled: bool,
+    /// Its name.
+    pub name: String,
+    /// So long after the last renewal another daemon takes it; whole seconds.
+    pub duration: Period,
+    /// Between two renewals. Writes end as long before another daemon may begin.
+    pub renew: Period,
 }
 
 /// The Sync that is created if it does not exist.
@@ -80,12 +96,20 @@ impl Default for Settings {
             concurrency: 32,
             turns: 8,
             human_managers: Vec::new(),
+            lease: LeaseSettings::default(),
             request_timeout: Period::seconds(30),
             watch_timeout: Period::seconds(290),
             shutdown_grace: Period::seconds(20),
             log: LogSettings::default(),
             bootstrap: None,
         }
+    }
+}
+
+impl Default for LeaseSettings {
+    fn default() -> Self {
+        let name = "lockstep-synchronizer".to_owned();
+        Self { enabled: false, name, duration: Period::seconds(15), renew: Period::seconds(5) }
     }
 }
 
@@ -143,10 +167,32 @@ impl Settings {
                 problem(key, "must be longer than nothing".to_owned());
             }
         }
+        for (key, message) in self.lease.problems() {
+            problem(&format!("lease.{key}"), message);
+        }
         if let Some(bootstrap) = &self.bootstrap {
             for (key, message) in bootstrap.problems(&self.namespaces) {
                 problem(&format!("bootstrap.{key}"), message);
             }
+        }
+        problems
+    }
+}
+
+impl LeaseSettings {
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let (duration, renew) = (self.duration.get(), self.renew.get());
+        if !self.name.split('.').all(is_label) {
+            problems.push(("name", format!("{:?} cannot be the name of a Lease", self.name)));
+        }
+        if duration.is_zero() || duration.subsec_nanos() > 0 {
+            problems.push(("duration", format!("must be whole seconds, not {}", self.duration)));
+        }
+        if renew.is_zero() || renew * 3 > duration {
+            let message =
+                format!("must be at most a third of duration, which is {}, not {}", self.duration, self.renew);
+            problems.push(("renew", message));
         }
         problems
     }

@@ -9,7 +9,7 @@ use std::{
 use kube::Config;
 
 use super::*;
-use crate::client::Options;
+use crate::{client::Options, fence::Fence};
 
 /// Answers one connection after the other with the next of `answers`, and tells how many were asked for.
 fn server(answers: Vec<&'static str>) -> (Cluster, mpsc::Receiver<String>) {
@@ -77,6 +77,38 @@ async fn a_final_answer_is_not_argued_with() {
         assert_eq!(error.retry_after.is_some(), answer == LATER);
         assert_eq!(asked.try_iter().count(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_closed_fence_lets_only_reads_pass() {
+    let (cluster, asked) = server(vec![OK, OK]);
+    let fence = Fence::closed();
+    let cluster = cluster.fenced(fence.clone());
+    let write = Call::new("apply", "x".into(), Ok(Request::patch("/x").body(Vec::new()).unwrap())).unwrap();
+    let error = cluster.call(&write).await.err().unwrap();
+    assert_eq!((error.category(), error.class), ("fenced", lockstep_plan::Class::Transient));
+    cluster.call(&call()).await.unwrap();
+    fence.open_until(tokio::time::Instant::now() + Duration::from_secs(60));
+    cluster.call(&write).await.unwrap();
+    assert_eq!(asked.iter().map(|request| request.starts_with("GET")).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_write_on_its_way_ends_with_the_lease() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let cluster = Cluster::with_config(Config::new(url.parse().unwrap()), Options::default()).unwrap();
+    let fence = Fence::closed();
+    fence.open_until(tokio::time::Instant::now() + Duration::from_secs(60));
+    let write = Call::new("apply", "x".into(), Ok(Request::patch("/x").body(Vec::new()).unwrap())).unwrap();
+    let cluster = cluster.fenced(fence.clone());
+    let lose = async {
+        // The request is on its way as soon as there is a connection.
+        tokio::task::spawn_blocking(move || listener.accept().unwrap()).await.unwrap();
+        fence.close();
+    };
+    let (answer, ()) = tokio::join!(cluster.call(&write), lose);
+    assert_eq!(answer.err().unwrap().category(), "fenced");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) enum Reason {
     RepositoryUnreadable,
     ClusterRefuses,
     Stopping,
+    StandingBy,
 }
 
 impl Reason {
@@ -40,6 +41,7 @@ impl Reason {
             Self::RepositoryUnreadable => "REPOSITORY_UNREADABLE",
             Self::ClusterRefuses => "CLUSTER_REFUSES",
             Self::Stopping => "STOPPING",
+            Self::StandingBy => "STANDING_BY",
         }
     }
 }

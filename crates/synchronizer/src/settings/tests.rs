@@ -34,6 +34,7 @@ fn every_problem_is_reported_at_once() {
     let problems = load(
         "namespaces: [shop, Shop]\nautomator: {address: 'http://automator.lockstep:1'}\nlisten: {grpc: '0.0.0.0:1'}\n\
          concurrency: 0\nrequest-timeout: 0s\nkubeconfg: x\n\
+         lease: {name: a_b, duration: 1500ms, renew: 600ms}\n\
          bootstrap: {name: x, namespace: other, spec: {source: {repository: 'http://git.example/x.git'}}}\n",
     )
     .unwrap_err();
@@ -45,12 +46,15 @@ fn every_problem_is_reported_at_once() {
         "settings.yaml:4: concurrency: must be from 1 to 1000, not 0",
         "settings.yaml:5: request-timeout: must be longer than nothing",
         "settings.yaml:6: kubeconfg: there is no such setting",
-        "settings.yaml:7: bootstrap.namespace: other is not among namespaces",
-        "settings.yaml:7: bootstrap.spec.source.repository: http:// to git.example is refused",
+        "settings.yaml:7: lease.name: \"a_b\" cannot be",
+        "settings.yaml:7: lease.duration: must be whole seconds, not 1500ms",
+        "settings.yaml:7: lease.renew: must be at most a third of duration, which is 1500ms, not 600ms",
+        "settings.yaml:8: bootstrap.namespace: other is not among namespaces",
+        "settings.yaml:8: bootstrap.spec.source.repository: http:// to git.example is refused",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }
-    assert_eq!(problems.len(), 8, "{text}");
+    assert_eq!(problems.len(), 11, "{text}");
 }
 
 #[test]
