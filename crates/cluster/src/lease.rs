@@ -76,7 +76,7 @@ impl Leases {
             namespace: Some(self.namespace.clone()),
             ..ObjectMeta::default()
         };
-        let lease = Lease { metadata, spec: Some(spec(record)), ..Lease::default() };
+        let lease = Lease { metadata, spec: Some(spec(record)) };
         let body = serde_json::to_vec(&lease)
             .map_err(|error| CallError::unsendable("create", &self.target(), error.to_string()))?;
         self.call("create", |requests| requests.create(&PostParams::default(), body))
