@@ -7,8 +7,8 @@ mod faults {
     mod discovery;
     mod git;
     mod kinds;
-    mod orders;
     mod lease;
+    mod orders;
     mod ownership;
     mod proxy;
     mod prunes;
