@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use lockstep_plan::Class;
 use tokio::task::JoinSet;
+use tonic::service::Interceptor as _;
+use tonic::{Code, Request};
 
 use super::*;
 
@@ -122,6 +124,12 @@ async fn the_first_leads_and_the_second_says_who_does() {
     assert!(first.fence.is_open() && !second.fence.is_open());
     assert_eq!(first.lead.standing_by(), None);
     assert_eq!(second.lead.standing_by().unwrap(), "this synchronizer stands by; first leads");
+    let refused = second.lead.clone().call(Request::new(())).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::Unavailable, "this synchronizer stands by; first leads; ask again")
+    );
+    assert!(first.lead.clone().call(Request::new(())).is_ok());
     assert_eq!(kept.now().unwrap().transitions, 0);
 }
 
