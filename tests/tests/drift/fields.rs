@@ -28,7 +28,7 @@ fn without(stand: &Stand, key: &str) -> Body {
 #[tokio::test]
 async fn what_client_side_apply_left_goes_when_it_leaves_git() {
     let stand = stand("csa", CONFIG_MAP).await;
-    let mut object = stand.rendered.object.value.clone();
+    let mut object = stand.manifest.clone();
     object["data"]["old"] = json!("x");
     object["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": object.to_string()});
     stand.create("kubectl-client-side-apply", &object).await;
@@ -50,7 +50,7 @@ async fn an_entry_in_another_version_is_united_too() {
     let text = "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h, namespace: NS}, \
         spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 3}}";
     let stand = stand("versions", text).await;
-    let mut old = stand.rendered.object.value.clone();
+    let mut old = stand.manifest.clone();
     old["apiVersion"] = json!("autoscaling/v1");
     old["spec"]["minReplicas"] = json!(2);
     old["spec"]["targetCPUUtilizationPercentage"] = json!(50);
@@ -70,7 +70,7 @@ async fn an_entry_in_another_version_is_united_too() {
 async fn leftovers_keep_nothing_alive() {
     for (manager, stays) in [("kubectl-create", true), ("velero-server", true)] {
         let stand = stand("leftovers", CONFIG_MAP).await;
-        let mut object = stand.rendered.object.value.clone();
+        let mut object = stand.manifest.clone();
         object["data"]["old"] = json!("x");
         stand.create(manager, &object).await;
         let applied = stand.apply().await;
@@ -95,7 +95,7 @@ async fn leftovers_keep_nothing_alive() {
 async fn fields_that_git_leaves_to_others_keep_their_values() {
     let stand = stand("handover", DEPLOYMENT).await;
     stand.apply().await;
-    let mut value = stand.rendered.object.value.clone();
+    let mut value = stand.manifest.clone();
     let container = "/spec/template/spec/containers";
     let fields = format!("/spec/replicas,{container}/[name=web]/imagePullPolicy,{container}/0/image");
     value["metadata"]["annotations"] = json!({"lockstep.dev/ignore-fields": fields});

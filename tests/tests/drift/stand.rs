@@ -6,7 +6,7 @@ use kube::{
     core::{ApiResource, DynamicObject},
 };
 use lockstep_cluster::{Applied, Cluster, Connect, Kind, Lookup, Options, Precondition, Resolution};
-use lockstep_manifest::objects;
+use lockstep_manifest::{Object, objects};
 use lockstep_plan::{Body, Cover, LiveMetadata, Ownership, Rendered, Scope, cover, place, render};
 use lockstep_testkit::ControlPlane;
 use serde_json::Value;
@@ -16,6 +16,8 @@ pub(crate) struct Stand {
     pub(crate) cluster: Cluster,
     pub(crate) kind: Kind,
     pub(crate) rendered: Rendered,
+    /// The object as Git has it.
+    pub(crate) manifest: Value,
     api: Api<DynamicObject>,
 }
 
@@ -24,10 +26,13 @@ pub(crate) async fn connect(plane: &ControlPlane) -> Cluster {
     Cluster::connect(connect, Options::default()).await.unwrap()
 }
 
+fn object(text: &str) -> Object {
+    objects("file.yaml", text).unwrap().remove(0)
+}
+
 pub(crate) fn rendered(text: &str, scope: Scope) -> Rendered {
     let ownership = Ownership { sync: "shop".into(), sync_namespace: "lockstep".into() };
-    let object = objects("file.yaml", text).unwrap().remove(0);
-    render(place(object.clone(), scope).object, &ownership).unwrap()
+    render(place(object(text), scope).object, &ownership).unwrap()
 }
 
 pub(crate) fn by(manager: &str) -> PatchParams {
@@ -37,7 +42,7 @@ pub(crate) fn by(manager: &str) -> PatchParams {
 impl Stand {
     /// The object of this manifest; nothing is written yet.
     pub(crate) async fn new(cluster: &Cluster, text: &str) -> Self {
-        let object = objects("file.yaml", text).unwrap().remove(0);
+        let object = object(text);
         let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
         let kind = match cluster.discover().await.unwrap().resolve(group, version, &object.id.kind) {
             Resolution::Resolved(kind) => kind,
@@ -54,7 +59,7 @@ impl Stand {
             Scope::Namespaced => Api::namespaced_with(cluster.client(), &rendered.object.id.namespace, resource),
             Scope::Cluster => Api::all_with(cluster.client(), resource),
         };
-        Self { cluster: cluster.clone(), kind, rendered, api }
+        Self { cluster: cluster.clone(), kind, rendered, manifest: object(text).value, api }
     }
 
     fn name(&self) -> &str {

@@ -23,6 +23,8 @@ fn is_its_own_business(call: &Call) -> bool {
     match (call.group.as_str(), call.resource.as_str()) {
         ("lockstep.dev", "syncs") | ("events.k8s.io", "events") => true,
         ("", "serviceaccounts") => call.verb == "get",
+        // Which kinds there are: metadata only.
+        ("apiextensions.k8s.io", "customresourcedefinitions") => matches!(call.verb.as_str(), "list" | "watch"),
         (_, path) if path.starts_with("/api") => true, // discovery
         _ => call.verb == "watch" || call.uri.contains("labelSelector=lockstep.dev%2Fsync"),
     }

@@ -37,7 +37,8 @@ impl Story<'_> {
         let seen = |status: &Value| drift(status, &wanted, EDITOR).is_some();
         let sync = self.sync_is("the Sync to name kubectl-edit and the field", seen).await?;
         let drift = drift(&sync["status"], &wanted, EDITOR).context("no drift in the status")?;
-        let fields: Vec<&str> = drift["fields"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let fields = drift["fields"].as_array().into_iter().flatten();
+        let fields: Vec<&str> = fields.filter_map(|field| field["path"].as_str()).collect();
         if !fields.iter().any(|field| field.contains("replicas")) {
             bail!("the Sync should name the field spec.replicas, but names {}", drift["fields"]);
         }

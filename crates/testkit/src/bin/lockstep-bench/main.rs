@@ -26,6 +26,8 @@ use arguments::Arguments;
 use stage::Stage;
 use table::Table;
 
+const NOTES: &str = "\n## Notes\n";
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::read(std::env::args().skip(1))?;
@@ -51,7 +53,10 @@ async fn main() -> Result<()> {
     }
     table.print_exponents();
     if let Some(path) = &arguments.write {
-        std::fs::write(path, table.as_markdown()?)?;
+        // What people wrote below the figures stays.
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        let notes = before.find(NOTES).map(|at| &before[at..]).unwrap_or_default();
+        std::fs::write(path, table.as_markdown()? + notes)?;
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ pub(crate) async fn restart(stage: &mut Stage, table: &mut Table) -> Result<()> 
 
 /// Calls and processor time while nothing happens.
 pub(crate) async fn rest(stage: &Stage, table: &mut Table, period: Duration) -> Result<()> {
+    stage.use_default_interval().await?;
     stage.calls_since(Timestamp::now()).await?;
     let (began, cpu) = (Timestamp::now(), stage.process()?.processor_time());
     tokio::time::sleep(period).await;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use lockstep_api::v1::{Outcome, TriggerRequest, syncs_client::SyncsClient};
 use lockstep_testkit::{
@@ -93,6 +95,16 @@ impl Stage {
                 Err(status) => return Err(status.into()),
             }
         }
+    }
+
+    /// Test kit Syncs look at the branch every two seconds; users' Syncs every thirty.
+    pub(crate) async fn use_default_interval(&self) -> Result<()> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("lockstep.dev", "v1alpha1", "Sync"));
+        let names = self.installation.names();
+        let syncs: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &names.sync_namespace, &resource);
+        let patch = serde_json::json!({"spec": {"interval": "30s"}});
+        syncs.patch(&names.sync, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        self.trigger(true).await
     }
 
     /// The daemon's calls since then, once it has asked nothing for two seconds.
