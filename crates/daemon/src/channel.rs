@@ -181,7 +181,8 @@ fn trusting(ca_file: Option<Utf8PathBuf>) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(file) => {
-            let text = read_capped(&file).map_err(io::Error::other)?;
+            // The text and not the error: the innermost cause alone would not say which file.
+            let text = read_capped(&file).map_err(|error| io::Error::other(error.to_string()))?;
             for certificate in certificates(&file, &text).map_err(io::Error::other)? {
                 roots.add(certificate).map_err(io::Error::other)?;
             }
