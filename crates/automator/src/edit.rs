@@ -1,6 +1,6 @@
-//! Moves become bytes: one scalar each, or a refusal.
+//! Moves become bytes: the scalars of one place each, or a refusal.
 
-use lockstep_manifest::{Edit, text_of};
+use lockstep_manifest::text_of;
 
 use crate::board::Problem;
 use crate::publish::Move;
@@ -27,8 +27,7 @@ pub(crate) fn edit(file: &str, bytes: &[u8], moves: Vec<Move>) -> Edited {
     let mut made = Vec::new();
     let mut refused = Vec::new();
     for change in moves {
-        let scalar = Edit { document: change.document, pointer: change.pointer.clone(), new: change.to.clone() };
-        match lockstep_manifest::edit(file, &text, &[scalar]) {
+        match lockstep_manifest::edit(file, &text, &change.edits) {
             Ok(edited) => {
                 text = edited;
                 made.push(change);

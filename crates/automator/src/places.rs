@@ -118,16 +118,22 @@ pub(crate) async fn parse(path: &str, bytes: Vec<u8>) -> Result<Vec<ImagePlace>,
     })
 }
 
+/// The object that an image belongs to; one without any name where it belongs to none.
+pub(crate) fn owner(image: &ImagePlace) -> ObjectId {
+    image.object.clone().unwrap_or_else(|| ObjectId::new("", "", "", ""))
+}
+
 fn annotated(path: &str, linked: bool, images: &[ImagePlace]) -> Vec<AnnotatedObject> {
     let mut objects: Vec<AnnotatedObject> = Vec::new();
     for image in images.iter().filter(|image| policy::concerns(&image.annotations)) {
-        let last = objects.last_mut().filter(|object| object.line == image.object_line && object.id == image.object);
+        let id = owner(image);
+        let last = objects.last_mut().filter(|object| object.line == image.object_line && object.id == id);
         match last {
             Some(object) => object.images.push(image.clone()),
             None => objects.push(AnnotatedObject {
                 file: path.to_owned(),
                 linked,
-                id: image.object.clone(),
+                id,
                 line: image.object_line,
                 annotations: image.annotations.clone(),
                 images: vec![image.clone()],

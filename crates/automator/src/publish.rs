@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lockstep_manifest::ScalarEdit;
 use lockstep_repository::{CommitId, PushOutcome};
 
 use crate::board::BranchKey;
@@ -38,9 +39,8 @@ pub enum ChangeKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) place: PlaceId,
-    /// The document in the file, and the image in the document.
-    pub(crate) document: usize,
-    pub(crate) pointer: String,
+    /// What changes in the file.
+    pub(crate) edits: Vec<ScalarEdit>,
     pub(crate) line: usize,
     pub(crate) from: String,
     pub(crate) to: String,

@@ -14,6 +14,7 @@ mod evidence;
 mod judge;
 
 use async_trait::async_trait;
+use lockstep_image::Reference;
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
@@ -162,33 +163,34 @@ impl Reverts<'_> {
             let reason = format!("{} says that it does not run: {reason}", failure.cluster);
             self.reaction.stopped.stop(ours.hit.repository.clone(), tag.to_owned(), reason);
         }
-        let moves = match &judgement {
-            Judgement::Revert(_) => {
-                ours.together.iter().map(|(place, from)| a_move(place, from, failure, &ours)).collect()
-            }
-            _ => Vec::new(),
-        };
-        Ok((judgement, moves))
+        if !matches!(judgement, Judgement::Revert(_)) {
+            return Ok((judgement, Vec::new()));
+        }
+        let moves: Result<Vec<Move>, String> =
+            ours.together.iter().map(|(place, from)| a_move(place, from, failure, &ours)).collect();
+        Ok(match moves {
+            Ok(moves) => (judgement, moves),
+            Err(reason) => (Judgement::Person(reason), Vec::new()),
+        })
     }
 }
 
-fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'_>) -> Move {
+fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'_>) -> Result<Move, String> {
     let Failure { cluster, sync, workload, message, .. } = failure;
-    let tag = from.parse().ok().and_then(|reference: lockstep_image::Reference| reference.tag().map(str::to_owned));
-    Move {
+    let old: Reference = from.parse().map_err(|error: lockstep_image::ReferenceError| error.to_string())?;
+    Ok(Move {
         place: place.id.clone(),
-        document: place.document,
-        pointer: place.pointer.clone(),
+        edits: place.image.write(&old)?,
         line: place.line,
         from: place.text.clone(),
         to: from.to_owned(),
-        tag: tag.unwrap_or_else(|| from.to_owned()),
+        tag: old.tag().unwrap_or(from).to_owned(),
         digest: None,
         evidence: vec![
             format!("takes back what commit {} wrote", ours.commit),
             one_line(&format!("failed in {cluster}, Sync {sync}: {workload}: {message}")),
         ],
-    }
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
+use lockstep_manifest::ImagePlace;
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
@@ -16,8 +17,8 @@ use crate::undone::{History, PlaceHistory};
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) id: PlaceId,
-    pub(crate) document: usize,
-    pub(crate) pointer: String,
+    /// Where it is written.
+    pub(crate) image: ImagePlace,
     pub(crate) line: usize,
     /// As written.
     pub(crate) text: String,
@@ -98,8 +99,7 @@ fn govern(object: &AnnotatedObject, survey: &mut Survey) {
         let (Some(reference), Some(policy)) = (reference, policy) else { continue };
         survey.places.push(Place {
             id: PlaceId { file: file.clone(), object: id.clone(), container: image.container.clone() },
-            document: image.document,
-            pointer: image.pointer.clone(),
+            image: image.clone(),
             line: image.line,
             text: image.text.clone(),
             repository: Repository::from(&reference),

@@ -183,7 +183,7 @@ impl FileHistory {
     /// What stood in the file before the oldest commit that is known.
     fn begin(&mut self, images: &[ImagePlace]) {
         for image in images {
-            let key = (image.object.clone(), image.container.clone());
+            let key = (places::owner(image), image.container.clone());
             self.places.insert(key, PlaceHistory { held: Some(image.text.clone()), ..PlaceHistory::default() });
         }
     }
@@ -191,7 +191,7 @@ impl FileHistory {
     fn take(&mut self, path: &str, images: &[ImagePlace], commit: &Commit) {
         let mut texts: HashMap<(ObjectId, String), &str> = HashMap::new();
         for image in images {
-            texts.insert((image.object.clone(), image.container.clone()), &image.text);
+            texts.insert((places::owner(image), image.container.clone()), &image.text);
         }
         for key in texts.keys() {
             self.places.entry(key.clone()).or_default();

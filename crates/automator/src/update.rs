@@ -122,11 +122,8 @@ impl Updates<'_> {
     fn one_move(&self, place: &Place, tag: &str, digest: Option<String>) -> Result<Move, String> {
         let repository = &place.repository;
         let digest = digest.ok_or_else(|| format!("{repository} lists {tag} and has no image of that tag"))?;
-        let tagged = place.reference.with_tag(tag).map_err(|error| error.to_string())?;
-        let to = match place.reference.digest() {
-            Some(_) => tagged.with_digest(&digest).map_err(|error| error.to_string())?,
-            None => tagged,
-        };
+        let pinned = place.reference.digest().map(|_| digest.as_str());
+        let to = place.image.with(tag, pinned)?;
         let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
         let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
         let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));
@@ -138,8 +135,7 @@ impl Updates<'_> {
         }
         Ok(Move {
             place: place.id.clone(),
-            document: place.document,
-            pointer: place.pointer.clone(),
+            edits: place.image.write(&to)?,
             line: place.line,
             from: place.text.clone(),
             to: to.to_string(),

@@ -2,9 +2,10 @@
 
 use lockstep_image::Reference;
 
-use crate::edit::{Edit, edit_tree, first, refusal};
+use crate::edit::{edit_tree, first, refusal};
 use crate::error::EditError;
-use crate::images::{ImagePlace, images_of, is_workload};
+use crate::image_place::ImagePlace;
+use crate::images::{images_of, is_workload};
 use crate::object::{Found, find, parsed};
 
 /// Which container of which object.
@@ -54,9 +55,9 @@ impl Selector {
 ///
 /// As [`crate::edit`]; where the new image is not a reference; and where no object or container answers to the selector, or more than one does.
 pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -> Result<String, EditError> {
-    if let Err(error) = reference.parse::<Reference>() {
-        return Err(refusal(file, 1, format!("the new image is not a reference: {error}")));
-    }
+    let new = reference
+        .parse::<Reference>()
+        .map_err(|error| refusal(file, 1, format!("the new image is not a reference: {error}")))?;
     let tree = parsed(file, text).map_err(|errors| first(file, errors))?;
     let (found, errors) = find(file, &tree);
     let matching: Vec<&Found> = found.iter().filter(|found| selector.matches(found)).collect();
@@ -111,8 +112,8 @@ pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -
             return Err(refusal(file, one.line, reason));
         }
     };
-    let edit = Edit { document: place.document, pointer: place.pointer.clone(), new: reference.to_owned() };
-    edit_tree(file, &tree, &[edit])
+    let edits = place.write(&new).map_err(|reason| refusal(file, place.line, reason))?;
+    edit_tree(file, &tree, &edits)
 }
 
 fn list<'f>(found: impl Iterator<Item = &'f Found>) -> String {

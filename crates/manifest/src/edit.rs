@@ -12,7 +12,7 @@ use crate::tree::{Kind, NodeId, Style, Tag, Tree};
 
 /// A scalar and the text that it shall have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
+pub struct ScalarEdit {
     /// The document's index in the file, from 0, empty ones counted.
     pub document: usize,
     /// The JSON pointer of the scalar in its document.
@@ -31,15 +31,15 @@ pub struct Edit {
 /// parsed again, differs in anything but the intended values.
 ///
 /// ```
-/// use lockstep_manifest::{Edit, edit};
+/// use lockstep_manifest::{ScalarEdit, edit};
 ///
 /// let text = "images:\n- name: web\n  newTag: v1 # the tag\n";
-/// let tag = Edit { document: 0, pointer: "/images/0/newTag".into(), new: "1.10".into() };
+/// let tag = ScalarEdit { document: 0, pointer: "/images/0/newTag".into(), new: "1.10".into() };
 /// let edited = edit("kustomization.yaml", text, &[tag])?;
 /// assert_eq!(edited, "images:\n- name: web\n  newTag: \"1.10\" # the tag\n");
 /// # Ok::<(), lockstep_manifest::EditError>(())
 /// ```
-pub fn edit(file: &str, text: &str, edits: &[Edit]) -> Result<String, EditError> {
+pub fn edit(file: &str, text: &str, edits: &[ScalarEdit]) -> Result<String, EditError> {
     let tree = parsed(file, text).map_err(|errors| first(file, errors))?;
     edit_tree(file, &tree, edits)
 }
@@ -69,7 +69,7 @@ struct Replacement {
     source: String,
 }
 
-pub(crate) fn edit_tree(file: &str, tree: &Tree<'_>, edits: &[Edit]) -> Result<String, EditError> {
+pub(crate) fn edit_tree(file: &str, tree: &Tree<'_>, edits: &[ScalarEdit]) -> Result<String, EditError> {
     let mut replacements = Vec::with_capacity(edits.len());
     for edit in edits {
         replacements.extend(replacement(file, tree, edit)?);
@@ -95,7 +95,7 @@ pub(crate) fn edit_tree(file: &str, tree: &Tree<'_>, edits: &[Edit]) -> Result<S
 }
 
 /// What an edit changes; nothing where the scalar has the text already.
-fn replacement(file: &str, tree: &Tree<'_>, edit: &Edit) -> Result<Option<Replacement>, EditError> {
+fn replacement(file: &str, tree: &Tree<'_>, edit: &ScalarEdit) -> Result<Option<Replacement>, EditError> {
     let nothing = || {
         let count = tree.documents.len();
         let reason = format!("nothing stands at {} in document {} (of {count}, from 0)", edit.pointer, edit.document);

@@ -1,36 +1,12 @@
 //! Where container images are written.
 
-use std::collections::BTreeMap;
-
 use crate::error::ManifestError;
 use crate::identity::ObjectId;
+use crate::image_place::{Form, ImagePlace, Spot, Spots};
 use crate::object::{Found, Object, find, parsed, values};
 use crate::place::Place;
 use crate::scalar::Scalar;
 use crate::tree::{Kind, Tree};
-
-/// One image of one container, and where it stands.
-#[derive(Debug, Clone)]
-pub struct ImagePlace {
-    /// The object that has the container.
-    pub object: ObjectId,
-    /// The line on which the object begins, from 1.
-    pub object_line: usize,
-    /// The annotations of the object.
-    pub annotations: BTreeMap<String, String>,
-    /// The name of the container.
-    pub container: String,
-    /// It is an init container.
-    pub init: bool,
-    /// The image as written, without quotes.
-    pub text: String,
-    /// The line of the image, from 1.
-    pub line: usize,
-    /// The JSON pointer of the image in its document.
-    pub pointer: String,
-    /// The document's index in the file, from 0, empty ones counted.
-    pub document: usize,
-}
 
 /// Every image of the workloads in a file: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob and Pod, also
 /// inside a list, init containers included.
@@ -141,16 +117,19 @@ pub(crate) fn images_of(file: &str, tree: &Tree<'_>, object: &Found) -> (Vec<Ima
                 errors.push(wrong(container, &format!("{pointer}/name"), "is missing, or not a string"));
                 continue;
             };
+            let whole = Spot { pointer, line: tree.node(image.node).line(), text };
             images.push(ImagePlace {
-                object: object.id.clone(),
+                object: Some(object.id.clone()),
                 object_line: object.line,
                 annotations: object.annotations.clone(),
                 container: name.to_owned(),
-                init,
-                text,
-                line: tree.node(image.node).line(),
-                pointer,
+                form: Form::Container { init },
+                text: whole.text.clone(),
+                line: whole.line,
+                pointer: whole.pointer.clone(),
                 document: object.document,
+                spots: Spots { whole: Some(whole), ..Spots::default() },
+                comment: None,
             });
         }
     }

@@ -6,15 +6,15 @@
 use std::fs;
 use std::path::Path;
 
-use lockstep_manifest::{Edit, EditError, Selector, edit, set_image};
+use lockstep_manifest::{EditError, ScalarEdit, Selector, edit, set_image};
 use serde_json::Value;
 
 fn run(case: &Value, original: &str) -> Result<String, EditError> {
     let text = |name: &str| case[name].as_str().map(str::to_owned);
     if let Some(edits) = case["edits"].as_array() {
-        let edits: Vec<Edit> = edits
+        let edits: Vec<ScalarEdit> = edits
             .iter()
-            .map(|edit| Edit {
+            .map(|edit| ScalarEdit {
                 document: edit["document"].as_u64().unwrap() as usize,
                 pointer: edit["pointer"].as_str().unwrap().to_owned(),
                 new: edit["new"].as_str().unwrap().to_owned(),

@@ -1,7 +1,7 @@
 //! Which objects a file has, what is wrong with it, and what a hostile one costs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use lockstep_manifest::{ObjectId, comments, documents, images, objects, objects_with_images, text_of};
+use lockstep_manifest::{Form, ObjectId, comments, documents, images, objects, objects_with_images, text_of};
 use serde_json::json;
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n";
@@ -122,9 +122,9 @@ fn images_are_found_where_workloads_keep_them() {
         .iter()
         .map(|p| {
             (
-                p.object.short(),
+                p.object.as_ref().unwrap().short(),
                 p.container.as_str(),
-                p.init,
+                p.form == Form::Container { init: true },
                 p.text.as_str(),
                 p.line,
                 p.object_line,

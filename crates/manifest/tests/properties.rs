@@ -1,7 +1,7 @@
 //! Random documents: an edit changes the bytes of its scalar and no other, or is refused; nothing panics.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use lockstep_manifest::{Edit, Selector, comments, edit, images, objects, set_image};
+use lockstep_manifest::{ScalarEdit, Selector, comments, edit, images, objects, set_image};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -77,7 +77,7 @@ proptest! {
         let text = format!("{}{}{}", written.before, written.old, written.after);
         let places = images("f.yaml", &text).unwrap();
         let place = places.iter().find(|place| place.container == "web").unwrap();
-        let change = Edit { document: place.document, pointer: place.pointer.clone(), new: new.clone() };
+        let change = ScalarEdit { document: place.document, pointer: place.pointer.clone(), new: new.clone() };
         let Ok(got) = edit("f.yaml", &text, &[change]) else { return Ok(()) };
         prop_assert!(got.starts_with(written.before.strip_suffix(written.quote).unwrap()));
         prop_assert!(got.ends_with(written.after.strip_prefix(written.quote).unwrap()));
@@ -91,7 +91,7 @@ proptest! {
         let _ = images("f.yaml", &text);
         let _ = comments("f.yaml", &text, "");
         for pointer in ["", "/a", "/0", "/a/0", "/-"] {
-            let change = Edit { document: 0, pointer: pointer.into(), new: "x: 1".into() };
+            let change = ScalarEdit { document: 0, pointer: pointer.into(), new: "x: 1".into() };
             if let Ok(got) = edit("f.yaml", &text, &[change]) {
                 prop_assert!(objects("f.yaml", &got).is_ok() || objects("f.yaml", &text).is_err());
             }

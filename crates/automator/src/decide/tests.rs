@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use lockstep_manifest::ObjectId;
+use lockstep_manifest::{ImagePlace, ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
@@ -23,8 +23,7 @@ fn place(annotations: &str, image: &str) -> Place {
     let policies = policy::read(&object, &annotations, &[("web", reference.tag())]).unwrap();
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },
-        document: 0,
-        pointer: String::new(),
+        image: written(image),
         line: 1,
         text: image.to_owned(),
         repository: Repository::from(&reference),
@@ -32,6 +31,13 @@ fn place(annotations: &str, image: &str) -> Place {
         policy: policies.into_iter().flatten().next().unwrap(),
         history: PlaceHistory::default(),
     }
+}
+
+fn written(image: &str) -> ImagePlace {
+    let text = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"
+    );
+    images("web.yaml", &text).unwrap().remove(0)
 }
 
 /// Tags, all there from the first scan on, or first seen `@N` minutes ago.

@@ -1,4 +1,4 @@
-use lockstep_manifest::ObjectId;
+use lockstep_manifest::{ObjectId, ScalarEdit};
 
 use crate::places::PlaceId;
 
@@ -8,8 +8,7 @@ fn change(pointer: &str, to: &str) -> Move {
     let object = ObjectId::new("", "Pod", "", "a");
     Move {
         place: PlaceId { file: "pod.yaml".to_owned(), object, container: "web".to_owned() },
-        document: 0,
-        pointer: pointer.to_owned(),
+        edits: vec![ScalarEdit { document: 0, pointer: pointer.to_owned(), new: to.to_owned() }],
         line: 1,
         from: String::new(),
         to: to.to_owned(),

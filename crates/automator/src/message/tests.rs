@@ -10,8 +10,7 @@ fn change(file: &str, name: &str, from: &str, to: &str, tag: &str) -> Move {
     let object = ObjectId::new("apps", "Deployment", "shop", name);
     Move {
         place: PlaceId { file: file.to_owned(), object, container: "main".to_owned() },
-        document: 0,
-        pointer: String::new(),
+        edits: Vec::new(),
         line: 1,
         from: from.to_owned(),
         to: to.to_owned(),
