@@ -19,6 +19,7 @@
 //! # Ok::<(), lockstep_image::PolicyError>(())
 //! ```
 
+mod platform;
 mod reference;
 
 mod number;
@@ -38,6 +39,7 @@ mod reason;
 mod select;
 
 pub use duration::{DurationError, parse_duration};
+pub use platform::{Platform, PlatformError};
 pub use policy::{Policy, PolicyError};
 pub use range::{Range, RangeError};
 pub use reference::{Reference, ReferenceError};
