@@ -2,12 +2,12 @@
 //!
 //! A report is a whole state, so receiving one twice changes nothing. Reports outlive their connection: a cluster that cannot
 //! reach us has not changed its mind. They are in memory only; after a restart every cluster says its state again, and until
-//! then nothing is concluded. The one thing that is remembered across reports is for how long a container has been given its
-//! reference, because other commits may come on top of the one that gave it.
+//! then nothing is concluded. Remembered across reports are for how long a container has been given its reference, because
+//! other commits may come on top of the one that gave it, and with which references it was live or failed.
 
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lockstep_repository::CommitId;
@@ -20,8 +20,8 @@ pub(crate) use report::{Report, Verdict, WorkloadKey};
 /// More Syncs than one cluster has.
 const MOST_SYNCS: usize = 1000;
 
-/// As many references are remembered with which a container failed.
-const MOST_FAILED: usize = 20;
+/// As many references are remembered with which a container failed, and with which it was live.
+const MOST_REFERENCES: usize = 20;
 
 /// The proof that a reference does not run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,10 @@ pub(crate) struct Failure {
     pub(crate) applied: CommitId,
     /// References that failed there earlier.
     pub(crate) failed_before: Vec<String>,
+    /// References with which it was live before, in any cluster that applies the same folder.
+    pub(crate) live: BTreeSet<String>,
+    /// It is known with which reference it was live before in this cluster.
+    pub(crate) knows_live: bool,
     /// The cluster's words, on one line.
     pub(crate) message: String,
 }
@@ -61,6 +65,8 @@ struct History {
     ran: bool,
     /// Other references with which it failed, oldest first.
     failed: Vec<String>,
+    /// References with which it was live, oldest first.
+    live: Vec<String>,
 }
 
 impl History {
@@ -71,22 +77,53 @@ impl History {
         let mut history = known.and_then(|known| known.history.get(workload)).cloned().unwrap_or_default();
         if was.map(|was| &was.reference) != now.map(|now| &now.reference) {
             if let Some(was) = was.filter(|was| was.verdict == Verdict::Failed && !history.ran) {
-                history.failed.push(was.reference.clone());
-                let surplus = history.failed.len().saturating_sub(MOST_FAILED);
-                history.failed.drain(..surplus);
+                remember(&mut history.failed, &was.reference);
             }
             history.before = report.previous;
             history.ran = false;
         }
-        history.ran |= now.is_some_and(|now| now.verdict == Verdict::Live);
+        if let Some(now) = now {
+            now.last_live.iter().for_each(|reference| remember(&mut history.live, reference));
+            if now.verdict == Verdict::Live {
+                remember(&mut history.live, &now.reference);
+                history.ran = true;
+            }
+        }
         history
     }
+}
+
+/// Puts a reference at the end of those that are remembered.
+fn remember(references: &mut Vec<String>, reference: &str) {
+    references.retain(|known| known != reference);
+    references.push(reference.to_owned());
+    let surplus = references.len().saturating_sub(MOST_REFERENCES);
+    references.drain(..surplus);
+}
+
+/// By cluster and Sync.
+type KnownSyncs = BTreeMap<(String, String), Known>;
+
+/// The references with which any cluster that applies the same files was live.
+fn live(known: &KnownSyncs, report: &Report, workload: &WorkloadKey) -> BTreeSet<String> {
+    let same = known.values().filter(|other| {
+        let Report { repository, branch, path, .. } = &other.report;
+        *repository == report.repository
+            && *branch == report.branch
+            && (is_below(path, &report.path) || is_below(&report.path, path))
+    });
+    same.filter_map(|other| other.history.get(workload)).flat_map(|history| history.live.iter().cloned()).collect()
+}
+
+/// Whether a path lies below a folder, or is it; the empty folder is the whole repository.
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The last report of every Sync of every cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Clusters {
-    known: Arc<Mutex<BTreeMap<(String, String), Known>>>,
+    known: Arc<Mutex<KnownSyncs>>,
     changes: watch::Sender<u64>,
 }
 
@@ -131,6 +168,8 @@ impl Clusters {
             for (workload, now) in &report.workloads {
                 let Some(history) = history.get(workload) else { continue };
                 if now.verdict == Verdict::Failed && !history.ran {
+                    let mut live = live(&known, report, workload);
+                    live.remove(&now.reference);
                     failures.push(Failure {
                         cluster: cluster.clone(),
                         sync: sync.clone(),
@@ -140,6 +179,8 @@ impl Clusters {
                         before: history.before,
                         applied,
                         failed_before: history.failed.clone(),
+                        live,
+                        knows_live: history.live.iter().any(|reference| *reference != now.reference),
                         message: now.message.clone(),
                     });
                 }

@@ -118,10 +118,11 @@ impl Proposal for Reverts<'_> {
             }
         }
         for change in &made {
-            if let Some(place) = survey.places.iter().find(|place| place.id == change.place)
-                && let Some(tag) = place.reference.tag()
-            {
-                let (place, repository, tag) = (change.place.clone(), place.repository.clone(), tag.to_owned());
+            let Some(place) = survey.places.iter().find(|place| place.id == change.place) else { continue };
+            for tag in tags_above(place, &change.to) {
+                let reason = format!("it was reverted at {}", place.id);
+                self.reaction.stopped.stop(place.repository.clone(), tag.clone(), reason);
+                let (place, repository) = (place.id.clone(), place.repository.clone());
                 self.reaction.reverted.push(Reverted { place, repository, tag });
             }
         }
@@ -146,11 +147,8 @@ impl Reverts<'_> {
         head: CommitId,
     ) -> Result<(Judgement, Vec<Move>), TurnError> {
         let history = &self.memory.history;
-        let within = |commit| match failure.before {
-            Some(before) => history.is_within(commit, Some(before), failure.applied),
-            // What was applied before is not known: then only the commit that is applied is certain.
-            None => commit == failure.applied,
-        };
+        // Where it is not known what was applied before, the update that wrote the reference still must be applied.
+        let within = |commit| history.is_within(commit, failure.before, failure.applied);
         let ours = match attribute::attribute(failure, &survey.places, within) {
             Ok(ours) => ours,
             Err(reason) => return Ok((Judgement::Nothing(reason), Vec::new())),
@@ -175,6 +173,24 @@ impl Reverts<'_> {
     }
 }
 
+/// The tags that our standing updates wrote at the place since it held `text`.
+fn tags_above(place: &Place, text: &str) -> Vec<String> {
+    let run = place.history.standing();
+    let first = run.iter().rposition(|update| update.from == text).unwrap_or(run.len());
+    let written = run.iter().skip(first).filter_map(|update| update.to.parse().ok());
+    written.filter_map(|reference: Reference| reference.tag().map(str::to_owned)).collect()
+}
+
+fn takes_back(commits: &[CommitId]) -> String {
+    match commits {
+        [commit] => format!("takes back what commit {commit} wrote"),
+        _ => {
+            let commits: Vec<String> = commits.iter().map(ToString::to_string).collect();
+            format!("takes back what these commits wrote, none of which is known to have run: {}", commits.join(" "))
+        }
+    }
+}
+
 fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'_>) -> Result<Move, String> {
     let Failure { cluster, sync, workload, message, .. } = failure;
     let old: Reference = from.parse().map_err(|error: lockstep_image::ReferenceError| error.to_string())?;
@@ -187,7 +203,7 @@ fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'
         tag: old.tag().unwrap_or(from).to_owned(),
         digest: None,
         evidence: vec![
-            format!("takes back what commit {} wrote", ours.commit),
+            takes_back(&ours.commits),
             one_line(&format!("failed in {cluster}, Sync {sync}: {workload}: {message}")),
         ],
     })

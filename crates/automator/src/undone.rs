@@ -74,12 +74,28 @@ pub(crate) struct Update {
     pub(crate) time: Timestamp,
     pub(crate) from: String,
     pub(crate) to: String,
+    /// What it replaced was written by the update of ours before it.
+    pub(crate) continues: bool,
 }
 
 impl PlaceHistory {
     /// The tags of `repository` that were undone at the place.
     pub(crate) fn undone(&self, repository: &Repository) -> Vec<String> {
         self.undone.iter().filter(|(of, _)| of == repository).map(|(_, tag)| tag.clone()).collect()
+    }
+
+    /// The updates of ours, one directly after the other, of which the last wrote what the place holds; oldest first.
+    pub(crate) fn standing(&self) -> &[Update] {
+        let written_by = self.since.map(|(commit, _)| commit);
+        let stands = self
+            .updates
+            .last()
+            .is_some_and(|last| Some(last.commit) == written_by && self.held.as_deref() == Some(last.to.as_str()));
+        if !stands {
+            return &[];
+        }
+        let begin = self.updates.iter().rposition(|update| !update.continues).unwrap_or_default();
+        self.updates.get(begin..).unwrap_or_default()
     }
 }
 
@@ -221,6 +237,15 @@ impl FileHistory {
 
 impl PlaceHistory {
     fn change(&mut self, place: &str, now: Option<&str>, commit: &Commit) {
+        let run = self.standing();
+        let continues = !run.is_empty();
+        // Who goes back over several of our updates at once takes back what each of them wrote.
+        let back_to = run.iter().position(|update| now == Some(update.from.as_str()));
+        let taken_back: Vec<_> = back_to
+            .into_iter()
+            .flat_map(|first| &run[first..])
+            .filter_map(|update| image_and_tag(&update.to))
+            .collect();
         let before = self.held.take();
         let is_ours = |before: &str, now: &str| {
             commit.kind == Some(ChangeKind::Update)
@@ -232,8 +257,12 @@ impl PlaceHistory {
                 time: commit.time,
                 from: from.clone(),
                 to: to.to_owned(),
+                continues,
             }),
-            (Some(before), _) => self.undone.extend(image_and_tag(before)),
+            (Some(before), _) => {
+                self.undone.extend(image_and_tag(before));
+                self.undone.extend(taken_back);
+            }
             (None, _) => {}
         }
         if let Some(held) = now.and_then(image_and_tag) {

@@ -61,6 +61,8 @@ pub struct WorkloadState {
     pub since: Timestamp,
     /// The pod, the container and its message, where there is one.
     pub message: String,
+    /// The reference with which it was last live, since our start.
+    pub last_live: Option<String>,
 }
 
 /// A commit and when it was reached.

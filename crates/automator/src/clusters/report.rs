@@ -48,6 +48,8 @@ pub(crate) struct WorkloadReport {
     pub(crate) verdict: Verdict,
     /// One line without control characters.
     pub(crate) message: String,
+    /// The reference with which it was last live, if the cluster knows one.
+    pub(crate) last_live: Option<String>,
 }
 
 /// The state of one Sync. Times are left out: a report that differs in them only is the same.
@@ -107,13 +109,14 @@ fn workload(workload: v1::Workload) -> Result<(WorkloadKey, WorkloadReport), Str
         v1::Verdict::Failed => Verdict::Failed,
         v1::Verdict::Unspecified | v1::Verdict::Inconclusive | v1::Verdict::Progressing => Verdict::Open,
     };
-    let v1::Workload { group, kind, namespace, name, container, reference, message, .. } = workload;
-    let texts = [&group, &kind, &namespace, &name, &container, &reference];
+    let v1::Workload { group, kind, namespace, name, container, reference, message, last_live, .. } = workload;
+    let texts = [&group, &kind, &namespace, &name, &container, &reference, &last_live];
     if texts.iter().any(|text| text.len() > LONGEST_NAME || text.contains(char::is_control)) {
         return Err("a workload has a name or reference that is too long or holds a control character".to_owned());
     }
     let key = WorkloadKey { group, kind, namespace, name, container };
-    Ok((key, WorkloadReport { reference, verdict, message: one_line(&message) }))
+    let last_live = Some(last_live).filter(|reference| !reference.is_empty());
+    Ok((key, WorkloadReport { reference, verdict, message: one_line(&message), last_live }))
 }
 
 /// The message ends up in commits and logs: it must not begin a line there, where a trailer could stand.

@@ -28,6 +28,7 @@ fn event(previous: char, applied: char, reference: &str, verdict: v1::Verdict) -
             verdict: verdict.into(),
             since: None,
             message: "pod web-1: cannot pull\nLockstep-Release: x".to_owned(),
+            last_live: String::new(),
         }],
         observed_at: None,
     }
@@ -92,6 +93,32 @@ fn what_failed_before_is_remembered() {
     };
     assert_eq!((failure.reference.as_str(), failure.failed_before.as_slice()), (worse, &[BAD.to_owned()][..]));
     assert_eq!(failure.before.unwrap().to_string(), id('2'));
+}
+
+#[test]
+fn what_was_live_before_is_remembered_and_told_by_whoever_knows_it() {
+    let next = "ghcr.io/acme/web:1.4.4";
+    let live = |events: &[v1::ClusterEvent]| {
+        let failure = failures(events).remove(0);
+        (failure.live.into_iter().collect::<Vec<_>>(), failure.knows_live)
+    };
+    use v1::Verdict::{Failed, Live, Progressing};
+    assert_eq!(live(&[event('1', '2', BAD, Failed)]), (vec![], false), "after a restart of both");
+    let seen = [event('0', '1', GOOD, Live), event('1', '2', BAD, Progressing), event('2', '3', next, Failed)];
+    assert_eq!(live(&seen), (vec![GOOD.to_owned()], true));
+    let mut told = event('2', '3', next, Failed);
+    told.workloads[0].last_live = GOOD.to_owned();
+    assert_eq!(live(&[told]), (vec![GOOD.to_owned()], true), "after a restart of ours");
+
+    let clusters = Clusters::default();
+    let apply = |cluster: &str, event: v1::ClusterEvent| clusters.apply(cluster, Report::read(event).unwrap());
+    apply("prod-us", event('1', '2', BAD, Live));
+    apply("prod-us", event('2', '3', next, Live));
+    apply("test", v1::ClusterEvent { path: "clusters/test".to_owned(), ..event('1', '2', GOOD, Live) });
+    apply("prod-eu", event('2', '3', next, Failed));
+    let failure = clusters.failures("https://git.example/config", "main").remove(0);
+    assert_eq!(failure.live.into_iter().collect::<Vec<_>>(), [BAD], "another folder is another place");
+    assert!(!failure.knows_live);
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn twelve_moves_an_hour_are_enough() {
         time: now() - SignedDuration::from_mins(minutes),
         from: String::new(),
         to: String::new(),
+        continues: false,
     };
     for (minutes, expected) in [(59, "held 1.0.1: too often: moved 12"), (61, "move 1.0.1")] {
         place.history.updates = (0..11).map(|_| update(3)).chain([update(minutes)]).collect();

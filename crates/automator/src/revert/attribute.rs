@@ -2,18 +2,19 @@
 
 use lockstep_repository::CommitId;
 
-use crate::clusters::Failure;
+use crate::clusters::{Failure, is_below};
 use crate::survey::Place;
+use crate::undone::Update;
 
-/// The update of ours that a failure comes from. It still stands.
+/// The update of ours that a failure comes from, which still stands, and those before it that never ran either.
 #[derive(Debug)]
 pub(crate) struct Ours<'a> {
-    /// The commit.
-    pub(crate) commit: CommitId,
+    /// The commits to take back, oldest first; the last one wrote what fails.
+    pub(crate) commits: Vec<CommitId>,
     /// The place of the container that fails.
     pub(crate) hit: &'a Place,
-    /// The places of the same object that the commit moved and nobody moved since, the failing one included, each with the
-    /// text that it held before.
+    /// The places of the same object that these commits moved and nobody moved since, the failing one included, each with
+    /// the text that it held before them.
     pub(crate) together: Vec<(&'a Place, &'a str)>,
 }
 
@@ -33,20 +34,38 @@ pub(super) fn attribute<'a>(
     let Some(hit) = found.into_iter().find(|place| place.text == failure.reference) else {
         return Err("the branch holds another reference there by now".to_owned());
     };
-    let Some((commit, _)) = standing_update(hit) else {
+    let run = hit.history.standing();
+    let Some(newest) = run.last() else {
         return Err("the reference was not written by an update of Lockstep".to_owned());
     };
-    if !within(commit) {
+    if !within(newest.commit) {
+        let commit = newest.commit;
         return Err(format!(
             "commit {commit}, which wrote it, is not among those that the cluster applied since it was well"
         ));
     }
+    let commits: Vec<CommitId> = never_live(run, failure).iter().map(|update| update.commit).collect();
     let together = places
         .iter()
         .filter(|place| place.id.file == hit.id.file && place.id.object == hit.id.object)
-        .filter_map(|place| Some((place, standing_update(place).filter(|(of, _)| *of == commit)?.1)))
+        .filter_map(|place| {
+            let run = place.history.standing().iter().rev();
+            let oldest = run.take_while(|update| commits.contains(&update.commit)).last()?;
+            Some((place, oldest.from.as_str()))
+        })
         .collect();
-    Ok(Ours { commit, hit, together })
+    Ok(Ours { commits, hit, together })
+}
+
+/// The last of the updates that are not known to have been live anywhere: what was before them is the newest value that was,
+/// or that was not ours. Where nothing is known it is the last one alone, because unknown is not broken.
+fn never_live<'a>(run: &'a [Update], failure: &Failure) -> &'a [Update] {
+    let first = match run.iter().rposition(|update| failure.live.contains(&update.from)) {
+        Some(first) => first,
+        None if failure.knows_live => 0,
+        None => run.len().saturating_sub(1),
+    };
+    run.get(first..).unwrap_or_default()
 }
 
 /// A manifest may leave the namespace to the synchronizer, which takes `default`.
@@ -60,15 +79,4 @@ fn is_of(place: &Place, failure: &Failure) -> bool {
         && same_namespace
         && place.id.container == workload.container
         && is_below(&place.id.file, &failure.path)
-}
-
-fn is_below(file: &str, folder: &str) -> bool {
-    folder.is_empty() || file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// The update of ours that wrote what the place holds, and what it held before.
-fn standing_update(place: &Place) -> Option<(CommitId, &str)> {
-    let update = place.history.updates.last()?;
-    let (since, _) = place.history.since?;
-    (update.commit == since && update.to == place.text).then_some((since, update.from.as_str()))
 }

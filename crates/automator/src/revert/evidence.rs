@@ -53,7 +53,8 @@ async fn changed_by_others(
     branch: &dyn Branch,
     head: CommitId,
 ) -> Result<Option<CommitId>, PortError> {
-    for step in branch.steps(head, Some(ours.commit), MOST_STEPS).await? {
+    // Since the oldest commit that would be taken back: the value before it was never seen with what others changed then.
+    for step in branch.steps(head, ours.commits.first().copied(), MOST_STEPS).await? {
         if message::kind(&step.commit).is_some() {
             continue;
         }

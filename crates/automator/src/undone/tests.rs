@@ -159,6 +159,11 @@ async fn what_is_undone() {
         ("human 1, update 2, human 1", "2"),
         ("human 1, update 2, human 1, update 3", "2"),
         ("human 1, update 2, human 1, human 2", "1"),
+        ("human 1, update 2, update 3, revert 2", "3"),
+        ("human 1, update 2, update 3, revert 1", "2 3"),
+        ("human 1, update 2, update 3, human 1", "2 3"),
+        ("human 1, update 2, update 3, human 1, update 4, revert 1", "2 3 4"),
+        ("human 1, update 2, update 3, human 0", "3"),
         ("human 1, update 2, git-revert, release 2", ""),
         ("human 1, update 2, git-revert, release 3", "2"),
         ("human 1, update 2, git-revert, release 2, human 2, human 1", "2"),
@@ -184,6 +189,7 @@ async fn our_updates_and_the_writer_of_the_present_value_are_known() {
     let updates: Vec<&str> = place.updates.iter().map(|update| update.to.as_str()).collect();
     assert_eq!(updates, ["a/web:2", "a/web:3"]);
     assert_eq!(place.since.map(|(commit, _)| commit), Some(fixture.head()));
+    assert_eq!(place.standing(), [], "a person wrote it");
     let [first, second] = [&place.updates[0], &place.updates[1]].map(|update| update.commit);
     for (commit, after, until, expected) in [
         (second, Some(first), second, true),
@@ -193,6 +199,27 @@ async fn our_updates_and_the_writer_of_the_present_value_are_known() {
         (first, None, second, true),
     ] {
         assert_eq!(history.is_within(commit, after, until), expected);
+    }
+}
+
+#[tokio::test]
+async fn updates_stand_in_a_row_as_long_as_nobody_came_between() {
+    for (story, expected) in [
+        ("human 1, update 2, update 3", "1>2 2>3"),
+        ("human 1, update 2, human 3, update 4, update 5", "3>4 4>5"),
+        ("human 1, update 2, revert 1, update 3", "1>3"),
+        ("human 1, update 2, human 3, human 2", ""),
+        ("human 1, update 2, removed, human 2", ""),
+        ("human 1, update 2, broken, update 3", "1>2 2>3"),
+    ] {
+        let (fixture, _) = play(story).await;
+        let mut history = History::default();
+        fixture.undone(&mut history).await;
+        let tag = |text: &str| text.rsplit(':').next().unwrap_or_default().to_owned();
+        let place = fixture.place(&history);
+        let row: Vec<String> =
+            place.standing().iter().map(|update| format!("{}>{}", tag(&update.from), tag(&update.to))).collect();
+        assert_eq!(row.join(" "), expected, "{story}");
     }
 }
 

@@ -57,5 +57,6 @@ fn workload(state: &WorkloadState) -> Workload {
         verdict: verdict.into(),
         since: Some(proto_time(state.since)),
         message: state.message[..end].to_owned(),
+        last_live: state.last_live.clone().unwrap_or_default(),
     }
 }

@@ -87,6 +87,7 @@ fn snapshot(commit: &str, turns: u64) -> SyncSnapshot {
             verdict: board::Verdict::Failed,
             since: Timestamp::UNIX_EPOCH,
             message: "ü".repeat(400),
+            last_live: Some("shop/web:1".into()),
         }],
         turns,
     }
@@ -121,7 +122,7 @@ async fn state_goes_up_hints_come_down_and_a_lost_stream_is_opened_again() {
     assert_eq!(event.repository, "https://git.example/c.git");
     let workload = &event.workloads[0];
     assert_eq!((workload.kind.as_str(), workload.reference.as_str()), ("Deployment", "shop/web:2"));
-    assert_eq!(workload.verdict(), Verdict::Failed);
+    assert_eq!((workload.verdict(), workload.last_live.as_str()), (Verdict::Failed, "shop/web:1"));
     assert!(workload.message.len() <= 500 && event.observed_at.is_some());
 
     board.publish(snapshot("first", 2));

@@ -228,6 +228,20 @@ fn a_second_bad_image_in_a_row_is_not_blamed() {
 }
 
 #[test]
+fn what_was_live_last_is_told_until_something_else_is() {
+    let mut story = Story::well();
+    let last_live = |story: &Story| story.0.workloads(&sync())[0].last_live.clone();
+    assert_eq!(last_live(&story).as_deref(), Some("shop/web:1"));
+    for (tag, now) in [("2", 10), ("3", 20)] {
+        story.applied(tag, true, now);
+        story.seen(live(tag, 1, 2), now + 1);
+        assert_eq!(last_live(&story).as_deref(), Some("shop/web:1"), "{tag} is on its way");
+    }
+    story.seen(live("3", 2, 2), 22);
+    assert_eq!((story.verdict().1, last_live(&story).as_deref()), (Verdict::Live, Some("shop/web:3")));
+}
+
+#[test]
 fn a_pod_without_a_node_counts_after_fifteen_seconds() {
     let mut story = Story::well();
     story.applied("2", true, 0);

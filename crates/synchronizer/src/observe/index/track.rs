@@ -36,6 +36,8 @@ pub(super) struct Track {
     /// `running` was found to have failed.
     failed: bool,
     containers: BTreeMap<String, Judged>,
+    /// By container: the reference with which it was last found live.
+    last_live: BTreeMap<String, String>,
 }
 
 struct Judged {
@@ -51,6 +53,7 @@ impl Track {
         self.remember(now.seen);
         let count = self.containers.len();
         self.containers.retain(|container, _| wanted.contains_key(container));
+        self.last_live.retain(|container, _| wanted.contains_key(container));
         let mut changed = count != self.containers.len();
         for (container, reference) in wanted {
             let before = self.containers.get(container).filter(|judged| judged.reference == *reference);
@@ -80,6 +83,9 @@ impl Track {
                 }
                 _ => Judged { reference: reference.clone(), verdict, since: now.now, message },
             };
+            if next.verdict == Verdict::Live {
+                self.last_live.insert(container.clone(), reference.clone());
+            }
             self.containers.insert(container.clone(), next);
             changed = true;
         }
@@ -127,6 +133,7 @@ impl Track {
             verdict: judged.verdict,
             since: judged.since,
             message: judged.message.clone(),
+            last_live: self.last_live.get(container).cloned(),
         })
     }
 }
