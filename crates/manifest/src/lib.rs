@@ -10,6 +10,7 @@
 //!                                  └─► place ─► edit ─► text
 //! ```
 
+mod annotate;
 mod choose;
 mod comments;
 mod edit;
@@ -17,6 +18,7 @@ mod error;
 mod identity;
 mod image_place;
 mod images;
+mod lines;
 mod object;
 mod parse;
 mod place;
@@ -26,6 +28,7 @@ mod text;
 mod tree;
 mod value;
 
+pub use annotate::annotate;
 pub use choose::{Selector, set_image};
 pub use comments::{CommentedScalar, LineComment, comments};
 pub use edit::{ScalarEdit, edit};
