@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lockstep_registry::Repository;
+use lockstep_image::Platform;
+use lockstep_registry::{Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, PushOutcome, Signature, Step, TreeFile};
 
 use crate::ports::{Branch, Clock, FileChange, PortError, Sights, Tags};
@@ -225,6 +226,8 @@ impl Branch for FakeBranch {
 struct FakeImage {
     digest: String,
     created: Option<Timestamp>,
+    platforms: Vec<Platform>,
+    verification: Verification,
 }
 
 /// Registries that have what was pushed to them.
@@ -249,8 +252,22 @@ impl FakeTags {
 
     pub(crate) fn push(&self, name: &str, tag: &str, created: Option<&str>) {
         let digest = format!("sha256:{:064x}", tag.bytes().fold(7_u128, |sum, byte| sum * 31 + u128::from(byte)));
-        let image = FakeImage { digest, created: created.map(|time| time.parse().unwrap()) };
+        let image = FakeImage {
+            digest,
+            created: created.map(|time| time.parse().unwrap()),
+            platforms: vec!["linux/amd64".parse().unwrap()],
+            verification: Verification::NotSigned,
+        };
         self.images.lock().unwrap().entry(repository(name)).or_default().insert(tag.to_owned(), image);
+    }
+
+    /// Changes what the image of a tag runs on, and who signed it.
+    #[allow(dead_code, reason = "for the policies that ask")]
+    pub(crate) fn describe(&self, name: &str, tag: &str, platforms: &[&str], verification: Verification) {
+        let mut images = self.images.lock().unwrap();
+        let image = images.get_mut(&repository(name)).unwrap().get_mut(tag).unwrap();
+        image.platforms = platforms.iter().map(|text| text.parse().unwrap()).collect();
+        image.verification = verification;
     }
 
     pub(crate) fn delete(&self, name: &str, tag: &str) {
@@ -296,7 +313,7 @@ impl Tags for FakeTags {
         };
         let first_seen = tags.iter().map(|tag| (tag.clone(), seen(tag))).collect();
         let first_scan = before.as_ref().map_or(Some(now), |before| before.first_scan);
-        let after = Sights { first_scan, first_seen };
+        let after = Sights { first_scan, first_seen, ..Sights::default() };
         sights.insert(repository.clone(), after.clone());
         Ok(after)
     }
@@ -311,6 +328,19 @@ impl Tags for FakeTags {
         self.ask("created".to_owned())?;
         let images = self.images.lock().unwrap();
         Ok(images[repository].values().find(|image| image.digest == digest).unwrap().created)
+    }
+
+    async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, PortError> {
+        self.ask("platforms".to_owned())?;
+        let images = self.images.lock().unwrap();
+        Ok(images[repository].values().find(|image| image.digest == digest).unwrap().platforms.clone())
+    }
+
+    async fn verify(&self, repository: &Repository, digest: &str, key: &str) -> Result<Verification, PortError> {
+        self.ask(format!("verify {key}"))?;
+        let images = self.images.lock().unwrap();
+        let image = images[repository].values().find(|image| image.digest == digest).unwrap();
+        Ok(image.verification.clone())
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lockstep_registry::Repository;
+use lockstep_image::Platform;
+use lockstep_registry::{MovedTag, Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, PushOutcome, Step, TreeFile};
 
 /// A call to the outside that failed; it is tried again in the next turn.
@@ -65,6 +66,8 @@ pub struct Sights {
     pub first_scan: Option<Timestamp>,
     /// By tag; `None` where the tag was there already at the first scan.
     pub first_seen: BTreeMap<String, Option<Timestamp>>,
+    /// Tags that were pushed again with other content since the last record.
+    pub moved: Vec<MovedTag>,
 }
 
 /// The image registries.
@@ -81,6 +84,12 @@ pub trait Tags: Send + Sync {
 
     /// When the image with this digest was built, as its publisher says.
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError>;
+
+    /// What the image with this digest runs on.
+    async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, PortError>;
+
+    /// Whether the image with this digest is signed by the key of that name in the settings.
+    async fn verify(&self, repository: &Repository, digest: &str, key: &str) -> Result<Verification, PortError>;
 }
 
 /// The time, and waiting.

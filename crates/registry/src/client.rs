@@ -11,11 +11,12 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, R
 use reqwest::{Certificate, Client, Method, Response, Url};
 
 use crate::auth::Authenticator;
+use crate::documents::Documents;
 use crate::endpoint::{Endpoint, Repository};
 use crate::error::RegistryError;
-use crate::facts::FactCache;
 use crate::flight::SingleFlight;
 use crate::manners::{Manners, patiently, retry_after};
+use crate::seen::SeenTags;
 use crate::settings::{Basic, RegistrySettings};
 use crate::tags::{Listing, first_page_size};
 
@@ -35,7 +36,7 @@ pub struct Registries {
     http_loopback: Client,
     authenticator: Authenticator,
     pub(crate) listings: SingleFlight<Repository, Result<Arc<Listing>, RegistryError>>,
-    pub(crate) facts: FactCache,
+    pub(crate) documents: Documents,
 }
 
 /// One registry with what we know about it.
@@ -106,7 +107,7 @@ impl Registries {
             http_loopback: plain(true)?,
             authenticator: Authenticator::new(),
             listings: SingleFlight::new(),
-            facts: FactCache::new(),
+            documents: Documents::new(),
         };
         for registry in settings {
             let name = registry.host.clone();
@@ -118,6 +119,13 @@ impl Registries {
             registries.settings.insert(name, registry);
         }
         Ok(registries)
+    }
+
+    /// Keeps what was read by digest in the file of `seen`, so that a restart does not ask for it again.
+    #[must_use]
+    pub fn remembering(mut self, seen: &SeenTags) -> Self {
+        self.documents.store = Some(Arc::clone(&seen.store));
+        self
     }
 
     /// The registry of `repository`.

@@ -1,14 +1,14 @@
 //! What a registry knows about one tag or digest.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use moka::future::Cache;
+use jiff::{SignedDuration, Timestamp};
+use lockstep_image::Platform;
 use reqwest::Method;
-use serde::Deserialize;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256};
 
-use crate::client::{Answer, Host, Registries, Request};
+use crate::client::{Answer, Registries, Request};
+use crate::documents::{Child, Document, Kind, platform};
 use crate::endpoint::Repository;
 use crate::error::RegistryError;
 use crate::tags::is_tag;
@@ -17,58 +17,14 @@ use crate::tags::is_tag;
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 const MANIFEST_BYTES: usize = 4 << 20;
-const CONFIG_BYTES: usize = 8 << 20;
 /// An index in an index is allowed; more is nobody's image.
 const DEEPEST_INDEX: usize = 2;
-
-/// Facts by digest; they never change.
-pub(crate) struct FactCache {
-    created: Cache<String, Option<Timestamp>>,
-}
-
-impl FactCache {
-    pub(crate) fn new() -> Self {
-        Self { created: Cache::new(100_000) }
-    }
-}
-
-/// An index or an image manifest, OCI or Docker.
-#[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-    #[serde(default)]
-    config: Option<Descriptor>,
-    #[serde(default)]
-    annotations: Option<Annotations>,
-}
-
-#[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
-    #[serde(default)]
-    platform: Option<Platform>,
-}
-
-#[derive(Deserialize)]
-struct Platform {
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    os: String,
-}
-
-#[derive(Deserialize)]
-struct Annotations {
-    #[serde(default, rename = "org.opencontainers.image.created")]
-    created: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    created: Option<String>,
-}
+/// Images of an index whose platform only their configuration tells.
+const MOST_UNNAMED: usize = 20;
+/// Nobody built an image earlier. Reproducible builds say 1970, and some tools the year 1.
+const EARLIEST_CREATED: &str = "1990-01-01T00:00:00Z";
+/// Clocks differ by this at most.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
 
 impl Registries {
     /// The digest that `tag` points to now (of the index, where it is one), or `None` if there is no such tag.
@@ -86,7 +42,7 @@ impl Registries {
         let mut request = manifest_request(repository, DOING, Method::HEAD, tag);
         let mut answer = self.send(&host, &request).await?;
         if answer.status == 405 || (answer.status == 200 && named_digest(&answer).is_none()) {
-            request.method = Method::GET;
+            request = manifest_request(repository, DOING, Method::GET, tag);
             answer = self.send(&host, &request).await?;
         }
         match answer.status {
@@ -98,77 +54,77 @@ impl Registries {
         }
     }
 
-    /// When the image with this digest was built, as its publisher says: anybody may write anything there, 1970 included.
+    /// When the image with this digest was built, as its publisher says: the annotation of the index or of the manifest, else
+    /// the configuration, else its label. A time before 1990 or in the future is no time, and the next source is asked.
     ///
     /// Of an index, the image for linux/amd64 is read, else the first. Nothing is asked twice: the answer is kept by digest.
     ///
     /// # Errors
     /// What the registry or the network says; [`RegistryError::Malformed`] if what it sends does not have the digest.
     pub async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, RegistryError> {
-        let host = self.host(repository)?;
-        let read = self.read_created(&host, repository, digest);
-        self.facts.created.try_get_with_by_ref(digest, read).await.map_err(|error: Arc<RegistryError>| (*error).clone())
-    }
-
-    async fn read_created(
-        &self,
-        host: &Host,
-        repository: &Repository,
-        digest: &str,
-    ) -> Result<Option<Timestamp>, RegistryError> {
+        let now = Timestamp::now();
         let mut digest = digest.to_owned();
-        let mut annotated = None;
         for _ in 0..=DEEPEST_INDEX {
-            let request = manifest_request(repository, "read a manifest of", Method::GET, &digest);
-            let manifest: Manifest = self.read_json(host, &request, &digest).await?;
-            annotated = manifest.annotations.and_then(|annotations| time(annotations.created)).or(annotated);
-            if let Some(config) = manifest.config {
-                let request = Request {
-                    path: format!("{}/blobs/{}", repository.name, config.digest),
-                    doing: "read the configuration of an image of",
-                    accept: "*/*",
-                    most_bytes: CONFIG_BYTES,
-                    ..request
-                };
-                let config: Config = self.read_json(host, &request, &config.digest).await?;
-                return Ok(time(config.created).or(annotated));
-            }
-            match image_of(manifest.manifests) {
-                Some(child) => digest = child,
-                None => return Ok(annotated),
+            let document = self.document(repository, &digest, Kind::Manifest).await?;
+            let (annotated, next) = match &*document {
+                Document::Index { children, created } => (created, usual_image(children).cloned()),
+                Document::Image { config, created } => (created, Some(config.clone())),
+                Document::Config { .. } => return Ok(None),
+            };
+            let annotated = annotated.as_deref().and_then(|text| believable(text, now));
+            match (annotated, next, &*document) {
+                (Some(annotated), ..) => return Ok(Some(annotated)),
+                (None, None, _) => return Ok(None),
+                (None, Some(child), Document::Index { .. }) => digest = child,
+                (None, Some(config), _) => {
+                    let document = self.document(repository, &config, Kind::Config).await?;
+                    let Document::Config { created, build_date, .. } = &*document else { return Ok(None) };
+                    return Ok([created, build_date].into_iter().flatten().find_map(|text| believable(text, now)));
+                }
             }
         }
-        Ok(annotated)
+        Ok(None)
     }
 
-    /// Reads what `digest` names, and proves it.
-    async fn read_json<T: serde::de::DeserializeOwned>(
-        &self,
-        host: &Host,
-        request: &Request<'_>,
-        digest: &str,
-    ) -> Result<T, RegistryError> {
-        let malformed = |problem: String| RegistryError::Malformed {
-            repository: request.repository.to_string(),
-            doing: request.doing,
-            problem,
-        };
-        if !is_digest(digest) {
-            return Err(malformed("it names no digest that can be checked (sha256, sha512)".into()));
+    /// The platforms that the image with this digest runs on, each once. Attestations in an index are none; what an index does
+    /// not say is read from the configuration.
+    ///
+    /// # Errors
+    /// What the registry or the network says; [`RegistryError::Malformed`] if what it sends does not have the digest.
+    pub async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, RegistryError> {
+        let mut found = BTreeSet::new();
+        let mut unnamed = vec![(digest.to_owned(), 0)];
+        let mut read = 0;
+        while let Some((digest, depth)) = unnamed.pop() {
+            read += 1;
+            if read > MOST_UNNAMED || depth > DEEPEST_INDEX {
+                let problem = "its index names too many images without their platforms".to_owned();
+                let (repository, doing) = (repository.to_string(), "read the platforms of");
+                return Err(RegistryError::Malformed { repository, doing, problem });
+            }
+            match &*self.document(repository, &digest, Kind::Manifest).await? {
+                Document::Index { children, .. } => {
+                    for child in children {
+                        match &child.platform {
+                            Some(words) => found.extend(platform(words)),
+                            None => unnamed.push((child.digest.clone(), depth + 1)),
+                        }
+                    }
+                }
+                Document::Image { config, .. } => {
+                    let document = self.document(repository, config, Kind::Config).await?;
+                    if let Document::Config { platform: Some(words), .. } = &*document {
+                        found.extend(platform(words));
+                    }
+                }
+                Document::Config { .. } => {}
+            }
         }
-        let answer = self.send(host, request).await?;
-        if answer.status != 200 {
-            return Err(answer.refused(request));
-        }
-        if !has_digest(&answer.body, digest) {
-            return Err(malformed(format!("its content is not {digest}")));
-        }
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| malformed(format!("{digest} is not what it should be at line {}", error.line())))
+        Ok(found.into_iter().collect())
     }
 }
 
-fn manifest_request<'a>(
+pub(crate) fn manifest_request<'a>(
     repository: &'a Repository,
     doing: &'static str,
     method: Method,
@@ -185,15 +141,11 @@ fn manifest_request<'a>(
     }
 }
 
-/// The child of an index to read; attestations have an unknown platform.
-fn image_of(children: Vec<Descriptor>) -> Option<String> {
-    let platform = |child: &Descriptor, os: &str, architecture: &str| {
-        child.platform.as_ref().is_some_and(|platform| platform.os == os && platform.architecture == architecture)
-    };
-    let mut images: Vec<Descriptor> =
-        children.into_iter().filter(|child| !platform(child, "unknown", "unknown")).collect();
-    let usual = images.iter().position(|child| platform(child, "linux", "amd64")).unwrap_or(0);
-    (usual < images.len()).then(|| images.swap_remove(usual).digest)
+/// The child of an index to read.
+fn usual_image(children: &[Child]) -> Option<&String> {
+    let is_usual =
+        |child: &&Child| child.platform.as_ref().is_some_and(|[os, arch, _]| os == "linux" && arch == "amd64");
+    children.iter().find(is_usual).or(children.first()).map(|child| &child.digest)
 }
 
 fn named_digest(answer: &Answer) -> Option<String> {
@@ -211,16 +163,11 @@ pub(crate) fn is_digest(text: &str) -> bool {
     text.bytes().skip(length).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn has_digest(content: &[u8], digest: &str) -> bool {
-    match digest.split_once(':') {
-        Some(("sha256", hex)) => hex::encode(Sha256::digest(content)) == hex,
-        Some(("sha512", hex)) => hex::encode(Sha512::digest(content)) == hex,
-        _ => false,
-    }
-}
-
-fn time(text: Option<String>) -> Option<Timestamp> {
-    text?.parse().ok()
+/// A time that an image can have been built at.
+fn believable(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let earliest: Timestamp = EARLIEST_CREATED.parse().ok()?;
+    let time: Timestamp = text.trim().parse().ok()?;
+    (earliest..=now.saturating_add(CLOCK_SKEW).ok()?).contains(&time).then_some(time)
 }
 
 #[cfg(test)]
@@ -229,29 +176,45 @@ mod tests {
 
     #[test]
     fn the_child_of_an_index_that_is_read() {
-        for (index, expected) in [
-            (
-                r#"[{"digest":"a","platform":{"os":"linux","architecture":"arm64"}},{"digest":"b","platform":{"os":"linux","architecture":"amd64"}}]"#,
-                Some("b"),
-            ),
-            (
-                r#"[{"digest":"a","platform":{"os":"unknown","architecture":"unknown"}},{"digest":"b","platform":{"os":"linux","architecture":"arm"}}]"#,
-                Some("b"),
-            ),
-            (r#"[{"digest":"a"}]"#, Some("a")),
-            (r#"[{"digest":"a","platform":{"os":"unknown","architecture":"unknown"}}]"#, None),
-            ("[]", None),
+        let child = |digest: &str, platform: Option<[&str; 3]>| Child {
+            digest: digest.to_owned(),
+            platform: platform.map(|words| words.map(str::to_owned)),
+        };
+        let (arm, amd) = (child("arm", Some(["linux", "arm64", ""])), child("amd", Some(["linux", "amd64", ""])));
+        for (children, expected) in [
+            (vec![arm.clone(), amd.clone()], Some("amd")),
+            (vec![arm.clone(), child("unnamed", None)], Some("arm")),
+            (vec![child("unnamed", None)], Some("unnamed")),
+            (vec![], None),
         ] {
-            assert_eq!(image_of(serde_json::from_str(index).unwrap()).as_deref(), expected, "{index}");
+            assert_eq!(usual_image(&children).map(String::as_str), expected);
+        }
+    }
+
+    #[test]
+    fn times_that_nobody_built_at() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-01-02T03:04:05.678Z", true),
+            ("2026-01-02T03:04:05+02:00", true),
+            (" 2026-01-02T03:04:05Z\n", true),
+            ("2026-11-24T11:00:00Z", true),
+            ("2026-11-25T12:00:00Z", false),
+            ("1970-01-01T00:00:00Z", false),
+            ("1989-12-31T23:59:59Z", false),
+            ("0001-01-01T00:00:00Z", false),
+            ("9999-12-31T00:00:00Z", false),
+            ("yesterday", false),
+            ("", false),
+        ] {
+            assert_eq!(believable(text, now).is_some(), expected, "{text}");
         }
     }
 
     #[test]
     fn digests_that_can_be_checked() {
-        let of_nothing = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert!(is_digest(of_nothing) && has_digest(b"", of_nothing) && !has_digest(b"x", of_nothing));
-        let of_nothing = format!("sha512:{}", hex::encode(Sha512::digest(b"")));
-        assert!(is_digest(&of_nothing) && has_digest(b"", &of_nothing));
+        assert!(is_digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+        assert!(is_digest(&format!("sha512:{}", "0".repeat(128))));
         for wrong in ["", "sha256:", "sha256:E3B0", "md5:d41d8cd98f00b204e9800998ecf8427e", "../../../_catalog"] {
             assert!(!is_digest(wrong), "{wrong}");
         }

@@ -26,6 +26,7 @@
 mod auth;
 mod challenge;
 mod client;
+mod documents;
 mod endpoint;
 mod error;
 mod facts;
@@ -35,12 +36,16 @@ mod manners;
 mod push_events;
 mod seen;
 mod settings;
+mod signature;
+mod store;
 mod tags;
 
 pub use client::Registries;
 pub use endpoint::Repository;
 pub use error::RegistryError;
 pub use push_events::{PushEventsError, PushHint, authorised, is_push_notification, push_hints};
-pub use seen::{SeenError, SeenTag, SeenTags};
+pub use seen::{MovedTag, SeenTag, SeenTags};
 pub use settings::{Basic, Credentials, CredentialsProvider, PlainHttp, RegistrySettings};
+pub use signature::Verification;
+pub use store::SeenError;
 pub use tags::Listing;

@@ -1,13 +1,15 @@
 //! When this process first saw each tag: the one time that no publisher can forge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
+use crate::documents::DOCUMENTS;
 use crate::endpoint::Repository;
+use crate::store::{SeenError, Store};
 
 /// Repository → when its first complete scan was recorded.
 const REPOSITORIES: TableDefinition<&str, i64> = TableDefinition::new("repositories");
@@ -18,7 +20,6 @@ const BEFORE: i64 = i64::MIN;
 const PRESENT: i64 = i64::MIN;
 /// A tag that comes back within this time was never really gone: some registries forget tags for a moment.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
-const CACHE_BYTES: usize = 8 << 20;
 
 /// What is remembered of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,41 +30,25 @@ pub struct SeenTag {
     pub digest: Option<String>,
 }
 
-/// The record of first sights cannot be used. A broken file is no error: it is set aside and a new one begun.
-#[derive(Debug, thiserror::Error)]
-pub enum SeenError {
-    /// Another process has it open.
-    #[error("the record of seen tags {} is in use by another process; stop it, or give this one its own state folder", .0.display())]
-    InUse(PathBuf),
-    /// The file system or the database refuses.
-    #[error("cannot {doing} the record of seen tags {}: {problem}; check the folder, its rights and the free space", path.display())]
-    Database {
-        /// What was being done.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the database said.
-        problem: String,
-    },
-}
-
-impl SeenError {
-    /// A word for metric labels and event reasons; the set is closed.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::InUse(_) => "in-use",
-            Self::Database { .. } => "database",
-        }
-    }
+/// A tag that was pushed again: what it names is not what it named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedTag {
+    /// The tag.
+    pub tag: String,
+    /// The digest that it had when it was looked up before.
+    pub from: String,
+    /// The digest that it has now.
+    pub to: String,
 }
 
 /// The record, in one file. All calls block for about a millisecond when something changed, else less.
 ///
 /// Losing the file costs time only: every tag counts as "before" again.
+#[derive(Clone)]
 pub struct SeenTags {
-    path: PathBuf,
-    database: Mutex<Option<Database>>,
+    pub(crate) store: Arc<Store>,
+    /// Moves that nobody took yet.
+    moved: Arc<Mutex<BTreeMap<Repository, Vec<MovedTag>>>>,
 }
 
 impl SeenTags {
@@ -74,9 +59,7 @@ impl SeenTags {
     /// # Errors
     /// If another process uses it, or it can neither be opened nor begun.
     pub fn open(path: &Path) -> Result<Self, SeenError> {
-        let record = Self { path: path.to_owned(), database: Mutex::new(None) };
-        record.with("open", |_| Ok(()))?;
-        Ok(record)
+        Ok(Self { store: Arc::new(Store::open(path, tables)?), moved: Arc::default() })
     }
 
     /// Records a complete listing of `repository` at `now`, and tells when each of its `tags` was first seen.
@@ -91,7 +74,7 @@ impl SeenTags {
         tags: &[String],
         now: Timestamp,
     ) -> Result<BTreeMap<String, SeenTag>, SeenError> {
-        self.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
+        self.store.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
     }
 
     /// When the first complete scan of `repository` was recorded; what is first seen "before" was there then.
@@ -99,13 +82,14 @@ impl SeenTags {
     /// # Errors
     /// If the database fails.
     pub fn first_scan(&self, repository: &Repository) -> Result<Option<Timestamp>, SeenError> {
-        self.with("read", |database| {
+        self.store.with("read", |database| {
             let scanned = database.begin_read()?.open_table(REPOSITORIES)?.get(repository.to_string().as_str())?;
             Ok(scanned.and_then(|time| Timestamp::from_millisecond(time.value()).ok()))
         })
     }
 
-    /// Notes the digest that `tag` has at `now`. True if it had another one before: then it was pushed again, and is first seen now.
+    /// Notes the digest that `tag` has at `now`. If it had another one before, it was pushed again: it is first seen now, and
+    /// told once by [`SeenTags::take_moved`].
     ///
     /// # Errors
     /// If the database fails; nothing was recorded then.
@@ -115,62 +99,37 @@ impl SeenTags {
         tag: &str,
         digest: &str,
         now: Timestamp,
-    ) -> Result<bool, SeenError> {
-        self.with("write", |database| note_digest(database, &repository.to_string(), tag, digest, now.as_millisecond()))
+    ) -> Result<(), SeenError> {
+        let name = repository.to_string();
+        let note = |database: &Database| note_digest(database, &name, tag, digest, now.as_millisecond());
+        if let Some(from) = self.store.with("write", note)? {
+            tracing::warn!(image = %repository, tag, from, to = digest, "a tag was pushed again with other content");
+            let moved = MovedTag { tag: tag.to_owned(), from, to: digest.to_owned() };
+            self.moved
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(repository.clone())
+                .or_default()
+                .push(moved);
+        }
+        Ok(())
     }
 
-    /// Runs `work`; on a broken file once more on a new one.
-    fn with<T>(&self, doing: &'static str, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, SeenError> {
-        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut set_aside = false;
-        loop {
-            let opened = match slot.take() {
-                Some(database) => Ok(database),
-                None => open(&self.path),
-            };
-            let error = match opened.and_then(|database| work(slot.insert(database))) {
-                Ok(done) => return Ok(done),
-                Err(redb::Error::DatabaseAlreadyOpen) => return Err(SeenError::InUse(self.path.clone())),
-                Err(error) => error,
-            };
-            // Closed on every failure, so that the next call opens it afresh.
-            *slot = None;
-            let failed = |problem| SeenError::Database { doing, path: self.path.clone(), problem };
-            if !is_broken(&error) || set_aside {
-                return Err(failed(error.to_string()));
-            }
-            let mut broken = self.path.clone().into_os_string();
-            broken.push(".broken");
-            std::fs::rename(&self.path, &broken)
-                .map_err(|error| failed(format!("it is broken and cannot be set aside: {error}")))?;
-            tracing::warn!(%error, path = %self.path.display(), kept = %Path::new(&broken).display(), "the record of seen tags is broken; a new one is begun");
-            set_aside = true;
-        }
+    /// The moves of `repository` that were noted since the last call.
+    #[must_use]
+    pub fn take_moved(&self, repository: &Repository) -> Vec<MovedTag> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).remove(repository).unwrap_or_default()
     }
 }
 
-fn open(path: &Path) -> Result<Database, redb::Error> {
-    let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
+/// All tables of the file; those of [`crate::documents`] too, so that one file holds all that may be lost.
+fn tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(REPOSITORIES)?;
     transaction.open_table(TAGS)?;
+    transaction.open_table(DOCUMENTS)?;
     transaction.commit()?;
-    Ok(database)
-}
-
-/// Whether the file, not the machine, is at fault.
-fn is_broken(error: &redb::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-    match error {
-        redb::Error::Corrupted(_)
-        | redb::Error::UpgradeRequired(_)
-        | redb::Error::RepairAborted
-        | redb::Error::TableTypeMismatch { .. }
-        | redb::Error::TableIsMultimap(_)
-        | redb::Error::TypeDefinitionChanged { .. } => true,
-        redb::Error::Io(error) => matches!(error.kind(), InvalidData | UnexpectedEof),
-        _ => false,
-    }
+    Ok(())
 }
 
 /// A row as it is stored.
@@ -255,7 +214,14 @@ fn record(
     Ok(present.map(|(tag, row)| (tag, row.shown())).collect())
 }
 
-fn note_digest(database: &Database, repository: &str, tag: &str, digest: &str, now: i64) -> Result<bool, redb::Error> {
+/// The digest that it had before, if that was another one.
+fn note_digest(
+    database: &Database,
+    repository: &str,
+    tag: &str,
+    digest: &str,
+    now: i64,
+) -> Result<Option<String>, redb::Error> {
     let known = {
         let transaction = database.begin_read()?;
         let row = transaction.open_table(TAGS)?.get((repository, tag))?;
@@ -264,13 +230,13 @@ fn note_digest(database: &Database, repository: &str, tag: &str, digest: &str, n
             Row { first_seen, gone_since, digest: digest.to_owned() }
         })
     };
-    let Some(row) = known.filter(|row| row.digest != digest) else { return Ok(false) };
+    let Some(row) = known.filter(|row| row.digest != digest) else { return Ok(None) };
     let moved = !row.digest.is_empty();
     let first_seen = if moved { now } else { row.first_seen };
     let transaction = database.begin_write()?;
     transaction.open_table(TAGS)?.insert((repository, tag), (first_seen, row.gone_since, digest))?;
     transaction.commit()?;
-    Ok(moved)
+    Ok(moved.then_some(row.digest))
 }
 
 #[cfg(test)]

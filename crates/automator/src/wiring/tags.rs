@@ -1,14 +1,15 @@
 //! The image registries, and the record of first sights on disk.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use camino::Utf8Path;
 use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
+use lockstep_image::Platform;
 use lockstep_registry::{
     Basic, Credentials, PlainHttp, Registries, RegistryError, RegistrySettings, Repository, SeenError, SeenTags,
+    Verification,
 };
 use secrecy::ExposeSecret as _;
 
@@ -19,7 +20,7 @@ use crate::settings;
 #[derive(Clone)]
 pub(crate) struct RegistryTags {
     registries: Arc<Registries>,
-    seen: Arc<SeenTags>,
+    seen: SeenTags,
 }
 
 impl RegistryTags {
@@ -29,9 +30,24 @@ impl RegistryTags {
     /// If the settings of a registry or the record cannot be used.
     pub(crate) fn open(registries: &[settings::RegistrySettings], record: &Utf8Path) -> Result<Self, PortError> {
         let clients = registries.iter().map(client_settings).collect::<Result<_, _>>()?;
-        let registries = Arc::new(Registries::new(clients).map_err(unanswered)?);
-        let seen = Arc::new(SeenTags::open(record.as_std_path()).map_err(unrecorded)?);
+        let seen = SeenTags::open(record.as_std_path()).map_err(unrecorded)?;
+        let registries = Arc::new(Registries::new(clients).map_err(unanswered)?.remembering(&seen));
         Ok(Self { registries, seen })
+    }
+
+    /// Runs `work` on the record, which blocks.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, SeenError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done.map_err(unrecorded),
+            Err(broken) => {
+                let message =
+                    format!("recording tags broke off: {broken}; this is a fault in Lockstep, please report it");
+                Err(PortError { category: "broken", message })
+            }
+        }
     }
 }
 
@@ -57,28 +73,37 @@ impl Tags for RegistryTags {
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
-        let (seen, repository, tags) = (Arc::clone(&self.seen), repository.clone(), tags.to_owned());
-        let recorded = tokio::task::spawn_blocking(move || {
-            let first_seen: BTreeMap<String, Option<Timestamp>> =
-                seen.record(&repository, &tags, now)?.into_iter().map(|(tag, seen)| (tag, seen.first_seen)).collect();
-            Ok(Sights { first_scan: seen.first_scan(&repository)?, first_seen })
-        });
-        match recorded.await {
-            Ok(recorded) => recorded.map_err(unrecorded),
-            Err(broken) => {
-                let message =
-                    format!("recording tags broke off: {broken}; this is a fault in Lockstep, please report it");
-                Err(PortError { category: "broken", message })
-            }
-        }
+        let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
+        self.blocking(move || {
+            let moved = seen.take_moved(&repository);
+            let seen_tags = seen.record(&repository, &tags, now)?;
+            let first_seen = seen_tags.into_iter().map(|(tag, seen)| (tag, seen.first_seen)).collect();
+            Ok(Sights { first_scan: seen.first_scan(&repository)?, first_seen, moved })
+        })
+        .await
     }
 
     async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError> {
-        self.registries.digest(repository, tag).await.map_err(unanswered)
+        let digest = self.registries.digest(repository, tag).await.map_err(unanswered)?;
+        if let Some(digest) = &digest {
+            let (seen, repository, tag, digest) =
+                (self.seen.clone(), repository.clone(), tag.to_owned(), digest.clone());
+            self.blocking(move || seen.note_digest(&repository, &tag, &digest, Timestamp::now())).await?;
+        }
+        Ok(digest)
     }
 
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {
         self.registries.created(repository, digest).await.map_err(unanswered)
+    }
+
+    async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, PortError> {
+        self.registries.platforms(repository, digest).await.map_err(unanswered)
+    }
+
+    async fn verify(&self, _repository: &Repository, _digest: &str, key: &str) -> Result<Verification, PortError> {
+        let message = format!("no key {key:?} is configured");
+        Err(PortError { category: "settings", message })
     }
 }
 

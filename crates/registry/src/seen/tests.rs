@@ -52,13 +52,17 @@ fn a_tag_that_was_gone_for_more_than_a_day_is_new() {
 fn a_tag_that_moves_is_first_seen_when_it_moved() {
     let folder = tempfile::tempdir().unwrap();
     let seen = SeenTags::open(&folder.path().join("seen.redb")).unwrap();
-    let note = |tag: &str, digest: &str, second| seen.note_digest(&repository("a"), tag, digest, at(second)).unwrap();
+    let note = |tag: &str, digest: &str, second| {
+        seen.note_digest(&repository("a"), tag, digest, at(second)).unwrap();
+        seen.take_moved(&repository("a")).pop().map(|moved| (moved.tag, moved.from, moved.to))
+    };
     scan(&seen, "a", "1", 0);
-    assert!(!note("1", "sha256:aa", 10), "the first look");
-    assert!(!note("1", "sha256:aa", 20));
+    assert_eq!(note("1", "sha256:aa", 10), None, "the first look");
+    assert_eq!(note("1", "sha256:aa", 20), None);
     assert_eq!(scan(&seen, "a", "1", 30), "1=before");
-    assert!(note("1", "sha256:bb", 40), "it moved");
-    assert!(!note("unknown", "sha256:aa", 50));
+    let moved = ["1", "sha256:aa", "sha256:bb"].map(str::to_owned);
+    assert_eq!(note("1", "sha256:bb", 40), Some(moved.into()), "it moved");
+    assert_eq!(note("unknown", "sha256:aa", 50), None);
     let facts = seen.record(&repository("a"), &["1".to_owned()], at(60)).unwrap();
     assert_eq!(facts["1"], SeenTag { first_seen: Some(at(40)), digest: Some("sha256:bb".into()) });
 }

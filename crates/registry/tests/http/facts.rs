@@ -87,7 +87,7 @@ async fn created_may_be_missing_annotated_or_nonsense() {
         (json!({"created": null}), json!({}), None),
         (json!({"created": "yesterday"}), json!({}), None),
         (json!({}), json!({"org.opencontainers.image.created": "2024-01-01T00:00:00Z"}), Some("2024-01-01T00:00:00Z")),
-        (annotated, json!({"org.opencontainers.image.created": "2024-01-01T00:00:00Z"}), Some("2025-05-05T00:00:00Z")),
+        (annotated, json!({"org.opencontainers.image.created": "2024-01-01T00:00:00Z"}), Some("2024-01-01T00:00:00Z")),
     ] {
         let config = config.to_string();
         let image = json!({"config": {"digest": digest(&config)}, "annotations": annotation}).to_string();
@@ -96,6 +96,62 @@ async fn created_may_be_missing_annotated_or_nonsense() {
         let created = registry.client(|_| {}).created(&registry.repository(), &wanted).await.unwrap();
         assert_eq!(created, expected.map(|time| time.parse().unwrap()));
     }
+}
+
+#[tokio::test]
+async fn a_time_that_cannot_be_is_no_time_and_the_next_source_is_asked() {
+    let label = |time: &str| json!({"Labels": {"org.label-schema.build-date": time}});
+    for (annotation, created, label, expected) in [
+        ("1970-01-01T00:00:00Z", "2026-01-02T03:04:05Z", label("2025-01-01T00:00:00Z"), Some("2026-01-02T03:04:05Z")),
+        ("2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", label("2025-01-01T00:00:00Z"), Some("2025-01-01T00:00:00Z")),
+        ("", "1970-01-01T00:00:00Z", label("1980-01-01T00:00:00Z"), None),
+    ] {
+        let config = json!({"created": created, "config": label}).to_string();
+        let annotations = json!({"org.opencontainers.image.created": annotation});
+        let image = json!({"config": {"digest": digest(&config)}, "annotations": annotations}).to_string();
+        let wanted = digest(&image);
+        let registry = holding(vec![config, image]).await;
+        let found = registry.client(|_| {}).created(&registry.repository(), &wanted).await.unwrap();
+        assert_eq!(found, expected.map(|time| time.parse().unwrap()), "{annotation} {created}");
+    }
+}
+
+#[tokio::test]
+async fn platforms_come_from_the_index_and_else_from_the_configuration() {
+    let config = json!({"os": "linux", "architecture": "s390x"}).to_string();
+    let image = json!({"config": {"digest": digest(&config)}}).to_string();
+    let named = |os: &str, architecture: &str| json!({"digest": digest("not read"), "platform": {"os": os, "architecture": architecture}});
+    let attested = json!({"digest": digest("not read"), "platform": {"os": "linux", "architecture": "mips"},
+        "annotations": {"vnd.docker.reference.type": "attestation-manifest"}});
+    let index = json!({"manifests": [named("linux", "amd64"), named("linux", "arm64"), named("linux", "amd64"),
+        named("unknown", "unknown"), attested, {"digest": digest(&image)}]})
+    .to_string();
+    let (of_index, of_image) = (digest(&index), digest(&image));
+    let registry = holding(vec![config, image, index]).await;
+    let client = registry.client(|_| {});
+    for (wanted, expected) in
+        [(&of_index, vec!["linux/amd64", "linux/arm64", "linux/s390x"]), (&of_image, vec!["linux/s390x"])]
+    {
+        let found = client.platforms(&registry.repository(), wanted).await.unwrap();
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(registry.asked().len(), 3, "each document once");
+}
+
+#[tokio::test]
+async fn what_was_read_by_digest_survives_a_restart() {
+    let config = json!({"created": "2026-01-02T03:04:05Z", "os": "linux", "architecture": "amd64"}).to_string();
+    let image = json!({"config": {"digest": digest(&config)}}).to_string();
+    let wanted = digest(&image);
+    let registry = holding(vec![config, image]).await;
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let seen = lockstep_registry::SeenTags::open(&folder.path().join("seen.redb")).unwrap();
+        let client = registry.client(|_| {}).remembering(&seen);
+        assert!(client.created(&registry.repository(), &wanted).await.unwrap().is_some());
+        assert_eq!(client.platforms(&registry.repository(), &wanted).await.unwrap().len(), 1);
+    }
+    assert_eq!(registry.asked().len(), 2, "a manifest and a configuration, once");
 }
 
 #[tokio::test]
