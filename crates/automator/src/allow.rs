@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use lockstep_registry::Repository;
 
+use crate::glob;
+
 /// The public registries that need no setting.
 const PUBLIC: [&str; 5] = ["docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io"];
 
@@ -34,33 +36,8 @@ impl AllowedRepositories {
             return self.hosts.contains(&repository.host);
         }
         let name = repository.to_string();
-        self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+        self.patterns.iter().any(|pattern| glob::matches(pattern, &name))
     }
-}
-
-/// Whether the pattern matches the whole text, in time linear in both for each star.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut place) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, place));
-                at += 1;
-            }
-            Some(byte) if *byte == text[place] => {
-                at += 1;
-                place += 1;
-            }
-            _ => {
-                let Some((after, taken)) = star else { return false };
-                star = Some((after, taken + 1));
-                at = after + 1;
-                place = taken + 1;
-            }
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub struct PlaceState {
     pub current: String,
     /// The policy, as it is used.
     pub policy: String,
+    /// Where the policy stands, or what made this a place: `FILE:LINE`, or `rules[N]` of the settings.
+    pub origin: String,
     /// Whether updates may be committed.
     pub automated: bool,
     /// The tag that the policy chooses, if there is one that the place does not hold already.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use lockstep_image::{Candidate, Outcome, Question, select};
+use lockstep_image::{Candidate, Outcome, Question, Selection, select};
 
 use crate::scan::Facts;
 use crate::stopped::StoppedTags;
@@ -34,28 +34,82 @@ pub(crate) struct Decided {
     pub(crate) selected: Option<String>,
     /// Tags whose build time would help to decide.
     pub(crate) wants_created: Vec<String>,
+    /// When time alone may decide otherwise.
+    pub(crate) again_at: Option<Timestamp>,
 }
 
 impl Decided {
-    fn held(reason: impl Into<String>) -> Self {
-        Self { decision: Decision::Held(reason.into()), selected: None, wants_created: Vec::new() }
+    pub(crate) fn held(reason: impl Into<String>) -> Self {
+        Self { decision: Decision::Held(reason.into()), selected: None, wants_created: Vec::new(), again_at: None }
     }
 }
 
+/// What stands in the way of a move that the policy asks for.
+pub(crate) struct Obstacle {
+    pub(crate) reason: String,
+    /// When it goes away by itself.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// What is known when decisions are made, beside the facts of a repository.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) stopped: &'a StoppedTags,
+    pub(crate) now: Timestamp,
+}
+
 /// Decides about a place.
-pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, stopped: &StoppedTags, now: Timestamp) -> Decided {
+pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_>) -> Decided {
     let facts = match facts {
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),
     };
+    let (selection, wants_created) = match choose(place, facts, |_| true, known) {
+        Ok(chosen) => chosen,
+        Err(reason) => return Decided::held(reason),
+    };
+    let selected = match selection.outcome {
+        Outcome::Selected(tag) => tag,
+        Outcome::UpToDate => {
+            let again_at = comes_of_age(place, facts, known.now);
+            return Decided { decision: Decision::Leave, selected: None, wants_created, again_at };
+        }
+        Outcome::Held(reason) => {
+            let again_at = comes_of_age(place, facts, known.now);
+            return Decided { wants_created, again_at, ..Decided::held(reason) };
+        }
+    };
+    let obstacle = obstacle(place, known.now);
+    let until = obstacle.as_ref().and_then(|obstacle| obstacle.until);
+    let decision = match obstacle {
+        Some(obstacle) => Decision::Held(obstacle.reason),
+        None if !place.policy.automated => Decision::Leave,
+        None => Decision::Move(selected.clone()),
+    };
+    Decided { decision, selected: Some(selected), wants_created, again_at: until }
+}
+
+/// What the policy chooses among the tags that `allowed` lets through and the current one, and the tags whose build time
+/// would help.
+///
+/// # Errors
+/// Why nothing can be chosen for this place at all.
+pub(crate) fn choose(
+    place: &Place,
+    facts: &Facts,
+    allowed: impl Fn(&str) -> bool,
+    known: Known<'_>,
+) -> Result<(Selection, Vec<String>), String> {
     let current = place.reference.tag();
     if current.is_none() && place.reference.digest().is_some() {
-        return Decided::held("the image is pinned by its digest alone; write its tag before the @ to have it updated");
+        return Err("the image is pinned by its digest alone; write its tag before the @ to have it updated".to_owned());
     }
+    let stops = |tag: &str| !known.stopped.is_empty() && known.stopped.contains(&place.repository, tag);
     let kept = |candidate: &&Candidate| {
-        Some(candidate.tag.as_str()) == current || !stopped.contains(&place.repository, &candidate.tag)
+        let tag = candidate.tag.as_str();
+        Some(tag) == current || (allowed(tag) && !stops(tag))
     };
-    let candidates: Cow<'_, [Candidate]> = if stopped.is_empty() {
+    let candidates: Cow<'_, [Candidate]> = if facts.candidates.iter().all(|candidate| kept(&candidate)) {
         Cow::Borrowed(&facts.candidates)
     } else {
         facts.candidates.iter().filter(kept).cloned().collect()
@@ -65,7 +119,7 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, stopped: &Stopp
         current,
         candidates: &candidates,
         undone: &undone,
-        now,
+        now: known.now,
         current_time: place.history.since.map(|(_, time)| time),
         first_scan: facts.first_scan,
     };
@@ -74,30 +128,32 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, stopped: &Stopp
         Outcome::Held(_) => wants_created(place, facts, &question),
         _ => Vec::new(),
     };
-    let (selected, held) = match selection.outcome {
-        Outcome::Selected(tag) => (Some(tag), None),
-        Outcome::UpToDate => (None, None),
-        Outcome::Held(reason) => (None, Some(reason)),
-    };
-    let decision = match (&selected, held) {
-        (None, None) => Decision::Leave,
-        (None, Some(reason)) => Decision::Held(reason),
-        (Some(tag), _) => match standing_in_the_way(place, now) {
-            Some(reason) => Decision::Held(reason),
-            None if !place.policy.automated => Decision::Leave,
-            None => Decision::Move(tag.clone()),
-        },
-    };
-    Decided { decision, selected, wants_created }
+    Ok((selection, wants_created))
 }
 
-fn standing_in_the_way(place: &Place, now: Timestamp) -> Option<String> {
+/// Why a place may not move now, whatever is chosen.
+pub(crate) fn obstacle(place: &Place, now: Timestamp) -> Option<Obstacle> {
     if let Some(reason) = &place.policy.locked {
-        return Some(format!("locked: {reason}"));
+        return Some(Obstacle { reason: format!("locked: {reason}"), until: None });
     }
-    let an_hour_ago = now - SignedDuration::from_hours(1);
-    let moves = place.history.updates.iter().filter(|update| update.time > an_hour_ago).count();
-    (moves >= MOST_MOVES_AN_HOUR).then(|| format!("too often: moved {moves} times within the last hour"))
+    let an_hour = SignedDuration::from_hours(1);
+    let recent = || place.history.updates.iter().filter(|update| update.time > now - an_hour);
+    let moves = recent().count();
+    if moves >= MOST_MOVES_AN_HOUR {
+        let reason = format!("too often: moved {moves} times within the last hour");
+        return Some(Obstacle { reason, until: recent().map(|update| update.time + an_hour).min() });
+    }
+    let window = place.policy.window.as_ref().filter(|_| place.policy.automated)?;
+    let opens = window.opens(now)?;
+    let reason = format!("window opens at {}", opens.strftime("%a %F %H:%M %Z"));
+    Some(Obstacle { reason, until: Some(opens.timestamp()) })
+}
+
+/// When the next tag that is younger than `min-age` is old enough.
+fn comes_of_age(place: &Place, facts: &Facts, now: Timestamp) -> Option<Timestamp> {
+    let age = place.policy.rule.min_age?;
+    let times = facts.candidates.iter().filter_map(|candidate| candidate.pushed.or(candidate.first_seen));
+    times.filter_map(|time| time.checked_add(age).ok()).filter(|time| *time > now).min()
 }
 
 /// A policy by time that is held may lack the build times of the tags that were there from the first scan on.

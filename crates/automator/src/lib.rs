@@ -11,6 +11,7 @@
 //! ```
 
 mod allow;
+mod glob;
 mod ports;
 mod stopped;
 
@@ -21,6 +22,7 @@ mod undone;
 
 mod decide;
 mod edit;
+mod group;
 mod scan;
 
 mod message;
@@ -56,6 +58,6 @@ pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
 pub use publish::{ChangeKind, Moved};
 pub use run::{Addresses, RunError, run, start};
-pub use settings::Settings;
+pub use settings::{PlaceRule, Settings};
 pub use stopped::StoppedTags;
 pub use turn::{Outcome, Target, TurnError, Wake, turn};

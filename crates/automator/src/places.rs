@@ -10,9 +10,10 @@ use lockstep_repository::{BlobId, CommitId, TreeFile};
 use crate::board::Problem;
 use crate::policy;
 use crate::ports::{Branch, PortError};
+use crate::settings::PlaceRule;
 
-/// What every annotation of ours begins with; a file without it has nothing for us.
-const MARK: &[u8] = b"lockstep.dev/";
+/// How annotations and comments of ours begin. A file without any of them has nothing for us, unless the settings say so.
+const MARKS: [&[u8]; 2] = [b"lockstep.dev/", b"lockstep:"];
 
 /// One image in Git, whatever it is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,9 +34,9 @@ impl fmt::Display for PlaceId {
     }
 }
 
-/// An object that has annotations of ours, and its images.
+/// An object that somebody may have said something about, and its images; or one image that belongs to no object.
 #[derive(Clone, Debug)]
-pub(crate) struct AnnotatedObject {
+pub(crate) struct Owner {
     pub(crate) file: String,
     pub(crate) linked: bool,
     pub(crate) id: ObjectId,
@@ -53,23 +54,25 @@ pub(crate) struct ParsedFiles {
     files: HashMap<(String, BlobId), Parsed>,
 }
 
-/// The annotated objects of a commit, and what could not be read.
+/// The images of a commit that something may govern, and what could not be read. `rules` are those of the settings.
 pub(crate) async fn read(
     branch: &dyn Branch,
     head: CommitId,
     known: &mut ParsedFiles,
-) -> Result<(Vec<AnnotatedObject>, Vec<Problem>), PortError> {
-    let mut objects = Vec::new();
+    rules: &[PlaceRule],
+) -> Result<(Vec<Owner>, Vec<Problem>), PortError> {
+    let mut owners = Vec::new();
     let mut problems = Vec::new();
     let mut files = HashMap::new();
     for TreeFile { path, blob, linked, .. } in branch.files(head).await? {
         if !is_manifest(&path) {
             continue;
         }
+        let ruled = rules.iter().any(|rule| rule.opens(&path));
         let parsed = match known.files.get(&(path.clone(), blob)) {
             Some(parsed) => Arc::clone(parsed),
             None => match branch.blob(blob).await {
-                Ok(bytes) => Arc::new(parse_marked(&path, bytes).await),
+                Ok(bytes) => Arc::new(if ruled { parse(&path, bytes).await } else { parse_marked(&path, bytes).await }),
                 Err(error) => {
                     problems
                         .push(Problem { category: error.category, message: format!("cannot read {path}: {error}") });
@@ -79,13 +82,13 @@ pub(crate) async fn read(
         };
         files.insert((path.clone(), blob), Arc::clone(&parsed));
         match parsed.as_ref() {
-            Ok(images) => objects.extend(annotated(&path, linked, images)),
+            Ok(images) => owners.extend(owned(&path, linked, ruled, images)),
             Err(errors) => problems.extend(errors.iter().map(|error| manifest_problem(error.to_string()))),
         }
     }
     known.files = files;
-    refuse_twins(&mut objects, &mut problems);
-    Ok((objects, problems))
+    refuse_twins(&mut owners, &mut problems);
+    Ok((owners, problems))
 }
 
 /// Whether a file of this name is looked at.
@@ -99,7 +102,7 @@ fn manifest_problem(message: String) -> Problem {
 
 /// The images of a file that mentions Lockstep; none of one that does not, whatever is in it.
 async fn parse_marked(path: &str, bytes: Vec<u8>) -> Result<Vec<ImagePlace>, Vec<ManifestError>> {
-    if !bytes.windows(MARK.len()).any(|window| window == MARK) {
+    if !MARKS.iter().any(|mark| bytes.windows(mark.len()).any(|window| window == *mark)) {
         return Ok(Vec::new());
     }
     parse(path, bytes).await
@@ -118,19 +121,25 @@ pub(crate) async fn parse(path: &str, bytes: Vec<u8>) -> Result<Vec<ImagePlace>,
     })
 }
 
+/// What an image of this file is called.
+pub(crate) fn place_id(file: &str, image: &ImagePlace) -> PlaceId {
+    PlaceId { file: file.to_owned(), object: owner(image), container: image.container.clone() }
+}
+
 /// The object that an image belongs to; one without any name where it belongs to none.
 pub(crate) fn owner(image: &ImagePlace) -> ObjectId {
     image.object.clone().unwrap_or_else(|| ObjectId::new("", "", "", ""))
 }
 
-fn annotated(path: &str, linked: bool, images: &[ImagePlace]) -> Vec<AnnotatedObject> {
-    let mut objects: Vec<AnnotatedObject> = Vec::new();
-    for image in images.iter().filter(|image| policy::concerns(&image.annotations)) {
+/// The images by their object; one that belongs to none stands alone, so that a mistake beside it is not its own.
+fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
+    for image in images {
         let id = owner(image);
-        let last = objects.last_mut().filter(|object| object.line == image.object_line && object.id == id);
-        match last {
-            Some(object) => object.images.push(image.clone()),
-            None => objects.push(AnnotatedObject {
+        let same = |last: &&mut Owner| image.object.is_some() && last.line == image.object_line && last.id == id;
+        match owners.last_mut().filter(same) {
+            Some(last) => last.images.push(image.clone()),
+            None => owners.push(Owner {
                 file: path.to_owned(),
                 linked,
                 id,
@@ -140,26 +149,29 @@ fn annotated(path: &str, linked: bool, images: &[ImagePlace]) -> Vec<AnnotatedOb
             }),
         }
     }
-    objects
+    let said = |owner: &Owner| {
+        policy::concerns(&owner.annotations) || owner.images.iter().any(|image| image.comment.is_some())
+    };
+    owners.retain(|owner| ruled || said(owner));
+    owners
 }
 
 /// An object that stands twice in one file, or a container twice in one object, could not be told apart in a commit.
-fn refuse_twins(objects: &mut Vec<AnnotatedObject>, problems: &mut Vec<Problem>) {
+fn refuse_twins(owners: &mut Vec<Owner>, problems: &mut Vec<Problem>) {
+    let names = |owner: &Owner| -> Vec<String> {
+        owner.images.iter().map(|image| place_id(&owner.file, image).to_string()).collect()
+    };
     let mut seen = BTreeSet::new();
     let mut twins = BTreeSet::new();
-    for object in objects.iter() {
-        let containers: BTreeSet<_> = object.images.iter().map(|image| &image.container).collect();
-        let key = (object.file.clone(), object.id.short());
-        if !seen.insert(key.clone()) || containers.len() < object.images.len() {
-            let AnnotatedObject { file, line, id, .. } = object;
-            problems.push(manifest_problem(format!(
-                "{file}:{line}: {}, or a container of it, stands twice in this file; keep one",
-                id.short()
-            )));
-            twins.insert(key);
+    for owner in owners.iter() {
+        let again: Vec<String> = names(owner).into_iter().filter(|name| !seen.insert(name.clone())).collect();
+        if let Some(name) = again.first() {
+            let Owner { file, line, .. } = owner;
+            problems.push(manifest_problem(format!("{file}:{line}: {name} stands twice in this file; keep one")));
         }
+        twins.extend(again);
     }
-    objects.retain(|object| !twins.contains(&(object.file.clone(), object.id.short())));
+    owners.retain(|owner| !names(owner).iter().any(|name| twins.contains(name)));
 }
 
 #[cfg(test)]

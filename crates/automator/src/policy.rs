@@ -1,19 +1,38 @@
-//! What a person wrote about the images of an object, in its annotations.
+//! What was written about the images of an object: in the settings, in its annotations, in comments on their lines.
+
+mod window;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use lockstep_image::{Policy, Rule, TagFilter, parse_duration};
-use lockstep_manifest::ObjectId;
+
+use crate::settings::PlaceRule;
+
+pub(crate) use window::Window;
+pub(crate) use words::{Container, Origin, Subject};
+use words::{Words, keys};
 
 const PREFIX: &str = "lockstep.dev/";
 
 /// Keys that this version acts on.
-const KEYS: [&str; 8] =
-    ["automated", "policy", "tags", "skip-tags", "min-age", "locked", "on-failure", "allow-downgrade"];
+const KEYS: [&str; 11] = [
+    "automated",
+    "policy",
+    "tags",
+    "skip-tags",
+    "min-age",
+    "pin",
+    "locked",
+    "on-failure",
+    "group",
+    "window",
+    "allow-downgrade",
+];
 
 /// Keys that have a meaning, which this version would not honour.
-const NOT_SUPPORTED: [&str; 7] = ["calver", "follow", "group", "pin", "platforms", "verify", "window"];
+const NOT_SUPPORTED: [&str; 2] = ["platforms", "verify"];
 
 /// Keys that are the synchronizer's business.
 const SYNCHRONIZER: [&str; 14] = [
@@ -33,6 +52,9 @@ const SYNCHRONIZER: [&str; 14] = [
     "drift",
 ];
 
+/// What a comment says beside the keys: which image it means, and which part of it stands there.
+const COMMENT_ONLY: [&str; 2] = ["image", "part"];
+
 /// What becomes of a place when a cluster proves that our update of it does not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
@@ -45,15 +67,41 @@ pub enum OnFailure {
     Ignore,
 }
 
+/// Whether an update writes a digest beside the tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pin {
+    /// If one stands there.
+    #[default]
+    AsFound,
+    /// Never.
+    Tag,
+    /// Always.
+    TagAndDigest,
+}
+
 /// Everything that governs one place.
 #[derive(Clone, Debug)]
 pub(crate) struct PlacePolicy {
     /// Updates may be committed.
     pub(crate) automated: bool,
     pub(crate) rule: Rule,
+    pub(crate) pin: Pin,
     /// Why no automatic change is made.
     pub(crate) locked: Option<String>,
     pub(crate) on_failure: OnFailure,
+    /// What it chooses, moves and is reverted with.
+    pub(crate) group: Option<String>,
+    /// When updates may be committed.
+    pub(crate) window: Option<Window>,
+    /// Where the policy stands, or what made this a place.
+    pub(crate) origin: Origin,
+}
+
+/// What is wrong, and on which line, if not that of the object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wrong {
+    pub(crate) line: Option<usize>,
+    pub(crate) message: String,
 }
 
 /// Whether any annotation is addressed to the automator, readable or not.
@@ -61,52 +109,57 @@ pub(crate) fn concerns(annotations: &BTreeMap<String, String>) -> bool {
     keys(annotations).any(|(key, _, _)| !SYNCHRONIZER.contains(&key))
 }
 
-/// The key, the container it is for, and the value.
-fn keys(annotations: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, Option<&str>, &str)> {
-    annotations.iter().filter_map(|(name, value)| {
-        let name = name.strip_prefix(PREFIX)?;
-        let (key, container) = name.split_once('.').map_or((name, None), |(key, container)| (key, Some(container)));
-        Some((key, container, value.as_str()))
-    })
+/// What is wrong with words of the settings, by key.
+pub(crate) fn problems<'a>(words: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<(&'static str, String)> {
+    let words: BTreeMap<&str, &str> = words.collect();
+    read_words(|key| words.get(key).copied(), None).err().unwrap_or_default()
 }
 
-/// What governs each of an object's containers, in their order: the name, and the tag that it has. `None` for a container
-/// that is left alone.
+/// What governs each of an object's images, in their order. `None` for one that is left alone.
 ///
 /// # Errors
-/// Everything that is wrong with the annotations. Nothing may be selected for the object then.
+/// Everything that is wrong with what is written about the object. Nothing may be selected for it then.
 pub(crate) fn read(
-    object: &ObjectId,
-    annotations: &BTreeMap<String, String>,
-    containers: &[(&str, Option<&str>)],
-) -> Result<Vec<Option<PlacePolicy>>, Vec<String>> {
+    subject: &Subject<'_>,
+    containers: &[Container<'_>],
+    rules: &[PlaceRule],
+) -> Result<Vec<Option<PlacePolicy>>, Vec<Wrong>> {
+    let annotations = subject.annotations;
     let mut wrong = check_keys(annotations, containers);
-    let value = |key: &str, container: &str| {
-        let own = annotations.get(&format!("{PREFIX}{key}.{container}"));
-        own.or_else(|| annotations.get(&format!("{PREFIX}{key}"))).map(String::as_str)
-    };
     let chosen_one_by_one = keys(annotations).any(|(key, container, _)| key == "policy" && container.is_some());
+    let annotated = concerns(annotations);
     let mut policies = Vec::with_capacity(containers.len());
-    for (container, current) in containers {
-        if chosen_one_by_one && value("policy", container).is_none() {
+    for container in containers {
+        let words = Words::about(subject, container, rules);
+        let opened = annotated || container.comment.is_some() || words.get("policy").is_some() || {
+            words.text("automated") == Some("true")
+        };
+        if !opened || (chosen_one_by_one && words.get("policy").is_none()) {
             policies.push(None);
             continue;
         }
-        match place_policy(|key| value(key, container), *current) {
-            Ok(mut policy) => {
-                if let Some(reason) = annotations.get(&format!("{PREFIX}locked")) {
-                    policy.locked = Some(reason.clone());
+        let origin = words.origin().cloned().unwrap_or_else(|| Origin::Line(subject.file.to_owned(), subject.line));
+        match read_words(|key| words.text(key), container.tag) {
+            Ok(said) => {
+                if said.automated && is_immutable_job(subject) {
+                    wrong.push(Wrong {
+                        line: None,
+                        message: format!(
+                            "a Job's image cannot be changed in place: add {PREFIX}replace: on-immutable, or take {PREFIX}automated away"
+                        ),
+                    });
                 }
-                if policy.automated && is_immutable_job(object, annotations) {
-                    wrong.push(format!(
-                        "a Job's image cannot be changed in place: add {PREFIX}replace: on-immutable, or take {PREFIX}automated away"
-                    ));
-                }
-                policies.push(Some(policy));
+                policies.push(Some(said.at(origin)));
             }
-            Err(problems) => {
-                wrong.extend(problems.into_iter().map(|(key, problem)| format!("{PREFIX}{key}: {problem}")))
-            }
+            Err(problems) => wrong.extend(problems.into_iter().map(|(key, problem)| {
+                let word = words.get(key);
+                let line = word.and_then(|word| match &word.origin {
+                    Origin::Line(_, line) => Some(*line),
+                    Origin::Rule(_) => None,
+                });
+                let key = word.map_or_else(|| format!("{PREFIX}{key}"), |word| word.key.clone());
+                Wrong { line, message: format!("{key}: {problem}") }
+            })),
         }
     }
     wrong.sort();
@@ -114,58 +167,94 @@ pub(crate) fn read(
     if wrong.is_empty() { Ok(policies) } else { Err(wrong) }
 }
 
-fn check_keys(annotations: &BTreeMap<String, String>, containers: &[(&str, Option<&str>)]) -> Vec<String> {
-    let names: BTreeSet<&str> = containers.iter().map(|(name, _)| *name).collect();
+fn check_keys(annotations: &BTreeMap<String, String>, containers: &[Container<'_>]) -> Vec<Wrong> {
+    let names: BTreeSet<&str> = containers.iter().map(|container| container.name).collect();
     let mut wrong = Vec::new();
+    let mut problem = |line, message| wrong.push(Wrong { line, message });
     for (key, container, _) in keys(annotations) {
-        if NOT_SUPPORTED.contains(&key) {
-            wrong.push(format!(
-                "{PREFIX}{key} is not supported by this version; take it away, or automate this object later"
-            ));
-        } else if SYNCHRONIZER.contains(&key) {
+        if SYNCHRONIZER.contains(&key) {
             continue;
-        } else if !KEYS.contains(&key) {
-            wrong.push(format!("{PREFIX}{key} is no key that Lockstep knows; check the spelling"));
+        }
+        if let Some(message) = unknown(key, &format!("{PREFIX}{key}")) {
+            problem(None, message);
         } else if let Some(container) = container.filter(|container| !names.contains(container)) {
-            wrong.push(format!("{PREFIX}{key}.{container}: the object has no container {container:?} with an image"));
+            let message = format!("{PREFIX}{key}.{container}: the object has no container {container:?} with an image");
+            problem(None, message);
+        }
+    }
+    for comment in containers.iter().filter_map(|container| container.comment) {
+        for key in comment.options.keys().filter(|key| !COMMENT_ONLY.contains(&key.as_str())) {
+            if let Some(message) = unknown(key, &format!("the comment's {key}")) {
+                problem(Some(comment.line), message);
+            }
         }
     }
     wrong
 }
 
-/// Jobs refuse another image; the synchronizer deletes and creates those that say so.
-fn is_immutable_job(object: &ObjectId, annotations: &BTreeMap<String, String>) -> bool {
-    let replaced = annotations.get("lockstep.dev/replace").is_some_and(|value| value == "on-immutable");
-    object.kind == "Job" && !replaced
+fn unknown(key: &str, written: &str) -> Option<String> {
+    if NOT_SUPPORTED.contains(&key) {
+        return Some(format!(
+            "{written} is not supported by this version; take it away, or automate this object later"
+        ));
+    }
+    (!KEYS.contains(&key)).then(|| format!("{written} is no key that Lockstep knows; check the spelling"))
 }
 
-type Wrong = (&'static str, String);
+/// Jobs refuse another image; the synchronizer deletes and creates those that say so.
+fn is_immutable_job(subject: &Subject<'_>) -> bool {
+    let replaced = subject.annotations.get("lockstep.dev/replace").is_some_and(|value| value == "on-immutable");
+    subject.object.kind == "Job" && !replaced
+}
 
-fn place_policy<'a>(
-    value: impl Fn(&'static str) -> Option<&'a str>,
-    current: Option<&str>,
-) -> Result<PlacePolicy, Vec<Wrong>> {
-    let mut wrong: Vec<Wrong> = Vec::new();
+/// A policy that is read, wherever it stands.
+struct Said {
+    automated: bool,
+    rule: Rule,
+    pin: Pin,
+    locked: Option<String>,
+    on_failure: OnFailure,
+    group: Option<String>,
+    window: Option<Window>,
+}
+
+impl Said {
+    fn at(self, origin: Origin) -> PlacePolicy {
+        let Self { automated, rule, pin, locked, on_failure, group, window } = self;
+        PlacePolicy { automated, rule, pin, locked, on_failure, group, window, origin }
+    }
+}
+
+type Problems = Vec<(&'static str, String)>;
+
+fn read_words<'a>(value: impl Fn(&'static str) -> Option<&'a str>, current: Option<&str>) -> Result<Said, Problems> {
+    let mut wrong = Problems::new();
     let policy = note(&mut wrong, "policy", Policy::parse(value("policy").unwrap_or_default(), current));
     let on_failure = note(&mut wrong, "on-failure", value("on-failure").map_or(Ok(OnFailure::default()), on_failure));
+    let pin = note(&mut wrong, "pin", value("pin").map_or(Ok(Pin::default()), pin));
     let mut switch = |key| note(&mut wrong, key, value(key).map_or(Ok(false), is_true)).unwrap_or_default();
     let (automated, allow_downgrade) = (switch("automated"), switch("allow-downgrade"));
     let mut filter = |key| note(&mut wrong, key, value(key).map(TagFilter::parse).transpose()).flatten();
     let (tags, skip_tags) = (filter("tags"), filter("skip-tags"));
     let min_age: Option<SignedDuration> =
         note(&mut wrong, "min-age", value("min-age").map(parse_duration).transpose()).flatten();
-    match (policy, on_failure) {
-        (Some(policy), Some(on_failure)) if wrong.is_empty() => Ok(PlacePolicy {
+    let window = note(&mut wrong, "window", value("window").map(Window::parse).transpose()).flatten();
+    let group = note(&mut wrong, "group", value("group").map(group).transpose()).flatten();
+    match (policy, on_failure, pin) {
+        (Some(policy), Some(on_failure), Some(pin)) if wrong.is_empty() => Ok(Said {
             automated,
             rule: Rule { tags, skip_tags, min_age, allow_downgrade, ..Rule::new(policy) },
+            pin,
             locked: value("locked").map(str::to_owned),
             on_failure,
+            group,
+            window,
         }),
         _ => Err(wrong),
     }
 }
 
-fn note<T, E: ToString>(wrong: &mut Vec<Wrong>, key: &'static str, read: Result<T, E>) -> Option<T> {
+fn note<T, E: ToString>(wrong: &mut Problems, key: &'static str, read: Result<T, E>) -> Option<T> {
     read.map_err(|error| wrong.push((key, error.to_string()))).ok()
 }
 
@@ -184,6 +273,24 @@ fn on_failure(text: &str) -> Result<OnFailure, String> {
         "ignore" => Ok(OnFailure::Ignore),
         other => Err(format!("{other:?} is neither revert, hold nor ignore")),
     }
+}
+
+fn pin(text: &str) -> Result<Pin, String> {
+    match text {
+        "as-found" => Ok(Pin::AsFound),
+        "tag" => Ok(Pin::Tag),
+        "tag+digest" => Ok(Pin::TagAndDigest),
+        other => Err(format!("{other:?} is neither as-found, tag nor tag+digest")),
+    }
+}
+
+/// The name ends up in the names of branches.
+fn group(text: &str) -> Result<String, String> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
+        return Err(format!("{text:?} is not a name: up to 63 letters, digits, - and _"));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub(crate) struct Move {
     pub(crate) tag: String,
     /// What the registry says that the new tag is, if it was asked.
     pub(crate) digest: Option<String>,
+    /// What it moves with.
+    pub(crate) group: Option<String>,
     /// Sentences for the body of the commit.
     pub(crate) evidence: Vec<String>,
 }

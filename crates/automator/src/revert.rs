@@ -25,6 +25,7 @@ use crate::message::one_line;
 use crate::places::PlaceId;
 use crate::ports::Ports;
 use crate::publish::{Batch, ChangeKind, Move, Proposal, publish};
+use crate::settings::PlaceRule;
 use crate::stopped::StoppedTags;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError};
@@ -74,7 +75,7 @@ pub(crate) async fn react(
     earlier: Vec<Reverted>,
 ) -> Result<Reaction, TurnError> {
     let head = ports.branch.head().await?;
-    let mut reverts = Reverts { ports, memory, failures, earlier, reaction: Reaction::default() };
+    let mut reverts = Reverts { ports, rules: &target.rules, memory, failures, earlier, reaction: Reaction::default() };
     let published = publish(&mut reverts, head, &target.branch, ports).await?;
     board.announce(&target.branch, published.head);
     let mut reaction = reverts.reaction;
@@ -85,6 +86,7 @@ pub(crate) async fn react(
 /// The reverts that the failures ask for, on whatever head.
 struct Reverts<'a> {
     ports: &'a Ports<'a>,
+    rules: &'a [PlaceRule],
     memory: &'a mut Memory,
     failures: Vec<Failure>,
     earlier: Vec<Reverted>,
@@ -95,7 +97,7 @@ struct Reverts<'a> {
 impl Proposal for Reverts<'_> {
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         let Memory { files, history, .. } = &mut *self.memory;
-        let survey = survey::survey(self.ports.branch, head, files, history).await?;
+        let survey = survey::survey(self.ports.branch, head, files, history, self.rules).await?;
         self.reaction = Reaction { reverted: self.still_undone(&survey), ..Reaction::default() };
         for reverted in &self.reaction.reverted {
             let Reverted { place, repository, tag } = reverted;
@@ -202,6 +204,7 @@ fn a_move(place: &Place, from: &str, failure: &Failure, ours: &attribute::Ours<'
         to: from.to_owned(),
         tag: old.tag().unwrap_or(from).to_owned(),
         digest: None,
+        group: place.policy.group.clone(),
         evidence: vec![
             takes_back(&ours.commits),
             one_line(&format!("failed in {cluster}, Sync {sync}: {workload}: {message}")),

@@ -111,7 +111,12 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
         let branch = BranchKey { repository: repository.url.clone(), branch: repository.branch.clone() };
         let git = GitBranch::open(repository, &clones, &mut opened)?;
         loops.push(BranchLoop {
-            target: Target { branch, allowed: allowed.clone(), batch: settings.intervals.batch.get() },
+            target: Target {
+                branch,
+                allowed: allowed.clone(),
+                batch: settings.intervals.batch.get(),
+                rules: repository.rules.clone().into(),
+            },
             branch: Arc::new(git),
             tags: Arc::new(tags.clone()),
             clock: Arc::new(SystemClock),

@@ -1,12 +1,15 @@
 //! How the process runs. Which images move is said in Git, beside them.
 
 mod check;
+mod rules;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use camino::Utf8PathBuf;
 use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsErrors, Sources, TlsFiles};
 use serde::{Deserialize, Serialize};
+
+pub use rules::PlaceRule;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +51,9 @@ pub struct RepositorySettings {
     /// The folders that are searched for workloads; none means all.
     #[serde(default)]
     pub paths: Vec<String>,
+    /// What is said of places from outside; all that stands in Git beside them is stronger.
+    #[serde(default)]
+    pub rules: Vec<PlaceRule>,
     /// Whom the commits name.
     #[serde(default)]
     pub author: Author,

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
-use lockstep_manifest::ImagePlace;
+use lockstep_manifest::{Form, ImagePlace};
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::board::Problem;
-use crate::places::{self, AnnotatedObject, ParsedFiles, PlaceId};
-use crate::policy::{self, PlacePolicy};
+use crate::places::{self, Owner, ParsedFiles, PlaceId};
+use crate::policy::{self, Container, PlacePolicy, Subject};
 use crate::ports::{Branch, PortError};
+use crate::settings::PlaceRule;
 use crate::undone::{History, PlaceHistory};
 
 /// An image in Git that a policy governs.
@@ -41,11 +42,12 @@ pub(crate) async fn survey(
     head: CommitId,
     files: &mut ParsedFiles,
     history: &mut History,
+    rules: &[PlaceRule],
 ) -> Result<Survey, PortError> {
-    let (objects, problems) = places::read(branch, head, files).await?;
+    let (owners, problems) = places::read(branch, head, files, rules).await?;
     let mut survey = Survey { places: Vec::new(), problems };
-    for object in &objects {
-        govern(object, &mut survey);
+    for owner in &owners {
+        govern(owner, rules, &mut survey);
     }
     history.advance(branch, head).await?;
     let mut followed: BTreeMap<String, bool> = BTreeMap::new();
@@ -66,46 +68,78 @@ pub(crate) async fn survey(
 }
 
 /// Adds the object's places; or, if anything about it cannot be read, the reasons and no place.
-fn govern(object: &AnnotatedObject, survey: &mut Survey) {
-    let AnnotatedObject { file, id, line, annotations, images, linked } = object;
+fn govern(owner: &Owner, rules: &[PlaceRule], survey: &mut Survey) {
+    let Owner { file, id, line, annotations, images, linked } = owner;
     let mut wrong = Vec::new();
     let mut problem = |category, line: usize, message: String| {
-        wrong.push(Problem { category, message: format!("{file}:{line}: {}: {message}", id.short()) });
+        let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
+        wrong.push(Problem { category, message: format!("{file}:{line}: {of}{message}") });
     };
-    if *linked {
-        let message =
-            "the file is reached through a link; let the paths of the settings name the file itself".to_owned();
-        problem("manifest", *line, message);
-    }
-    let references: Vec<Option<Reference>> = images
+    let named: Vec<(Result<Reference, String>, Result<Repository, String>)> = images.iter().map(name).collect();
+    let containers: Vec<Container<'_>> = images
         .iter()
-        .map(|image| {
-            let read = image.text.parse().map_err(|error: lockstep_image::ReferenceError| error.to_string());
-            read.map_err(|error| problem("reference", image.line, error)).ok()
+        .zip(&named)
+        .map(|(image, (reference, repository))| Container {
+            name: &image.container,
+            repository: repository.as_ref().ok(),
+            tag: reference.as_ref().ok().and_then(Reference::tag),
+            comment: image.comment.as_ref().filter(|_| image.form != Form::Setter),
         })
         .collect();
-    let tags = |number: usize| references.get(number).and_then(|reference| reference.as_ref()?.tag());
-    let containers: Vec<(&str, Option<&str>)> =
-        images.iter().enumerate().map(|(number, image)| (image.container.as_str(), tags(number))).collect();
-    let policies = policy::read(id, annotations, &containers).unwrap_or_else(|messages| {
-        messages.into_iter().for_each(|message| problem("policy", *line, message));
+    let subject = Subject { file, object: id, line: *line, annotations };
+    let policies = policy::read(&subject, &containers, rules).unwrap_or_else(|wrong| {
+        wrong.into_iter().for_each(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message));
         Vec::new()
     });
-    if !wrong.is_empty() {
+    let mut places = Vec::new();
+    for ((image, (reference, repository)), policy) in images.iter().zip(named).zip(policies) {
+        let Some(policy) = policy else { continue };
+        match (reference, repository) {
+            (Ok(reference), Ok(repository)) => places.push(Place {
+                id: places::place_id(file, image),
+                image: image.clone(),
+                line: image.line,
+                text: image.text.clone(),
+                repository,
+                reference,
+                policy,
+                history: PlaceHistory::default(),
+            }),
+            (Err(error), _) | (_, Err(error)) => problem("reference", image.line, error),
+        }
+    }
+    if *linked && !places.is_empty() {
+        let message = "the file is reached through a link; let the paths of the settings name the file itself";
+        problem("manifest", *line, message.to_owned());
+    }
+    if wrong.is_empty() {
+        survey.places.extend(places);
+    } else {
         survey.problems.extend(wrong);
-        return;
     }
-    for ((image, reference), policy) in images.iter().zip(references).zip(policies) {
-        let (Some(reference), Some(policy)) = (reference, policy) else { continue };
-        survey.places.push(Place {
-            id: PlaceId { file: file.clone(), object: id.clone(), container: image.container.clone() },
-            image: image.clone(),
-            line: image.line,
-            text: image.text.clone(),
-            repository: Repository::from(&reference),
-            reference,
-            policy,
-            history: PlaceHistory::default(),
-        });
-    }
+}
+
+/// What is written, and the image repository that it means: that which a comment names, else that which is written. A name
+/// that stands apart from its tag must have a registry in it, since nothing says that a cluster would read it as Docker does.
+fn name(image: &ImagePlace) -> (Result<Reference, String>, Result<Repository, String>) {
+    let read = |text: &str| text.parse::<Reference>().map_err(|error| error.to_string());
+    let reference = read(&image.text);
+    let named = image.comment.as_ref().and_then(|comment| comment.options.get("image"));
+    let repository = match (named, &reference) {
+        (Some(named), _) => read(named).map(|named| Repository::from(&named)),
+        (None, Ok(reference)) if image.spots.whole.is_some() || has_registry(&image.text) => {
+            Ok(Repository::from(reference))
+        }
+        (None, Ok(_)) => Err(format!(
+            "{} has no registry in its name; write it there, or say image=REGISTRY/NAME in a comment of the line",
+            image.text
+        )),
+        (None, Err(error)) => Err(error.clone()),
+    };
+    (reference, repository)
+}
+
+fn has_registry(name: &str) -> bool {
+    let first = name.split_once('/').map_or("", |(first, _)| first);
+    first.contains(['.', ':']) || first == "localhost"
 }

@@ -1,6 +1,7 @@
 //! One turn of one branch: look at the registries, decide, edit, publish.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use crate::board::{Board, BranchKey, Problem};
 use crate::memory::Memory;
 use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
+use crate::settings::PlaceRule;
 use crate::update::{Seen, Updates};
 
 /// Runs one turn: fetch the branch; list, decide and edit on its tree; push one commit. Where others push first, all but the
@@ -62,6 +64,8 @@ pub struct Target {
     pub allowed: AllowedRepositories,
     /// How long after a commit further changes are gathered for the next one.
     pub batch: Duration,
+    /// What the settings say of places.
+    pub rules: Arc<[PlaceRule]>,
 }
 
 /// What a turn has to look at. The branch is always fetched.

@@ -1,16 +1,18 @@
 //! What a turn would commit on a given head: survey, scan, decide, edit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lockstep_repository::{BlobId, CommitId};
+use lockstep_repository::CommitId;
 
 use crate::board::{Board, BranchState, PlaceState, Problem};
-use crate::decide::{self, Decided, Decision};
+use crate::decide::{self, Decided, Decision, Known};
 use crate::edit;
+use crate::group;
 use crate::memory::Memory;
+use crate::policy::Pin;
 use crate::ports::{FileChange, PortError, Ports};
 use crate::publish::{Batch, ChangeKind, Move, Proposal};
 use crate::scan::Wanted;
@@ -44,10 +46,11 @@ impl Proposal for Updates<'_> {
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         self.board.announce(&self.target.branch, head);
         let Memory { files, history, .. } = &mut *self.memory;
-        let survey = survey::survey(self.ports.branch, head, files, history).await?;
+        let survey = survey::survey(self.ports.branch, head, files, history, &self.target.rules).await?;
         self.scan(&survey).await;
         let mut decided = self.decide(&survey).await;
-        let moves = self.moves(&survey, &mut decided).await;
+        let mut moves = self.moves(&survey, &mut decided).await;
+        group::all_or_none(&survey.places, &mut decided, &mut moves);
         let (batch, refused) = self.edit(head, moves).await?;
         self.tell(head, survey, &decided, refused);
         let due = self.gather_until().is_none();
@@ -74,28 +77,33 @@ impl Updates<'_> {
 
     /// Decides about every place; where build times would help, they are looked up and it is decided once more.
     async fn decide(&mut self, survey: &Survey) -> Vec<Decided> {
-        let decided = self.decide_once(survey);
+        let mut decided = self.decide_once(survey);
         let mut wanted = Wanted::new();
         for (place, decided) in survey.places.iter().zip(&decided) {
             if !decided.wants_created.is_empty() {
                 wanted.entry(place.repository.clone()).or_default().extend(decided.wants_created.iter().cloned());
             }
         }
-        if wanted.is_empty() {
-            return decided;
+        if !wanted.is_empty() {
+            self.memory.listings.look_up_created(wanted, self.ports).await;
+            decided = self.decide_once(survey);
         }
-        self.memory.listings.look_up_created(wanted, self.ports).await;
-        self.decide_once(survey)
+        let soonest = decided.iter().filter_map(|decided| decided.again_at).min();
+        self.seen.again_at = self.seen.again_at.into_iter().chain(soonest).min();
+        decided
     }
 
     fn decide_once(&self, survey: &Survey) -> Vec<Decided> {
-        let now = self.ports.clock.now();
         let Memory { listings, stopped, .. } = &*self.memory;
-        let decide = |place: &Place| {
-            let facts = listings.facts(&place.repository, &self.target.allowed);
-            decide::decide(place, facts.as_ref().map(|facts| *facts).map_err(String::as_str), stopped, now)
-        };
-        survey.places.iter().map(decide).collect()
+        let known = Known { stopped, now: self.ports.clock.now() };
+        let facts: Vec<_> =
+            survey.places.iter().map(|place| listings.facts(&place.repository, &self.target.allowed)).collect();
+        let each = survey.places.iter().zip(&facts);
+        let mut decided: Vec<Decided> = each
+            .map(|(place, facts)| decide::decide(place, facts.as_ref().copied().map_err(String::as_str), known))
+            .collect();
+        group::agree(&survey.places, &facts, known, &mut decided);
+        decided
     }
 
     /// The moves that were decided. A tag that turns out to have no manifest, or none that can be read, is held instead.
@@ -122,8 +130,14 @@ impl Updates<'_> {
     fn one_move(&self, place: &Place, tag: &str, digest: Option<String>) -> Result<Move, String> {
         let repository = &place.repository;
         let digest = digest.ok_or_else(|| format!("{repository} lists {tag} and has no image of that tag"))?;
-        let pinned = place.reference.digest().map(|_| digest.as_str());
-        let to = place.image.with(tag, pinned)?;
+        let pinned = match place.policy.pin {
+            Pin::AsFound => place.reference.digest().is_some(),
+            Pin::Tag => false,
+            Pin::TagAndDigest => true,
+        };
+        let to = place.reference.with_tag(tag);
+        let to = to.and_then(|to| if pinned { to.with_digest(&digest) } else { Ok(to) });
+        let to = to.map_err(|error| error.to_string())?;
         let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
         let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
         let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));
@@ -141,6 +155,7 @@ impl Updates<'_> {
             to: to.to_string(),
             tag: tag.to_owned(),
             digest: Some(digest),
+            group: place.policy.group.clone(),
             evidence,
         })
     }
@@ -161,6 +176,7 @@ impl Updates<'_> {
             container: place.id.container.clone(),
             current: place.text.clone(),
             policy: place.policy.rule.policy.to_string(),
+            origin: place.policy.origin.to_string(),
             automated: place.policy.automated,
             selected: decided.selected.clone(),
             held: match (&decided.decision, refusal(place)) {
@@ -189,34 +205,55 @@ impl Updates<'_> {
     }
 }
 
-/// Makes the moves in their files at `head`.
-pub(crate) async fn edit_files(
-    ports: &Ports<'_>,
-    head: CommitId,
-    moves: Vec<Move>,
-) -> Result<(Vec<FileChange>, Vec<Move>, Vec<(Move, Problem)>), PortError> {
+/// Makes the moves in their files at `head`. Where one of a group is refused, none of the group is made.
+pub(crate) async fn edit_files(ports: &Ports<'_>, head: CommitId, moves: Vec<Move>) -> Result<Edits, PortError> {
+    if moves.is_empty() {
+        return Ok((Vec::new(), Vec::new(), Vec::new()));
+    }
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for file in ports.branch.files(head).await? {
+        if moves.iter().any(|change| change.place.file == file.path) {
+            files.insert(file.path, ports.branch.blob(file.blob).await?);
+        }
+    }
+    let mut refused = Vec::new();
+    let mut wanted = moves;
+    loop {
+        let (changes, made, more) = edit_all(&files, wanted);
+        let groups: BTreeSet<&str> = more.iter().filter_map(|(change, _)| change.group.as_deref()).collect();
+        let broken = |change: &Move| change.group.as_deref().is_some_and(|group| groups.contains(group));
+        let (of_broken, whole): (Vec<Move>, Vec<Move>) = made.into_iter().partition(broken);
+        let also = of_broken.into_iter().map(|change| {
+            let group = change.group.clone().unwrap_or_default();
+            let message = format!("{}: another place of the group {group} cannot be changed", change.place);
+            (change, Problem { category: "edit", message })
+        });
+        let also: Vec<(Move, Problem)> = also.collect();
+        refused.extend(more);
+        if also.is_empty() {
+            return Ok((changes, whole, refused));
+        }
+        refused.extend(also);
+        wanted = whole;
+    }
+}
+
+type Edits = (Vec<FileChange>, Vec<Move>, Vec<(Move, Problem)>);
+
+fn edit_all(files: &BTreeMap<String, Vec<u8>>, moves: Vec<Move>) -> Edits {
     let mut by_file: BTreeMap<String, Vec<Move>> = BTreeMap::new();
     for change in moves {
         by_file.entry(change.place.file.clone()).or_default().push(change);
     }
-    let (mut files, mut made, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    if by_file.is_empty() {
-        return Ok((files, made, refused));
-    }
-    let mut blobs: BTreeMap<String, BlobId> = BTreeMap::new();
-    for file in ports.branch.files(head).await? {
-        if by_file.contains_key(&file.path) {
-            blobs.insert(file.path, file.blob);
-        }
-    }
+    let (mut changes, mut made, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (path, moves) in by_file {
-        let Some(blob) = blobs.get(&path) else { continue };
-        let edited = edit::edit(&path, &ports.branch.blob(*blob).await?, moves);
+        let Some(bytes) = files.get(&path) else { continue };
+        let edited = edit::edit(&path, bytes, moves);
         if !edited.made.is_empty() {
-            files.push(FileChange { path, bytes: edited.bytes });
+            changes.push(FileChange { path, bytes: edited.bytes });
         }
         made.extend(edited.made);
         refused.extend(edited.refused);
     }
-    Ok((files, made, refused))
+    (changes, made, refused)
 }

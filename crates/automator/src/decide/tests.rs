@@ -4,7 +4,7 @@ use lockstep_manifest::{ImagePlace, ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
-use crate::policy;
+use crate::policy::{self, Container, Subject};
 use crate::undone::{PlaceHistory, Update};
 
 use super::*;
@@ -20,13 +20,16 @@ fn place(annotations: &str, image: &str) -> Place {
     let annotations: BTreeMap<String, String> =
         pairs.map(|(key, value)| (format!("lockstep.dev/{key}"), value.to_owned())).collect();
     let reference: lockstep_image::Reference = image.parse().unwrap();
-    let policies = policy::read(&object, &annotations, &[("web", reference.tag())]).unwrap();
+    let repository = Repository::from(&reference);
+    let container = Container { name: "web", repository: Some(&repository), tag: reference.tag(), comment: None };
+    let subject = Subject { file: "web.yaml", object: &object, line: 1, annotations: &annotations };
+    let policies = policy::read(&subject, &[container], &[]).unwrap();
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },
         image: written(image),
         line: 1,
         text: image.to_owned(),
-        repository: Repository::from(&reference),
+        repository,
         reference,
         policy: policies.into_iter().flatten().next().unwrap(),
         history: PlaceHistory::default(),
@@ -38,6 +41,10 @@ fn written(image: &str) -> ImagePlace {
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"
     );
     images("web.yaml", &text).unwrap().remove(0)
+}
+
+fn known(stopped: &StoppedTags) -> Known<'_> {
+    Known { stopped, now: now() }
 }
 
 /// Tags, all there from the first scan on, or first seen `@N` minutes ago.
@@ -78,14 +85,14 @@ fn decisions() {
         ("automated=true; policy=glob:m-*", "a/web:m-a", "m-a m-b@5 m-c@5", "held -: 2 tags tie"),
         ("automated=true; policy=semver:>=3", "a/web:1.0.0", "1.0.0", "held -: nothing eligible"),
     ] {
-        let decided = decide(&place(annotations, image), Ok(&facts(tags)), &StoppedTags::default(), now());
+        let decided = decide(&place(annotations, image), Ok(&facts(tags)), known(&StoppedTags::default()));
         assert!(shown(&decided).starts_with(expected), "{annotations} {image} {tags}: {}", shown(&decided));
     }
 }
 
 #[test]
 fn without_facts_nothing_is_decided() {
-    let decided = decide(&place("automated=true", "a/web:1.0.0"), Err("no answer"), &StoppedTags::default(), now());
+    let decided = decide(&place("automated=true", "a/web:1.0.0"), Err("no answer"), known(&StoppedTags::default()));
     assert_eq!(shown(&decided), "held -: no answer");
 }
 
@@ -96,7 +103,7 @@ fn a_stopped_tag_stays_where_it_is_and_goes_nowhere_else() {
     stopped.stop(repository, "1.0.2".to_owned(), "fails".to_owned());
     for (image, expected) in [("a/web:1.0.0", "move 1.0.1"), ("a/web:1.0.2", "leave -"), ("b/web:1.0.0", "move 1.0.2")]
     {
-        let decided = decide(&place("automated=true", image), Ok(&facts("1.0.0 1.0.1 1.0.2")), &stopped, now());
+        let decided = decide(&place("automated=true", image), Ok(&facts("1.0.0 1.0.1 1.0.2")), known(&stopped));
         assert_eq!(shown(&decided), expected, "{image}");
     }
 }
@@ -113,7 +120,7 @@ fn twelve_moves_an_hour_are_enough() {
     };
     for (minutes, expected) in [(59, "held 1.0.1: too often: moved 12"), (61, "move 1.0.1")] {
         place.history.updates = (0..11).map(|_| update(3)).chain([update(minutes)]).collect();
-        let decided = decide(&place, Ok(&facts("1.0.0 1.0.1")), &StoppedTags::default(), now());
+        let decided = decide(&place, Ok(&facts("1.0.0 1.0.1")), known(&StoppedTags::default()));
         assert!(shown(&decided).starts_with(expected), "{minutes}: {}", shown(&decided));
     }
 }
@@ -128,7 +135,7 @@ fn build_times_are_asked_for_only_where_they_help() {
         ("policy=glob:m-*; skip-tags=b", "m-a m-b m-c", 2),
         ("policy=glob:m-*", many.as_str(), 0),
     ] {
-        let decided = decide(&place(annotations, "a/web:m-a"), Ok(&facts(tags)), &StoppedTags::default(), now());
+        let decided = decide(&place(annotations, "a/web:m-a"), Ok(&facts(tags)), known(&StoppedTags::default()));
         assert_eq!(decided.wants_created.len(), expected, "{annotations} {}", decided.wants_created.len());
     }
 }

@@ -14,6 +14,7 @@ fn change(pointer: &str, to: &str) -> Move {
         to: to.to_owned(),
         tag: String::new(),
         digest: None,
+        group: None,
         evidence: Vec::new(),
     }
 }

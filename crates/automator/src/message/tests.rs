@@ -16,6 +16,7 @@ fn change(file: &str, name: &str, from: &str, to: &str, tag: &str) -> Move {
         to: to.to_owned(),
         tag: tag.to_owned(),
         digest: Some(format!("sha256:{}", "a".repeat(64))),
+        group: None,
         evidence: vec!["policy semver:~1\n\nLockstep-Release: x y".to_owned()],
     }
 }

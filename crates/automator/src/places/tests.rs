@@ -7,7 +7,7 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: NAME\n  annotat
 async fn shown(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let branch = FakeBranch::with(files);
     let head = branch.head().await.unwrap();
-    let (objects, problems) = read(&branch, head, &mut ParsedFiles::default()).await.unwrap();
+    let (objects, problems) = read(&branch, head, &mut ParsedFiles::default(), &[]).await.unwrap();
     let places = objects.iter().flat_map(|object| {
         object.images.iter().map(|image| {
             let id =
@@ -61,7 +61,7 @@ async fn what_is_wrong_is_said_by_file_and_line_and_stops_no_other_file() {
     assert_eq!(places.len(), 2, "{places:?}");
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].starts_with("broken.yaml:1"), "{problems:?}");
-    assert!(problems[1].starts_with("same.yaml:1: Pod/same, or a container of it, stands twice"), "{problems:?}");
+    assert!(problems[1].starts_with("same.yaml:1: same.yaml#Pod//same/main stands twice"), "{problems:?}");
     assert!(problems[2].starts_with("twice.yaml:1"), "{problems:?}");
 }
 
@@ -70,12 +70,12 @@ async fn a_file_is_read_once_for_each_content() {
     let branch = FakeBranch::with(&[("a.yaml", POD)]);
     let mut known = ParsedFiles::default();
     let head = branch.head().await.unwrap();
-    read(&branch, head, &mut known).await.unwrap();
+    read(&branch, head, &mut known, &[]).await.unwrap();
     let first = known.files.values().next().cloned().unwrap();
     let head = branch.human("Elsewhere", &[("b.yaml", "kind: ConfigMap\n")]);
-    read(&branch, head, &mut known).await.unwrap();
+    read(&branch, head, &mut known, &[]).await.unwrap();
     assert!(known.files.iter().any(|((path, _), parsed)| path == "a.yaml" && Arc::ptr_eq(parsed, &first)));
     let head = branch.human("Here", &[("a.yaml", &POD.replace("NAME", "new"))]);
-    read(&branch, head, &mut known).await.unwrap();
+    read(&branch, head, &mut known, &[]).await.unwrap();
     assert!(!known.files.values().any(|parsed| Arc::ptr_eq(parsed, &first)));
 }

@@ -117,6 +117,7 @@ fn target() -> Target {
         branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
         allowed: AllowedRepositories::new([], []),
         batch: std::time::Duration::ZERO,
+        rules: std::sync::Arc::default(),
     }
 }
 

@@ -207,6 +207,7 @@ async fn images_are_listed_to_who_may_see_their_repository() {
         container: "web".to_owned(),
         current: "ghcr.io/acme/web:1".to_owned(),
         policy: "semver:^1".to_owned(),
+        origin: "web.yaml:7".to_owned(),
         automated: true,
         selected: Some("2".to_owned()),
         held: None,

@@ -7,7 +7,9 @@ use lockstep_daemon::{ListenAddress, SecretFile};
 use lockstep_registry::{Registries, RegistrySettings as ClientSettings};
 use lockstep_repository::{PlainHttp, RemoteUrl, check_branch, check_path};
 
-use super::{GitCredentials, RegistrySettings, RepositorySettings, Settings};
+use crate::policy;
+
+use super::{GitCredentials, PlaceRule, RegistrySettings, RepositorySettings, Settings};
 
 /// Looking more often than this is an attack on the server.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -80,6 +82,9 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
             problems.add(format!("{key}.paths.{index}"), error.to_string());
         }
     }
+    for (index, rule) in repository.rules.iter().enumerate() {
+        rule_problems(rule, &format!("{key}.rules.{index}"), problems);
+    }
     for (part, text) in [("name", &repository.author.name), ("email", &repository.author.email)] {
         if text.trim().is_empty() || text.contains(|letter: char| letter.is_control() || "<>".contains(letter)) {
             problems.add(format!("{key}.author.{part}"), "must be one line that is not empty and has no < or >");
@@ -95,6 +100,20 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
         None if over_http || url.is_err() => {}
         None => problems
             .add(format!("{key}.credentials"), "is required and not set: SSH needs identity-file and known-hosts-file"),
+    }
+}
+
+fn rule_problems(rule: &PlaceRule, key: &str, problems: &mut Problems) {
+    for (part, glob) in rule.globs() {
+        if glob.is_empty() {
+            problems.add(format!("{key}.{part}"), "is empty and matches nothing; leave it out to match all");
+        }
+    }
+    for (part, problem) in policy::problems(rule.words()) {
+        problems.add(format!("{key}.{part}"), problem);
+    }
+    if rule.words().next().is_none() {
+        problems.add(key, "says nothing; give it a policy, or another key of docs/annotations.md");
     }
 }
 

@@ -1,6 +1,8 @@
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::stopped::StoppedTags;
 
+mod policies;
+
 use super::*;
 
 /// A Deployment of one container with our annotations and an image.
@@ -37,6 +39,7 @@ impl Story {
                 branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
                 allowed: AllowedRepositories::new([], []),
                 batch: Duration::from_secs(10),
+                rules: Arc::default(),
             },
         }
     }

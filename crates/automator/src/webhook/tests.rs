@@ -43,6 +43,7 @@ impl World {
                     container: "web".to_owned(),
                     current: "registry.example/acme/web:1.4.2".to_owned(),
                     policy: "semver:~1.4".to_owned(),
+                    origin: "web.yaml:7".to_owned(),
                     automated: true,
                     selected: None,
                     held: None,

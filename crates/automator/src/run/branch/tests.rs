@@ -55,7 +55,12 @@ impl World {
         let (bell, board, clusters) = (Bell::default(), Board::default(), Clusters::default());
         let (readiness, shutdown) = (Readiness::new(), Shutdown::new());
         let looking = BranchLoop {
-            target: Target { branch: key, allowed: AllowedRepositories::new([], []), batch: Duration::ZERO },
+            target: Target {
+                branch: key,
+                allowed: AllowedRepositories::new([], []),
+                batch: Duration::ZERO,
+                rules: Arc::default(),
+            },
             branch: Arc::clone(&branch) as Arc<dyn Branch>,
             tags: Arc::clone(&tags) as Arc<dyn Tags>,
             clock: Arc::new(FakeClock::at("2026-11-23T12:00:00Z")),

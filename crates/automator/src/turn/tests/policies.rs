@@ -1,0 +1,107 @@
+//! Stories about what governs a place: rules, windows, groups, pins.
+
+use crate::settings::PlaceRule;
+
+use super::*;
+
+const PLAIN: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: NAME\nspec:\n  containers:\n  - name: main\n    image: ghcr.io/acme/NAME:1.0.0\n";
+
+fn two(annotations: &str, tags: &[&str]) -> Story {
+    let story = Story::new(annotations, "ghcr.io/acme/web:1.0.0", tags);
+    let api = web(annotations, "ghcr.io/acme/api:1.0.0").replace("name: web", "name: api");
+    story.branch.human("Add the API", &[("api.yaml", &api)]);
+    tags.iter().for_each(|tag| story.tags.push("acme/api", tag, None));
+    story
+}
+
+#[tokio::test]
+async fn rules_of_the_settings_reach_what_has_no_annotation() {
+    let mut story = Story::new("policy=semver:~1.0", "ghcr.io/acme/web:1.0.0", &["1.0.0", "1.0.1", "1.1.0"]);
+    for name in ["api", "other"] {
+        story.branch.human("More", &[(&format!("apps/{name}.yaml"), &PLAIN.replace("NAME", name))]);
+        ["1.0.0", "1.0.1", "1.1.0"].iter().for_each(|tag| story.tags.push(&format!("acme/{name}"), tag, None));
+    }
+    story.target.rules = Arc::new([
+        PlaceRule {
+            path: Some("apps/*".to_owned()),
+            image: Some("ghcr.io/acme/api".to_owned()),
+            policy: Some("semver:~1.0".to_owned()),
+            automated: Some(true),
+            ..PlaceRule::default()
+        },
+        PlaceRule { locked: Some("freeze".to_owned()), path: Some("web*".to_owned()), ..PlaceRule::default() },
+    ]);
+    let outcome = story.scan().await;
+    assert_eq!((outcome.moved.len(), outcome.places), (1, 2), "{:?}", outcome.problems);
+    assert!(story.branch.text("apps/api.yaml").contains("ghcr.io/acme/api:1.0.1"));
+    let state = story.board.get(&story.target.branch).unwrap();
+    let shown = state.places.iter().map(|place| format!("{} {} {:?}", place.file, place.origin, place.held));
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        ["apps/api.yaml rules[0] None", "web.yaml web.yaml:1 Some(\"locked: freeze\")"]
+    );
+}
+
+#[tokio::test]
+async fn an_update_waits_for_its_window_and_says_when_that_is() {
+    let annotations = format!("{AUTOMATED}; window=Mon 13:00-14:00 UTC");
+    let mut story = Story::new(&annotations, "ghcr.io/acme/web:1.0.0", &["1.0.0", "1.0.1"]);
+    let outcome = story.scan().await;
+    assert_eq!((outcome.pushed, story.held().as_str()), (None, "window opens at Mon 2026-11-23 13:00 UTC"));
+    assert_eq!(outcome.again_at, Some("2026-11-23T13:00:00Z".parse().unwrap()));
+    story.clock.pass(3600);
+    let outcome = story.turn(Wake::Git).await.unwrap();
+    assert_eq!((outcome.pushed.is_some(), outcome.listed), (true, 0));
+    assert_eq!(story.image(), "ghcr.io/acme/web:1.0.1");
+}
+
+#[tokio::test]
+async fn a_tag_that_comes_of_age_is_taken_without_a_new_listing() {
+    let annotations = format!("{AUTOMATED}; min-age=1h");
+    let mut story = Story::new(&annotations, "ghcr.io/acme/web:1.0.0", &["1.0.0"]);
+    story.scan().await;
+    story.tags.push("acme/web", "1.0.1", None);
+    let outcome = story.scan().await;
+    assert!(outcome.pushed.is_none() && outcome.again_at.is_some());
+    story.clock.pass(3600);
+    assert_eq!(story.turn(Wake::Git).await.unwrap().listed, 0);
+    assert_eq!(story.image(), "ghcr.io/acme/web:1.0.1");
+}
+
+#[tokio::test]
+async fn a_group_moves_in_one_commit_when_all_can() {
+    let mut story = two(&format!("{AUTOMATED}; group=shop"), &["1.0.0"]);
+    story.tags.push("acme/web", "1.0.1", None);
+    assert_eq!(story.scan().await.pushed, None, "the API has no 1.0.1 yet");
+    story.tags.push("acme/api", "1.0.1", None);
+    let outcome = story.scan().await;
+    assert_eq!((outcome.moved.len(), story.branch.length()), (2, 3));
+    assert!(story.branch.text("api.yaml").contains("acme/api:1.0.1"));
+}
+
+#[tokio::test]
+async fn a_group_does_not_move_where_one_of_it_cannot_be_edited() {
+    let mut story = two(&format!("{AUTOMATED}; group=shop"), &["1.0.0", "1.0.1"]);
+    let api = story.branch.text("api.yaml");
+    let api = api.replace("spec:\n  template", "x: &image ghcr.io/acme/api:1.0.0\nspec:\n  template");
+    story.branch.human("Share it", &[("api.yaml", &api.replace("image: ghcr.io/acme/api:1.0.0", "image: *image"))]);
+    let outcome = story.scan().await;
+    assert_eq!((outcome.pushed, outcome.held), (None, 2));
+    assert!(story.board.get(&story.target.branch).unwrap().places[1].held.as_ref().unwrap().contains("group shop"));
+}
+
+#[tokio::test]
+async fn pin_says_whether_a_digest_is_written() {
+    let old = format!("ghcr.io/acme/web:1.0.0@sha256:{}", "0".repeat(64));
+    for (pin, image, digest) in [
+        ("tag+digest", "ghcr.io/acme/web:1.0.0", true),
+        ("as-found", "ghcr.io/acme/web:1.0.0", false),
+        ("as-found", &old, true),
+        ("tag", &old, false),
+    ] {
+        let mut story = Story::new(&format!("{AUTOMATED}; pin={pin}"), image, &["1.0.0", "1.0.1"]);
+        story.scan().await;
+        let image = story.image();
+        assert!(image.starts_with("ghcr.io/acme/web:1.0.1") && image.contains("@sha256:") == digest, "{pin}: {image}");
+    }
+}
