@@ -117,6 +117,7 @@ pub(crate) fn choose(
     let undone = place.history.undone(&place.repository);
     let question = Question {
         current,
+        current_digest: place.reference.digest(),
         candidates: &candidates,
         undone: &undone,
         now: known.now,

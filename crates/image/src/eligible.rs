@@ -43,8 +43,8 @@ pub(crate) struct Keyed<'a> {
 pub(crate) enum Current<'a> {
     /// Nothing, or `latest`: any eligible tag may move in.
     Absent,
-    /// A tag that time policies order.
-    Timed(&'a str),
+    /// A tag that the policy orders by more than its text, or not at all: by time, by digest.
+    Unordered(&'a str),
     /// A tag that the policy can compare.
     Known(&'a str, Box<Keyed<'a>>),
     /// A tag that it cannot.
@@ -54,11 +54,14 @@ pub(crate) enum Current<'a> {
 impl<'a> Current<'a> {
     pub(crate) fn of(rule: &'a Rule, text: Option<&'a str>) -> Self {
         let Some(tag) = text.filter(|text| !text.is_empty()) else { return Self::Absent };
-        if tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag) {
+        let latest = tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag);
+        if latest && !matches!(rule.policy.kind, Kind::Digest(_)) {
             return Self::Absent;
         }
-        if matches!(rule.policy.kind, Kind::Time(_)) {
-            return Self::Timed(tag);
+        match &rule.policy.kind {
+            Kind::Time(_) => return Self::Unordered(tag),
+            Kind::Digest(named) if named == tag => return Self::Unordered(tag),
+            _ => {}
         }
         key_of(rule, tag).map_or(Self::Incomparable(tag), |keyed| Self::Known(tag, Box::new(keyed)))
     }
@@ -66,7 +69,7 @@ impl<'a> Current<'a> {
     pub(crate) fn tag(&self) -> Option<&'a str> {
         match self {
             Self::Absent => None,
-            Self::Timed(tag) | Self::Known(tag, _) | Self::Incomparable(tag) => Some(tag),
+            Self::Unordered(tag) | Self::Known(tag, _) | Self::Incomparable(tag) => Some(tag),
         }
     }
 
@@ -168,6 +171,8 @@ fn order_by<'a>(rule: &Rule, tag: &'a str, range: ops::Range<usize>) -> (Option<
         Kind::Alphabetical(filter) => inner(filter).map(|range| keyed(Key::Text(&tag[range.clone()]), range)),
         Kind::Time(expression) if expression.is_match(tag) => return (None, None),
         Kind::Time(_) => Err(Reason::NoMatch),
+        Kind::Digest(named) if named == tag => return (None, None),
+        Kind::Digest(_) => Err(Reason::OtherTag),
     };
     match found {
         Ok(keyed) => (Some(keyed), None),

@@ -31,6 +31,7 @@ mod range;
 mod duration;
 mod glob;
 mod policy;
+mod question;
 mod rule;
 
 mod clock;
@@ -41,8 +42,9 @@ mod select;
 pub use duration::{DurationError, parse_duration};
 pub use platform::{Platform, PlatformError};
 pub use policy::{Policy, PolicyError};
+pub use question::{Candidate, Judged, Outcome, Question, Selection, Verified, Want};
 pub use range::{Range, RangeError};
 pub use reference::{Reference, ReferenceError};
-pub use rule::{Candidate, FilterError, Judged, Outcome, Question, Rule, Selection, TagFilter};
+pub use rule::{FilterError, Rule, TagFilter};
 pub use select::select;
 pub use tag::Tag;

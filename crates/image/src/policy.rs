@@ -7,9 +7,9 @@ use regex::Regex;
 use crate::glob;
 use crate::range::{Range, RangeError};
 use crate::rule::{FilterError, TagFilter};
-use crate::tag::Tag;
+use crate::tag::{self, Tag};
 
-/// A policy: `semver:RANGE`, `numerical:RE`, `alphabetical:RE`, `glob:PATTERN` or `regexp:RE`.
+/// A policy: `semver:RANGE`, `numerical:RE`, `alphabetical:RE`, `glob:PATTERN`, `regexp:RE` or `digest:TAG`.
 ///
 /// | policy | eligible | order |
 /// | --- | --- | --- |
@@ -18,6 +18,7 @@ use crate::tag::Tag;
 /// | `alphabetical` | the expression matches | the group `key`, or the whole tag, by bytes |
 /// | `glob` | the whole tag matches (`*`, `?`, `[a-z]`) | by time |
 /// | `regexp` | the expression, not anchored by itself, matches | by time |
+/// | `digest` | this tag | what the tag points to now |
 #[derive(Clone, Debug)]
 pub struct Policy {
     text: String,
@@ -30,17 +31,24 @@ pub(crate) enum Kind {
     Numerical(TagFilter),
     Alphabetical(TagFilter),
     Time(Regex),
+    /// The tag that stays while its digest moves.
+    Digest(String),
 }
 
 /// Why a policy cannot be used. Nothing is selected under it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The word before the colon is not a policy, or there is no colon.
-    #[error("{0:?} is not a policy: write semver:RANGE, glob:PATTERN, regexp:RE, numerical:RE or alphabetical:RE")]
+    #[error(
+        "{0:?} is not a policy: write semver:RANGE, glob:PATTERN, regexp:RE, numerical:RE, alphabetical:RE or digest:TAG"
+    )]
     Unknown(String),
     /// The word is a policy that this version does not have.
-    #[error("the policy {0:?} is not supported yet: semver, glob, regexp, numerical and alphabetical are")]
+    #[error("the policy {0:?} is not supported yet: semver, glob, regexp, numerical, alphabetical and digest are")]
     NotSupported(String),
+    /// The tag after `digest:`.
+    #[error("the policy {0:?}: what follows the colon cannot be a tag; write for example digest:stable")]
+    Tag(String),
     /// The range after `semver:`.
     #[error("the policy {policy:?}: {source}")]
     Range {
@@ -93,7 +101,9 @@ impl Policy {
                 glob::compile(value).map_err(|problem| PolicyError::Glob { policy: text.to_owned(), problem })?,
             ),
             "regexp" => Kind::Time(expression()?.into_regex()),
-            "calver" | "digest" => return Err(PolicyError::NotSupported(word.to_owned())),
+            "digest" if tag::is_valid(value) => Kind::Digest(value.to_owned()),
+            "digest" => return Err(PolicyError::Tag(text.to_owned())),
+            "calver" => return Err(PolicyError::NotSupported(word.to_owned())),
             _ => return Err(unknown()),
         };
         Ok(Self { text: text.to_owned(), kind })
@@ -103,7 +113,7 @@ impl Policy {
     pub(crate) fn names(&self, tag: &str) -> bool {
         let Some((word, value)) = self.text.split_once(':') else { return false };
         match word {
-            "glob" => value == tag,
+            "glob" | "digest" => value == tag,
             "semver" => false,
             _ => value.strip_prefix('^').and_then(|value| value.strip_suffix('$')) == Some(tag),
         }

@@ -22,6 +22,11 @@ pub(crate) enum Reason<'a> {
     NotNewer(&'a str),
     Stray,
     Young,
+    OtherTag,
+    /// It does not run on this.
+    Platform(String),
+    NotSigned,
+    WrongSignature(&'a str),
 }
 
 impl Reason<'_> {
@@ -43,6 +48,10 @@ impl Reason<'_> {
             Self::NotNewer(_) => "not newer than the current",
             Self::Stray => "with a stray first number",
             Self::Young => "too young",
+            Self::OtherTag => "of another name",
+            Self::Platform(_) => "without a platform",
+            Self::NotSigned => "not signed",
+            Self::WrongSignature(_) => "with a wrong signature",
         }
     }
 
@@ -70,6 +79,10 @@ impl Reason<'_> {
                 "dropped: its first number is above ten times the current tag's, so it may be of another scheme"
             }
             Self::Young => "dropped: younger than min-age",
+            Self::OtherTag => "dropped: the policy names another tag",
+            Self::NotSigned => "dropped: it is not signed with the key that verify names",
+            Self::Platform(missing) => return format!("dropped: it does not run on {missing}"),
+            Self::WrongSignature(problem) => return format!("dropped: its signature does not hold: {problem}"),
             Self::OutOfRange(range) => return format!("dropped: outside the range {range}"),
             Self::Undone(tag) => return format!("dropped: {tag} was undone here, and this is not newer"),
             Self::NotNewer(current) => return format!("dropped: not newer than the current {current}"),

@@ -1,10 +1,11 @@
-//! What goes into a decision and what comes out.
+//! What a person wrote about a place, in parts that are read already.
 
 use std::ops;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use regex::Regex;
 
+use crate::platform::Platform;
 use crate::policy::Policy;
 
 /// Everything that a person wrote about a place.
@@ -19,6 +20,10 @@ pub struct Rule {
     pub skip_tags: Option<TagFilter>,
     /// How long ago a tag must have been pushed, or else first seen.
     pub min_age: Option<SignedDuration>,
+    /// What the image must run on: all of them.
+    pub platforms: Vec<Platform>,
+    /// Whether the image must be signed. Whose signature it must be is known to who looks it up.
+    pub verify: bool,
     /// Lifts "never down": the newest tag under the policy is taken even if it is older than the current.
     pub allow_downgrade: bool,
 }
@@ -26,7 +31,15 @@ pub struct Rule {
 impl Rule {
     /// The policy alone.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, tags: None, skip_tags: None, min_age: None, allow_downgrade: false }
+        Self {
+            policy,
+            tags: None,
+            skip_tags: None,
+            min_age: None,
+            platforms: Vec::new(),
+            verify: false,
+            allow_downgrade: false,
+        }
     }
 }
 
@@ -90,73 +103,4 @@ impl TagFilter {
     pub(crate) fn into_regex(self) -> Regex {
         self.expression
     }
-}
-
-/// A tag that a registry listed, and what is known about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Candidate {
-    /// The tag.
-    pub tag: String,
-    /// The digest of its manifest; selecting does not look at it.
-    pub digest: Option<String>,
-    /// When the registry says that it was pushed.
-    pub pushed: Option<Timestamp>,
-    /// When its publisher says that it was built.
-    pub created: Option<Timestamp>,
-    /// When it was first listed to us.
-    pub first_seen: Option<Timestamp>,
-}
-
-impl Candidate {
-    /// A tag of which nothing else is known.
-    pub fn new(tag: impl Into<String>) -> Self {
-        Self { tag: tag.into(), ..Self::default() }
-    }
-}
-
-/// The place that wants a tag, and what it can have.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Question<'a> {
-    /// The tag that is written there.
-    pub current: Option<&'a str>,
-    /// A complete listing; the order does not matter, and a tag that is listed twice counts once.
-    pub candidates: &'a [Candidate],
-    /// Tags that were taken back at this place.
-    pub undone: &'a [String],
-    /// The time of the decision.
-    pub now: Timestamp,
-    /// The time of the current tag if it is not listed any more: that of the commit that wrote it.
-    pub current_time: Option<Timestamp>,
-    /// When the repository was first listed completely. What was first seen then was there before, so those tags
-    /// are older than all later ones, and only `created` orders them.
-    pub first_scan: Option<Timestamp>,
-}
-
-/// What was decided, and what became of every tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// The decision.
-    pub outcome: Outcome,
-    /// Every listed tag once: those that the policy can order first, newest first, then the others by name.
-    pub candidates: Vec<Judged>,
-}
-
-/// A decision about a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The place gets this tag.
-    Selected(String),
-    /// The current tag, or one of equal value, is the newest that the rule allows.
-    UpToDate,
-    /// The place is left as it is, for this reason.
-    Held(String),
-}
-
-/// A tag and which rule kept or dropped it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// The tag.
-    pub tag: String,
-    /// A sentence that begins with `selected`, `current`, `kept` or `dropped`.
-    pub verdict: String,
 }

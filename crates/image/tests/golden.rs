@@ -3,11 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "the cases are files; only the library is pure")]
 
 use jiff::Timestamp;
-use lockstep_image::{Candidate, Outcome, Policy, Question, Rule, TagFilter, parse_duration, select};
+use lockstep_image::{Candidate, Outcome, Policy, Question, Rule, TagFilter, Verified, parse_duration, select};
 use serde_json::Value;
 
 fn time(value: &Value) -> Option<Timestamp> {
     value.as_str().map(|text| text.parse().unwrap())
+}
+
+fn texts(list: &[Value]) -> impl Iterator<Item = &str> {
+    list.iter().map(|value| value.as_str().unwrap())
 }
 
 fn candidate(value: &Value) -> Candidate {
@@ -17,6 +21,15 @@ fn candidate(value: &Value) -> Candidate {
             pushed: time(&value["pushed"]),
             created: time(&value["created"]),
             first_seen: time(&value["firstSeen"]),
+            digest: value["digest"].as_str().map(str::to_owned),
+            platforms: value["platforms"]
+                .as_array()
+                .map(|list| texts(list).map(|text| text.parse().unwrap()).collect()),
+            verified: value["verified"].as_str().map(|text| match text {
+                "signed" => Verified::Signed,
+                "not signed" => Verified::NotSigned,
+                other => Verified::Wrong(other.to_owned()),
+            }),
             ..Candidate::new(value["tag"].as_str().unwrap())
         },
     }
@@ -28,21 +41,29 @@ fn check(name: &str, case: &Value) {
     let rule = Rule {
         tags: filter("tags"),
         skip_tags: filter("skip-tags"),
+        platforms: text("platforms")
+            .into_iter()
+            .flat_map(|list| list.split(','))
+            .map(|text| text.parse().unwrap())
+            .collect(),
+        verify: case["verify"].as_bool().unwrap_or(false),
         min_age: text("min-age").map(|text| parse_duration(text).unwrap()),
         allow_downgrade: case["allow-downgrade"].as_bool().unwrap_or(false),
         ..Rule::new(Policy::parse(text("policy").unwrap_or(""), text("current")).unwrap())
     };
     let mut candidates: Vec<Candidate> = case["candidates"].as_array().unwrap().iter().map(candidate).collect();
     let undone: Vec<String> =
-        case["undone"].as_array().into_iter().flatten().map(|tag| tag.as_str().unwrap().to_owned()).collect();
+        case["undone"].as_array().map(|list| texts(list).map(str::to_owned).collect()).unwrap_or_default();
     let mut first = None;
     for _ in 0..candidates.len().max(1) {
         let question = Question {
             current: text("current"),
+            current_digest: text("current-digest"),
             candidates: &candidates,
             undone: &undone,
             now: time(&case["now"]).unwrap_or_default(),
-            ..Question::default()
+            current_time: time(&case["current-time"]),
+            first_scan: time(&case["first-scan"]),
         };
         let selection = select(&rule, &question);
         match (&selection.outcome, &case["selected"], &case["held"]) {
@@ -59,7 +80,16 @@ fn check(name: &str, case: &Value) {
         let turn = usize::from(!candidates.is_empty());
         candidates.rotate_left(turn);
     }
-    let verdicts = &first.unwrap().candidates;
+    let selection = first.unwrap();
+    let wants: Vec<String> = selection.wants.iter().map(|want| format!("{want:?}")).collect();
+    let wanted: Vec<&str> = case["wants"].as_array().map(|list| texts(list).collect()).unwrap_or_default();
+    let lines: Vec<String> = wanted
+        .iter()
+        .map(|text| text.split_once(' ').unwrap())
+        .map(|(word, tag)| format!("{word} {{ tag: {tag:?} }}"))
+        .collect();
+    assert_eq!(wants, lines, "{name}");
+    let verdicts = &selection.candidates;
     for (tag, part) in case["verdicts"].as_object().into_iter().flatten() {
         let judged = verdicts.iter().find(|judged| judged.tag == *tag).unwrap();
         assert!(judged.verdict.contains(part.as_str().unwrap()), "{name}: {tag}: {}", judged.verdict);

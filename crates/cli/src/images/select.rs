@@ -74,11 +74,11 @@ impl SelectArguments {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let policy = Policy::parse(&self.policy, Some(&self.current)).map_err(Failure::usage)?;
         let rule = Rule {
-            policy,
             tags: self.tags,
             skip_tags: self.skip_tags,
             min_age: self.min_age,
             allow_downgrade: self.allow_downgrade,
+            ..Rule::new(policy)
         };
         let candidates = tags_file::candidates(&Input::read(&self.tags_file)?)?;
         let question = Question {

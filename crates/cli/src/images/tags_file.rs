@@ -36,7 +36,7 @@ pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate>, Failure> {
         }
         match serde_json::from_str(line) {
             Ok(Line { tag, digest, pushed, created, first_seen }) => {
-                candidates.push(Candidate { tag, digest, pushed, created, first_seen });
+                candidates.push(Candidate { digest, pushed, created, first_seen, ..Candidate::new(tag) });
             }
             Err(error) => problems.push(format!("{}:{}: {}", input.name, index + 1, sentence(&error))),
         }

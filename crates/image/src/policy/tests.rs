@@ -1,13 +1,14 @@
 use super::Policy;
 
 #[test]
-fn reads_the_five_policies_and_keeps_their_text() {
+fn reads_every_policy_and_keeps_their_text() {
     for text in [
         "semver:~1.4",
         "glob:main-*",
         "regexp:^main-[0-9a-f]{7}$",
         r"numerical:^build-(?P<key>\d+)$",
         "alphabetical:.*",
+        "digest:latest",
     ] {
         assert_eq!(Policy::parse(text, None).unwrap().to_string(), text);
     }
@@ -33,7 +34,8 @@ fn errors_say_what_to_write() {
         ("newest", "semver:RANGE"),
         ("regex:^a$", "regexp:RE"),
         ("calver:YYYY.0M", "not supported yet"),
-        ("digest:latest", "not supported yet"),
+        ("digest:", "cannot be a tag"),
+        ("digest:a b", "cannot be a tag"),
         ("semver:~1.4 >>2", "column 7"),
         ("glob:main-[a", "not closed"),
         ("glob:main-{a,b}", "column 6"),

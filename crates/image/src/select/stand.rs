@@ -1,0 +1,136 @@
+//! What every candidate is measured against: the current tag, those that were undone, and the one clock.
+
+use super::{Entry, Halt};
+use crate::clock::{Clock, Horizon, Moment, Record};
+use crate::eligible::{self, Current, Key, Keyed};
+use crate::policy::Kind;
+use crate::question::{Question, Want};
+use crate::reason::Reason;
+use crate::rule::Rule;
+
+/// More build times are not looked up for one decision.
+const MOST_BUILD_TIMES: usize = 200;
+
+/// Finds what every candidate is measured against, gives time policies their keys, and marks what was undone.
+/// The entries are still ordered by name.
+pub(super) fn stand<'a>(
+    rule: &'a Rule,
+    question: &Question<'a>,
+    current: &Current<'a>,
+    entries: &mut [Entry<'a>],
+) -> Result<Option<Key<'a>>, Halt> {
+    let undone = || question.undone.iter().map(String::as_str).filter(|tag| Some(*tag) != question.current);
+    let standing = match current {
+        Current::Absent => None,
+        Current::Known(_, keyed) => Some(keyed.key),
+        Current::Incomparable(tag) => {
+            return Err(format!("outside the policy: {} cannot compare the current tag {tag}", rule.policy).into());
+        }
+        Current::Unordered(_) => None,
+    };
+    if let Kind::Digest(_) = &rule.policy.kind {
+        return Ok(None);
+    }
+    let Kind::Time(expression) = &rule.policy.kind else {
+        let prefix = current.model().map_or("", |model| model.kept_prefix());
+        for tag in undone() {
+            let key = eligible::key_of(rule, tag).map(|keyed| keyed.key).filter(|key| match key {
+                Key::Version(version) => version.kept_prefix() == prefix,
+                _ => true,
+            });
+            mark_undone(entries, tag, key.as_ref());
+        }
+        return Ok(standing);
+    };
+
+    let horizon = Horizon { now: question.now, first_scan: question.first_scan };
+    let record_of = |tag: &str, entries: &[Entry<'_>]| {
+        entries
+            .binary_search_by(|entry| entry.tag.cmp(tag))
+            .ok()
+            .and_then(|place| entries.get(place))
+            .map(|entry| entry.record)
+    };
+    let ours = match current {
+        Current::Unordered(tag) => {
+            let known = record_of(tag, entries).filter(|record| !record.is_empty());
+            let record = known.or_else(|| question.current_time.map(Record::at));
+            Some(record.ok_or_else(|| Halt {
+                reason: format!("no time is known for the current tag {tag}"),
+                wants: build_times(
+                    entries.iter().filter(|entry| entry.reason.is_none()).map(|entry| entry.tag),
+                    entries,
+                ),
+            })?)
+        }
+        _ => None,
+    };
+    let mut taken_back = Vec::new();
+    for tag in undone() {
+        if !expression.is_match(tag) || (tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag)) {
+            mark_undone(entries, tag, None);
+            continue;
+        }
+        let record = record_of(tag, entries).ok_or_else(|| {
+            format!("{tag} was undone here and is not listed any more, so nothing is known to be newer")
+        })?;
+        taken_back.push((tag, record));
+    }
+    let eligible = || entries.iter().filter(|entry| entry.reason.is_none());
+    let records = eligible().map(|entry| &entry.record).chain(&ours).chain(taken_back.iter().map(|(_, record)| record));
+    let Some(clock) = Clock::for_all(records, &horizon) else {
+        let count = eligible().count();
+        let reason = format!(
+            "no clock (pushed, first seen, created) is known for each of the {count} eligible tags and the current one"
+        );
+        let tags = eligible().map(|entry| entry.tag).chain(current.tag()).chain(taken_back.iter().map(|(tag, _)| *tag));
+        return Err(Halt { reason, wants: build_times(tags, entries) });
+    };
+    let key = |record: &Record| clock.read(record, &horizon).map(Key::Time);
+    for entry in entries.iter_mut().filter(|entry| entry.reason.is_none()) {
+        entry.keyed = key(&entry.record).map(|key| Box::new(Keyed { key, around: ("", "") }));
+    }
+    for (tag, record) in taken_back {
+        let key = key(&record);
+        let unordered = matches!(key, Some(Key::Time(Moment::Before(None))));
+        let before = |entry: &&Entry<'_>| {
+            entry.reason.is_none() && entry.tag != tag && Some(entry.tag) != question.current && is_before(entry)
+        };
+        if unordered && entries.iter().any(|entry| before(&entry)) {
+            let reason =
+                format!("{tag} was undone here and has no believable created time, so nothing is known to be newer");
+            return Err(Halt { reason, wants: build_times([tag].into_iter(), entries) });
+        }
+        mark_undone(entries, tag, key.as_ref());
+    }
+    Ok(ours.as_ref().and_then(key))
+}
+
+fn mark_undone<'a>(entries: &mut [Entry<'a>], tag: &'a str, key: Option<&Key<'_>>) {
+    for entry in entries.iter_mut().filter(|entry| entry.reason.is_none()) {
+        let not_after = match (&entry.keyed, key) {
+            (Some(keyed), Some(key)) => keyed.key.compare(key).is_le(),
+            _ => false,
+        };
+        if not_after || entry.tag == tag {
+            entry.reason = Some(Reason::Undone(tag));
+        }
+    }
+}
+
+/// Whether the tag was there when the repository was first listed.
+fn is_before(entry: &Entry<'_>) -> bool {
+    matches!(entry.keyed.as_ref().map(|keyed| keyed.key), Some(Key::Time(Moment::Before(_))))
+}
+
+/// The build times that are not known of these tags. None where one of the tags has a time that nobody believes, so
+/// that no look-up would help, and none where there are very many.
+pub(super) fn build_times<'a>(tags: impl Iterator<Item = &'a str>, entries: &[Entry<'_>]) -> Vec<Want> {
+    let mut wants: Vec<Want> = tags
+        .filter(|tag| entries.iter().any(|entry| entry.tag == *tag && entry.record.created.is_none()))
+        .map(|tag| Want::Created { tag: tag.to_owned() })
+        .collect();
+    wants.sort();
+    wants.dedup();
+    if wants.len() > MOST_BUILD_TIMES { Vec::new() } else { wants }
+}
