@@ -193,6 +193,7 @@ impl Branch for FakeBranch {
         parent: CommitId,
         changes: Vec<FileChange>,
         message: String,
+        author: Option<Signature>,
         time: Timestamp,
     ) -> Result<CommitId, PortError> {
         let mut state = self.lock();
@@ -201,7 +202,11 @@ impl Branch for FakeBranch {
             let text = String::from_utf8(bytes).unwrap();
             assert_ne!(tree.insert(path.clone(), text.clone()), Some(text), "{path} is committed and not changed");
         }
-        Ok(state.add(Some(parent), tree, &message, time))
+        let commit = state.add(Some(parent), tree, &message, time);
+        if let Some((info, _)) = state.commits.last_mut() {
+            info.author = author.unwrap_or_else(|| Signature { name: "Lockstep".to_owned(), email: String::new() });
+        }
+        Ok(commit)
     }
 
     async fn push(&self, commit: CommitId) -> Result<PushOutcome, PortError> {

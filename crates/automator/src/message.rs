@@ -24,6 +24,7 @@ pub(crate) fn write(batch: &Batch) -> String {
     let kind = match batch.kind {
         ChangeKind::Update => "update",
         ChangeKind::Revert => "revert",
+        ChangeKind::Request => "request",
     };
     let _ = write!(text, "\n\n{CHANGE}: {kind}\n");
     for change in &batch.moves {
@@ -46,6 +47,7 @@ fn subject(batch: &Batch) -> String {
     let verb = match batch.kind {
         ChangeKind::Update => "Update",
         ChangeKind::Revert => "Revert",
+        ChangeKind::Request => "Set",
     };
     let whole = |change: &Move| {
         let object = &change.place.object;

@@ -114,6 +114,7 @@ impl Metrics {
         let kind = match kind {
             ChangeKind::Update => "update",
             ChangeKind::Revert => "revert",
+            ChangeKind::Request => "request",
         };
         self.commits.get_or_create(&labels(branch, [("kind", kind)])).inc();
     }

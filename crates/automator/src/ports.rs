@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{MovedTag, Repository, Verification};
-use lockstep_repository::{BlobId, CommitId, PushOutcome, Step, TreeFile};
+use lockstep_repository::{BlobId, CommitId, PushOutcome, Signature, Step, TreeFile};
 
 /// A call to the outside that failed; it is tried again in the next turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,12 +46,14 @@ pub trait Branch: Send + Sync {
     /// lies before it.
     async fn steps(&self, from: CommitId, until: Option<CommitId>, limit: usize) -> Result<Vec<Step>, PortError>;
 
-    /// Makes a commit on top of `parent`. Until it is pushed it exists for nobody else.
+    /// Makes a commit on top of `parent`, in somebody's name if there is an `author`. Until it is pushed it exists for
+    /// nobody else.
     async fn commit(
         &self,
         parent: CommitId,
         changes: Vec<FileChange>,
         message: String,
+        author: Option<Signature>,
         time: Timestamp,
     ) -> Result<CommitId, PortError>;
 

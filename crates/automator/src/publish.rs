@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lockstep_manifest::ScalarEdit;
-use lockstep_repository::{CommitId, PushOutcome};
+use lockstep_repository::{CommitId, PushOutcome, Signature};
 
 use crate::board::BranchKey;
 use crate::message;
@@ -33,6 +33,16 @@ pub enum ChangeKind {
     Update,
     /// Back to the value before an update of ours that does not run.
     Revert,
+    /// What a person asked for.
+    Request,
+}
+
+/// Who asked for a commit, and what it says instead of what it would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Requested {
+    /// The author.
+    pub(crate) by: Signature,
+    pub(crate) message: String,
 }
 
 /// One place's part of a commit, and the evidence for it.
@@ -63,10 +73,11 @@ impl Move {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) kind: ChangeKind,
-    /// At least one.
+    /// At least one, unless a person asked for something else than a tag.
     pub(crate) moves: Vec<Move>,
     /// The files as they become.
     pub(crate) files: Vec<FileChange>,
+    pub(crate) requested: Option<Requested>,
 }
 
 /// What is proposed depends on the head, and is made anew on each.
@@ -119,8 +130,11 @@ async fn commit(
     batch: &Batch,
     ports: &Ports<'_>,
 ) -> Result<CommitId, TurnError> {
-    let message = message::write(batch);
-    Ok(branch.commit(parent, batch.files.clone(), message, ports.clock.now()).await?)
+    let (message, author) = match &batch.requested {
+        Some(requested) => (requested.message.clone(), Some(requested.by.clone())),
+        None => (message::write(batch), None),
+    };
+    Ok(branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await?)
 }
 
 /// Longer each time, and not the same for two automators that lost to each other.

@@ -128,7 +128,7 @@ impl Proposal for Reverts<'_> {
                 self.reaction.reverted.push(Reverted { place, repository, tag });
             }
         }
-        Ok((!made.is_empty()).then_some(Batch { kind: ChangeKind::Revert, moves: made, files }))
+        Ok((!made.is_empty()).then_some(Batch { kind: ChangeKind::Revert, moves: made, files, requested: None }))
     }
 }
 

@@ -162,7 +162,8 @@ impl Updates<'_> {
 
     async fn edit(&self, head: CommitId, moves: Vec<Move>) -> Result<(Option<Batch>, Vec<(Move, Problem)>), TurnError> {
         let (files, made, refused) = edit_files(self.ports, head, moves).await?;
-        let batch = (!made.is_empty()).then_some(Batch { kind: ChangeKind::Update, moves: made, files });
+        let batch =
+            (!made.is_empty()).then_some(Batch { kind: ChangeKind::Update, moves: made, files, requested: None });
         Ok((batch, refused))
     }
 

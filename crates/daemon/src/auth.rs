@@ -18,14 +18,18 @@ use tracing::{info, warn};
 use crate::secret::{SecretFileError, read_capped};
 
 /// Who calls and what it may do; in the extensions of every authenticated request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The name for logs and commits.
     pub name: String,
+    /// The address for commits, if one is known.
+    pub email: Option<String>,
     /// What it may do, in the daemon's own words.
     pub roles: BTreeSet<String>,
     /// The repositories it may speak of; `None` means all.
     pub repositories: Option<BTreeSet<String>>,
+    /// The folders of repositories that it may speak of; `None` means all.
+    pub paths: Option<BTreeSet<String>>,
 }
 
 impl Identity {
@@ -53,6 +57,16 @@ impl Identity {
     pub fn may_see(&self, repository: &str) -> bool {
         self.repositories.as_ref().is_none_or(|repositories| repositories.contains(repository))
     }
+
+    /// Whether it may speak of a file or folder of a repository, which is given without `.` and `..`.
+    #[must_use]
+    pub fn may_touch(&self, path: &str) -> bool {
+        let is_below = |folder: &str| {
+            let folder = folder.trim_matches('/');
+            folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.paths.as_ref().is_none_or(|folders| folders.iter().any(|folder| is_below(folder)))
+    }
 }
 
 /// Finds out who calls. It sees the token and the method, never the body.
@@ -72,6 +86,8 @@ pub trait Authenticate: Send + Sync + 'static {
 ///   sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 ///   roles: [vote, read]
 ///   repositories: ["https://git.example/config.git"] # left out: all
+///   paths: [clusters/prod] # left out: all
+///   email: prod@example.com # for commits in its name
 /// ```
 ///
 /// Tokens must be long and random (for example 32 bytes in base64): the hash hides them, it does
@@ -111,6 +127,8 @@ struct Written {
     sha256: String,
     roles: BTreeSet<String>,
     repositories: Option<BTreeSet<String>>,
+    paths: Option<BTreeSet<String>>,
+    email: Option<String>,
 }
 
 struct Entry {
@@ -189,10 +207,12 @@ fn entries(path: &Utf8Path, text: &[u8], roles: &BTreeSet<String>) -> Result<Arc
     let written: Option<Vec<Written>> = serde_saphyr::from_slice(text).map_err(|error| {
         // The parser's own words could repeat a token that stands in the wrong place.
         let line = error.without_snippet().location().map_or(0, |location| location.line());
-        invalid(format!("line {line}: expected a list of entries with name, sha256, roles and perhaps repositories"))
+        invalid(format!(
+            "line {line}: expected a list of entries with name, sha256, roles and perhaps repositories, paths, email"
+        ))
     })?;
     let mut entries: Vec<Entry> = Vec::new();
-    for Written { name, sha256, roles: given, repositories } in written.unwrap_or_default() {
+    for Written { name, sha256, roles: given, repositories, paths, email } in written.unwrap_or_default() {
         let mut hash = [0; 32];
         hex::decode_to_slice(&sha256, &mut hash)
             .map_err(|_| invalid(format!("the sha256 of {name} is not 64 hex digits")))?;
@@ -203,7 +223,7 @@ fn entries(path: &Utf8Path, text: &[u8], roles: &BTreeSet<String>) -> Result<Arc
         if let Some(other) = entries.iter().find(|other| other.identity.name == name || other.hash == hash) {
             return Err(invalid(format!("{name} and {} have the same name or token", other.identity.name)));
         }
-        entries.push(Entry { hash, identity: Identity { name, roles: given, repositories } });
+        entries.push(Entry { hash, identity: Identity { name, email, roles: given, repositories, paths } });
     }
     Ok(entries.into())
 }

@@ -142,7 +142,7 @@ fn identity(user: User) -> Identity {
         // Keys are lower case and hold no '='.
         roles.extend(values.iter().map(|value| format!("{EXTRA}{key}={value}")));
     }
-    Identity { name: user.name, roles, repositories: None }
+    Identity { name: user.name, roles, ..Identity::default() }
 }
 
 fn user(identity: &Identity) -> User {

@@ -48,7 +48,7 @@ fn what_is_written_is_read_back() {
     ];
     let expected: Vec<Moved> = moves.iter().map(Move::moved).collect();
     for (kind_, subject) in [(ChangeKind::Update, "Update 2 images"), (ChangeKind::Revert, "Revert 2 images")] {
-        let batch = Batch { kind: kind_, moves: moves.clone(), files: Vec::new() };
+        let batch = Batch { kind: kind_, moves: moves.clone(), files: Vec::new(), requested: None };
         let info = commit(&write(&batch));
         assert_eq!((info.subject(), kind(&info)), (subject, Some(kind_)));
         assert_eq!(moved(&info), expected);
@@ -59,7 +59,8 @@ fn what_is_written_is_read_back() {
 #[test]
 fn one_object_is_named_in_the_subject() {
     let web = change("a.yaml", "web", "repo/a:1", "repo/a:2", "2");
-    let batch = |moves: Vec<Move>| write(&Batch { kind: ChangeKind::Update, moves, files: Vec::new() });
+    let batch =
+        |moves: Vec<Move>| write(&Batch { kind: ChangeKind::Update, moves, files: Vec::new(), requested: None });
     assert!(batch(vec![web.clone()]).starts_with("Update shop/web to 2\n\n"));
     assert!(batch(vec![web.clone(), web.clone()]).starts_with("Update shop/web to 2\n\n"));
     let other = change("a.yaml", "web\nLockstep-Release: x", "repo/c:1", "repo/c:3", "3");

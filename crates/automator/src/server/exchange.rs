@@ -98,6 +98,11 @@ impl Connection {
             warn!(cluster, repository, "its token does not list this repository; the report counts nothing");
             return Ok(());
         }
+        if !self.identity.may_touch(&report.path) {
+            let path = report.path;
+            warn!(cluster, repository, path, "its token does not list this folder; the report counts nothing");
+            return Ok(());
+        }
         if self.followed.len() < MOST_FOLLOWED {
             self.followed.entry((repository, branch)).or_default();
         }

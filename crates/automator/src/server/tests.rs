@@ -48,6 +48,7 @@ impl World {
         for (name, roles, repositories) in [
             ("prod-eu", "vote", ""),
             ("elsewhere", "vote", "repositories: [\"https://git.example/other\"]"),
+            ("staging", "vote", "paths: [clusters/staging]"),
             ("alice", "read, scan", "repositories: [\"https://git.example/config\"]"),
             ("bob", "read, scan", "repositories: [\"https://git.example/other\"]"),
         ] {
@@ -175,9 +176,14 @@ async fn words_about_repositories_of_others_count_nothing() {
     reports.send(report(URL, "main")).await.unwrap();
     let (others, mut foreign) = world.exchange("prod-eu").await;
     others.send(report("https://git.example/foreign", "main")).await.unwrap();
+    // This one may speak of its own folder.
+    let (staging, mut outside) = world.exchange("staging").await;
+    for path in ["", "clusters/prod", "clusters/staging-2"] {
+        staging.send(ClusterEvent { path: path.to_owned(), ..report(URL, "main") }).await.unwrap();
+    }
     // What comes after them in the streams was read after them.
     let broken = ClusterEvent { sync: "x".to_owned(), ..report(URL, "main") };
-    for (sender, events) in [(reports, &mut refused), (others, &mut foreign)] {
+    for (sender, events) in [(reports, &mut refused), (others, &mut foreign), (staging, &mut outside)] {
         sender.send(broken.clone()).await.unwrap();
         assert_eq!(events.message().await.unwrap_err().code(), Code::InvalidArgument);
     }

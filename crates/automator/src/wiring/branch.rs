@@ -110,13 +110,15 @@ impl Branch for GitBranch {
         parent: CommitId,
         changes: Vec<FileChange>,
         message: String,
+        author: Option<Signature>,
         time: Timestamp,
     ) -> Result<CommitId, PortError> {
         self.blocking(move |clone, settings| {
-            let author = Signature { name: settings.author.name.clone(), email: settings.author.email.clone() };
+            let ours = Signature { name: settings.author.name.clone(), email: settings.author.email.clone() };
+            let author = author.as_ref().unwrap_or(&ours);
             let changes: Vec<(&str, &[u8])> =
                 changes.iter().map(|change| (change.path.as_str(), change.bytes.as_slice())).collect();
-            clone.commit(parent, &changes, &message, &author, &author, time).map_err(failed)
+            clone.commit(parent, &changes, &message, author, &ours, time).map_err(failed)
         })
         .await
     }

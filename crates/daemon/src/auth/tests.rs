@@ -75,12 +75,26 @@ fn files_that_are_not_valid_are_refused_without_repeating_them() {
 #[test]
 fn roles_and_repositories_bound_an_identity() {
     let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
-    let mut who = Identity { name: "a".to_owned(), roles: strings(&["read"]), repositories: None };
+    let mut who = Identity { name: "a".to_owned(), roles: strings(&["read"]), ..Identity::default() };
     assert!(who.require("read").is_ok());
     assert_eq!(who.require("vote").unwrap_err().code(), Code::PermissionDenied);
     assert!(who.may_see("https://git.example/a.git"));
     who.repositories = Some(strings(&["https://git.example/a.git"]));
     assert!(who.may_see("https://git.example/a.git") && !who.may_see("https://git.example/b.git"));
+    assert!(who.may_touch("clusters/prod/web.yaml"));
+    who.paths = Some(strings(&["clusters/prod/", "apps"]));
+    for (path, allowed) in [
+        ("clusters/prod/web.yaml", true),
+        ("clusters/prod", true),
+        ("apps/x/y.yaml", true),
+        ("clusters/production/web.yaml", false),
+        ("clusters", false),
+        ("", false),
+    ] {
+        assert_eq!(who.may_touch(path), allowed, "{path}");
+    }
+    who.paths = Some(strings(&["/"]));
+    assert!(who.may_touch("") && who.may_touch("anything"));
     let mut request = tonic::Request::new(());
     assert_eq!(Identity::of(&request).unwrap_err().code(), Code::Unauthenticated);
     request.extensions_mut().insert(who.clone());

@@ -144,7 +144,7 @@ fn shop() -> SyncKey {
 
 fn by_alice<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.extensions_mut().insert(Identity { name: "alice".into(), roles: Default::default(), repositories: None });
+    request.extensions_mut().insert(Identity { name: "alice".into(), ..Identity::default() });
     request
 }
 

@@ -41,7 +41,7 @@ impl Authorize for Rules {
 
 fn by<T>(name: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    let identity = Identity { name: name.into(), roles: Default::default(), repositories: None };
+    let identity = Identity { name: name.into(), ..Identity::default() };
     request.extensions_mut().insert(identity);
     request
 }
