@@ -40,11 +40,6 @@ impl Asked {
         self.waiting.extend(other.waiting);
     }
 
-    /// Every image repository as well.
-    pub(crate) fn add_registries(&mut self) {
-        self.registries = true;
-    }
-
     /// The same, for nobody in particular.
     pub(crate) fn without_waiting(&self) -> Self {
         Self { registries: self.registries, images: self.images.clone(), waiting: Vec::new() }
@@ -124,7 +119,8 @@ mod tests {
         bell.images([image("acme/web")]);
         asked.add(bell.take());
         assert_eq!(asked.without_waiting().wake(), Wake::Images([image("acme/web")].into()));
-        asked.add_registries();
+        drop(bell.scan(None));
+        asked.add(bell.take());
         assert_eq!(asked.wake(), Wake::Registries, "all of them holds each of them");
     }
 

@@ -23,6 +23,7 @@ mod undone;
 mod decide;
 mod edit;
 mod group;
+mod rhythm;
 mod scan;
 
 mod message;
@@ -57,6 +58,7 @@ pub use memory::Memory;
 pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
 pub use publish::{ChangeKind, Moved};
+pub use rhythm::Pace;
 pub use run::{Addresses, RunError, run, start};
 pub use settings::{PlaceRule, Settings};
 pub use stopped::StoppedTags;

@@ -34,7 +34,7 @@ impl Memory {
     /// What the last turn came to, if a look at Git alone would come to the same.
     pub(crate) fn still_settled(&self, head: CommitId, now: Timestamp) -> Option<Outcome> {
         let last = self.settled.as_ref().filter(|last| last.head == head)?;
-        if last.again_at.is_some_and(|again| again <= now) {
+        if last.again_at.is_some_and(|again| again <= now) || self.listings.is_any_due(now) {
             return None;
         }
         Some(Outcome { pushed: None, moved: Vec::new(), listed: 0, ..last.clone() })

@@ -20,6 +20,7 @@ use crate::clusters::Clusters;
 use crate::metrics::Metrics;
 use crate::notes::Notes;
 use crate::ports::PortError;
+use crate::rhythm::Pace;
 use crate::server::{ROLES, UpdatesService};
 use crate::settings::Settings;
 use crate::turn::Target;
@@ -115,6 +116,10 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
                 branch,
                 allowed: allowed.clone(),
                 batch: settings.intervals.batch.get(),
+                pace: Pace {
+                    shortest: settings.intervals.registries.get(),
+                    longest: settings.intervals.registries_longest.get(),
+                },
                 rules: repository.rules.clone().into(),
             },
             branch: Arc::new(git),
@@ -126,7 +131,6 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
             clusters: clusters.clone(),
             metrics: metrics.clone(),
             git_interval: settings.intervals.git.get(),
-            registry_interval: settings.intervals.registries.get(),
             grace: settings.shutdown_grace.get(),
         });
     }

@@ -1,6 +1,7 @@
 //! What registries say: one listing for each image repository, however many places name it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
@@ -10,14 +11,15 @@ use lockstep_registry::Repository;
 use crate::allow::AllowedRepositories;
 use crate::board::Problem;
 use crate::ports::{PortError, Ports, Sights, Tags};
-use crate::turn::Wake;
+use crate::rhythm::Pace;
+use crate::turn::{Target, Wake};
 
 /// As many repositories are listed at a time.
 const AT_A_TIME: usize = 8;
 /// How long a listing that lacks too much waits for a second reading.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// How long a listing that failed waits for another try, where the registries' interval is longer.
-const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(60);
+/// How long a listing that failed waits for another try, where a repository may not be listed sooner anyway.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// What is known of an image repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,8 +36,20 @@ pub(crate) struct Facts {
 #[derive(Debug, Default)]
 pub(crate) struct Listings {
     known: BTreeMap<Repository, Facts>,
+    rhythms: BTreeMap<Repository, Rhythm>,
     doubts: BTreeMap<Repository, Doubt>,
     failed: BTreeMap<Repository, Failed>,
+}
+
+/// When a repository is listed again.
+#[derive(Debug)]
+struct Rhythm {
+    /// The tags that places had of it when they were last looked at.
+    currents: BTreeSet<String>,
+    /// When a hint or a change in Git last spoke of it.
+    happened: Option<Timestamp>,
+    /// Once it was listed.
+    due: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -56,24 +70,49 @@ struct Doubt {
 pub(crate) type Wanted = BTreeMap<Repository, BTreeSet<String>>;
 
 impl Listings {
-    /// Forgets what no place names any more, and says what has to be listed: what `wake` asks for, what was never listed, and
-    /// what is due for a second look.
-    pub(crate) fn due(
-        &mut self,
-        wanted: &Wanted,
-        wake: &Wake,
-        allowed: &AllowedRepositories,
-        now: Timestamp,
-    ) -> Vec<Repository> {
+    /// Forgets what no place names any more, and says what has to be listed: what `wake` asks for, what was never listed,
+    /// what its rhythm says, and what is due for a second look.
+    pub(crate) fn due(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, now: Timestamp) -> Vec<Repository> {
         self.known.retain(|repository, _| wanted.contains_key(repository));
+        self.rhythms.retain(|repository, _| wanted.contains_key(repository));
         self.doubts.retain(|repository, _| wanted.contains_key(repository));
         self.failed.retain(|repository, _| wanted.contains_key(repository));
-        let due = |repository: &&Repository| allowed.allows(repository) && self.is_due(repository, wake, now);
+        let soonest = now + SignedDuration::try_from(target.pace.shortest).unwrap_or_default();
+        for (repository, currents) in wanted {
+            self.note(repository, currents, is_asked(repository, wake), soonest, now);
+        }
+        let retry = AFTER_FAILURE.min(target.pace.shortest);
+        let due = |repository: &&Repository| {
+            target.allowed.allows(repository) && (is_asked(repository, wake) || self.is_due(repository, retry, now))
+        };
         wanted.keys().filter(due).cloned().collect()
     }
 
+    /// A hint, and a change in Git, bring a repository back to being listed often.
+    fn note(
+        &mut self,
+        repository: &Repository,
+        currents: &BTreeSet<String>,
+        asked: bool,
+        soonest: Timestamp,
+        now: Timestamp,
+    ) {
+        match self.rhythms.get_mut(repository) {
+            Some(rhythm) if asked || rhythm.currents != *currents => {
+                rhythm.currents.clone_from(currents);
+                rhythm.happened = Some(now);
+                rhythm.due = rhythm.due.map(|due| due.min(soonest));
+            }
+            Some(_) => {}
+            None => {
+                let rhythm = Rhythm { currents: currents.clone(), happened: None, due: None };
+                self.rhythms.insert(repository.clone(), rhythm);
+            }
+        }
+    }
+
     /// Lists these repositories, several at a time.
-    pub(crate) async fn scan(&mut self, due: Vec<Repository>, wanted: &Wanted, ports: &Ports<'_>) {
+    pub(crate) async fn scan(&mut self, due: Vec<Repository>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
         let mut asked = Vec::new();
         for repository in due {
             asked.push(list(repository, ports.tags).boxed());
@@ -82,7 +121,7 @@ impl Listings {
         while let Some((repository, answer)) = answers.next().await {
             let currents = wanted.get(&repository);
             let taken = match answer {
-                Ok(tags) => self.take(&repository, tags, currents, ports).await,
+                Ok(tags) => self.take(&repository, tags, currents, pace, ports).await,
                 Err(error) => Err(error),
             };
             match taken {
@@ -95,18 +134,23 @@ impl Listings {
         }
     }
 
-    fn is_due(&self, repository: &Repository, wake: &Wake, now: Timestamp) -> bool {
-        let asked = match wake {
-            Wake::Git => false,
-            Wake::Registries => true,
-            Wake::Images(images) => images.contains(repository),
-        };
-        let never = !self.known.contains_key(repository)
-            && !self.doubts.contains_key(repository)
-            && !self.failed.contains_key(repository);
-        let doubted = self.doubts.get(repository).is_some_and(|doubt| now >= doubt.since + SECOND_LOOK);
-        let failed = self.failed.get(repository).is_some_and(|failed| now >= failed.at + AFTER_FAILURE);
-        asked || never || doubted || failed
+    fn is_due(&self, repository: &Repository, retry: Duration, now: Timestamp) -> bool {
+        if let Some(doubt) = self.doubts.get(repository) {
+            return now >= doubt.since + SECOND_LOOK;
+        }
+        if let Some(failed) = self.failed.get(repository) {
+            return now >= failed.at + retry;
+        }
+        !self.known.contains_key(repository) || self.is_out_of_date(repository, now)
+    }
+
+    fn is_out_of_date(&self, repository: &Repository, now: Timestamp) -> bool {
+        self.rhythms.get(repository).and_then(|rhythm| rhythm.due).is_some_and(|due| now >= due)
+    }
+
+    /// Whether the rhythm of any repository asks for a listing.
+    pub(crate) fn is_any_due(&self, now: Timestamp) -> bool {
+        self.known.keys().any(|repository| self.is_out_of_date(repository, now))
     }
 
     /// Takes in a complete listing, unless it is in doubt.
@@ -115,6 +159,7 @@ impl Listings {
         repository: &Repository,
         tags: Vec<String>,
         currents: Option<&BTreeSet<String>>,
+        pace: &Pace,
         ports: &Ports<'_>,
     ) -> Result<(), PortError> {
         let now = ports.clock.now();
@@ -129,6 +174,11 @@ impl Listings {
             }
         }
         let sights = ports.tags.record(repository, &tags, now).await?;
+        if let Some(rhythm) = self.rhythms.get_mut(repository) {
+            let happened = rhythm.happened.or(sights.first_scan).unwrap_or(now);
+            let wait = pace.next(repository, sights.first_seen.values().copied().flatten(), happened, now);
+            rhythm.due = Some(now + wait);
+        }
         let facts = Facts::new(&tags, &sights, self.known.get(repository));
         self.doubts.remove(repository);
         self.known.insert(repository.clone(), facts);
@@ -179,9 +229,10 @@ impl Listings {
     }
 
     /// When the next second look, or the next try, is due.
-    pub(crate) fn next_look(&self) -> Option<Timestamp> {
+    pub(crate) fn next_look(&self, pace: &Pace) -> Option<Timestamp> {
+        let retry = AFTER_FAILURE.min(pace.shortest);
         let doubted = self.doubts.values().map(|doubt| doubt.since + SECOND_LOOK);
-        doubted.chain(self.failed.values().map(|failed| failed.at + AFTER_FAILURE)).min()
+        doubted.chain(self.failed.values().map(|failed| failed.at + retry)).min()
     }
 
     /// Looks up when tags were built. What cannot be read is left out, and asked for again by the next turn.
@@ -200,6 +251,14 @@ impl Listings {
                 (Ok(_), None) => {}
             }
         }
+    }
+}
+
+fn is_asked(repository: &Repository, wake: &Wake) -> bool {
+    match wake {
+        Wake::Git => false,
+        Wake::Registries => true,
+        Wake::Images(images) => images.contains(repository),
     }
 }
 

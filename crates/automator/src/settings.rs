@@ -122,8 +122,10 @@ pub struct RegistrySettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Intervals {
-    /// At the registries.
+    /// At an image repository, at the most.
     pub registries: Period,
+    /// At an image repository, at the least.
+    pub registries_longest: Period,
     /// At the branches.
     pub git: Period,
     /// After a commit, changes are gathered for so long before the next.
@@ -192,7 +194,12 @@ impl Default for Author {
 
 impl Default for Intervals {
     fn default() -> Self {
-        Self { registries: Period::seconds(300), git: Period::seconds(30), batch: Period::seconds(10) }
+        Self {
+            registries: Period::seconds(60),
+            registries_longest: Period::seconds(6 * 60 * 60),
+            git: Period::seconds(30),
+            batch: Period::seconds(10),
+        }
     }
 }
 

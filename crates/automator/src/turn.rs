@@ -13,6 +13,7 @@ use crate::board::{Board, BranchKey, Problem};
 use crate::memory::Memory;
 use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
+use crate::rhythm::Pace;
 use crate::settings::PlaceRule;
 use crate::update::{Seen, Updates};
 
@@ -64,6 +65,8 @@ pub struct Target {
     pub allowed: AllowedRepositories,
     /// How long after a commit further changes are gathered for the next one.
     pub batch: Duration,
+    /// How often image repositories are listed.
+    pub pace: Pace,
     /// What the settings say of places.
     pub rules: Arc<[PlaceRule]>,
 }
@@ -71,7 +74,7 @@ pub struct Target {
 /// What a turn has to look at. The branch is always fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// The branch, and registries only for places that are new.
+    /// The branch, and image repositories only where they are new or due.
     Git,
     /// Every image repository that a place names.
     Registries,

@@ -69,10 +69,10 @@ impl Updates<'_> {
             currents.extend(place.reference.tag().filter(|tag| !tag.eq_ignore_ascii_case("latest")).map(str::to_owned));
         }
         let wake = mem::replace(&mut self.wake, Wake::Git);
-        let due = self.memory.listings.due(&wanted, &wake, &self.target.allowed, self.ports.clock.now());
+        let due = self.memory.listings.due(&wanted, &wake, self.target, self.ports.clock.now());
         self.seen.listed += due.len();
-        self.memory.listings.scan(due, &wanted, self.ports).await;
-        self.seen.again_at = self.memory.listings.next_look();
+        self.memory.listings.scan(due, &wanted, &self.target.pace, self.ports).await;
+        self.seen.again_at = self.memory.listings.next_look(&self.target.pace);
     }
 
     /// Decides about every place; where build times would help, they are looked up and it is decided once more.

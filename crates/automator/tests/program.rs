@@ -53,7 +53,14 @@ fn the_settings_that_hold_are_printed_without_secrets() {
     command.arg("--print-config").env("LOCKSTEP__INTERVALS__GIT", "7s");
     let (code, out, err) = text(&command.output().unwrap());
     assert_eq!((code, err.as_str()), (0, ""));
-    for line in ["git: 7s", "registries: 5m", "grpc: 127.0.0.1:0", "level: info", "password-file: /run/password"] {
+    for line in [
+        "git: 7s",
+        "registries: 1m",
+        "registries-longest: 6h",
+        "grpc: 127.0.0.1:0",
+        "level: info",
+        "password-file: /run/password",
+    ] {
         assert!(out.contains(line), "{line} is not in\n{out}");
     }
     assert!(!out.contains("canary"), "{out}");

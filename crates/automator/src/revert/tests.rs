@@ -117,6 +117,10 @@ fn target() -> Target {
         branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
         allowed: AllowedRepositories::new([], []),
         batch: std::time::Duration::ZERO,
+        pace: crate::rhythm::Pace {
+            shortest: std::time::Duration::from_secs(3600),
+            longest: std::time::Duration::from_secs(3600),
+        },
         rules: std::sync::Arc::default(),
     }
 }

@@ -36,7 +36,6 @@ pub(super) struct BranchLoop {
     pub(super) clusters: Clusters,
     pub(super) metrics: Metrics,
     pub(super) git_interval: Duration,
-    pub(super) registry_interval: Duration,
     pub(super) grace: Duration,
 }
 
@@ -55,7 +54,6 @@ impl BranchLoop {
         let mut kept = Kept::default();
         let mut ready = Some(ready);
         let mut reports = self.clusters.changes();
-        let mut registries_at = Instant::now();
         let mut look_at = Instant::now();
         let mut failed_in_a_row = 0;
         let mut asked = Asked::default();
@@ -69,13 +67,9 @@ impl BranchLoop {
                 },
                 // The sender is ours, so it is there as long as we are.
                 _ = reports.changed() => {}
-                () = sleep_until(look_at.min(registries_at)) => {}
+                () = sleep_until(look_at) => {}
             }
             asked.add(self.bell.take());
-            if registries_at <= Instant::now() {
-                asked.add_registries();
-                registries_at = Instant::now() + self.registry_interval;
-            }
             let ended = tokio::select! {
                 ended = self.look(&mut kept, &asked) => ended,
                 () = overdue(&shutdown, self.grace) => {
@@ -146,8 +140,9 @@ impl BranchLoop {
     }
 
     fn until_next(&self, outcome: &Outcome) -> Duration {
+        let interval = self.git_interval.min(self.target.pace.shortest);
         let asked_for = outcome.again_at.map(|at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
-        asked_for.map_or(self.git_interval, |asked_for| asked_for.min(self.git_interval))
+        asked_for.map_or(interval, |asked_for| asked_for.min(interval))
     }
 }
 

@@ -1,7 +1,20 @@
+use std::sync::Arc;
+
+use crate::board::BranchKey;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::ports::Clock as _;
 
 use super::*;
+
+fn target() -> Target {
+    Target {
+        branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
+        allowed: AllowedRepositories::new([], []),
+        batch: Duration::ZERO,
+        pace: Pace { shortest: Duration::from_secs(60), longest: Duration::from_secs(6 * 3600) },
+        rules: Arc::default(),
+    }
+}
 
 struct World {
     branch: FakeBranch,
@@ -23,11 +36,11 @@ impl World {
     /// Scans for a place that has `current`, and says what is known: a count of tags, or why nothing.
     async fn scan(&mut self, current: &str, wake: Wake) -> String {
         let wanted = Wanted::from([(repository("a"), BTreeSet::from([current.to_owned()]))]);
-        let allowed = AllowedRepositories::new([], []);
+        let target = target();
         let ports = Ports { branch: &self.branch, tags: &self.tags, clock: &self.clock };
-        let due = self.listings.due(&wanted, &wake, &allowed, self.clock.now());
-        self.listings.scan(due, &wanted, &ports).await;
-        match self.listings.facts(&repository("a"), &allowed) {
+        let due = self.listings.due(&wanted, &wake, &target, self.clock.now());
+        self.listings.scan(due, &wanted, &target.pace, &ports).await;
+        match self.listings.facts(&repository("a"), &target.allowed) {
             Ok(facts) => facts.candidates.len().to_string(),
             Err(reason) if reason.contains("in doubt") => "doubt".to_owned(),
             Err(reason) => reason,
@@ -45,7 +58,7 @@ async fn a_listing_that_lost_the_current_tag_is_believed_at_the_second_reading()
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "2");
     world.tags.delete("a", "1.0.0");
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt");
-    assert_eq!(world.listings.next_look(), Some(world.clock.now() + SECOND_LOOK));
+    assert_eq!(world.listings.next_look(&target().pace), Some(world.clock.now() + SECOND_LOOK));
     world.clock.pass(10);
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt", "a hint is no second look");
     world.tags.asked();
@@ -55,7 +68,7 @@ async fn a_listing_that_lost_the_current_tag_is_believed_at_the_second_reading()
     world.clock.pass(10);
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "1", "what was believed stays believed");
-    assert_eq!(world.listings.next_look(), None);
+    assert_eq!(world.listings.next_look(&target().pace), None);
 }
 
 #[tokio::test]
@@ -118,8 +131,52 @@ async fn a_failure_is_tried_again_after_a_minute_or_at_a_hint() {
 async fn a_repository_that_is_not_allowed_is_never_contacted() {
     let mut world = World::new(&["1.0.0"]);
     let wanted = Wanted::from([(repository("a"), BTreeSet::new())]);
-    let nobody = AllowedRepositories::new(["nobody/*".to_owned()], []);
-    let due = world.listings.due(&wanted, &Wake::Registries, &nobody, world.clock.now());
+    let target = Target { allowed: AllowedRepositories::new(["nobody/*".to_owned()], []), ..target() };
+    let due = world.listings.due(&wanted, &Wake::Registries, &target, world.clock.now());
     assert_eq!(due, []);
-    assert!(world.listings.facts(&repository("a"), &nobody).unwrap_err().contains("may not be contacted"));
+    assert!(world.listings.facts(&repository("a"), &target.allowed).unwrap_err().contains("may not be contacted"));
+}
+
+#[tokio::test]
+async fn a_repository_is_listed_less_often_until_something_speaks_of_it() {
+    let mut world = World::new(&["1.0.0"]);
+    world.scan("1.0.0", Wake::Git).await;
+    let mut listed = Vec::new();
+    for minute in 1..=120 {
+        world.clock.pass(60);
+        world.tags.asked();
+        world.scan("1.0.0", Wake::Git).await;
+        if !world.tags.asked().is_empty() {
+            listed.push(minute);
+        }
+    }
+    assert!((6..=9).contains(&listed.len()), "about as often as two hours can be halved down to a minute: {listed:?}");
+
+    // A person moves the place on: what is there may have changed.
+    world.scan("1.0.1", Wake::Git).await;
+    assert_eq!(world.tags.asked(), [""; 0], "but it was listed within the last hour");
+    world.clock.pass(61);
+    world.scan("1.0.1", Wake::Git).await;
+    assert_eq!(world.tags.asked().len(), 1);
+
+    // A hint lists it now, and soon again.
+    world.clock.pass(1800);
+    world.scan("1.0.1", Wake::Images([repository("a")].into())).await;
+    world.tags.asked();
+    world.clock.pass(70);
+    world.scan("1.0.1", Wake::Git).await;
+    assert_eq!(world.tags.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_rhythm() {
+    let mut world = World::new(&["1.0.0"]);
+    world.scan("1.0.0", Wake::Git).await;
+    world.clock.pass(10 * 3600);
+    world.listings = Listings::default();
+    world.scan("1.0.0", Wake::Git).await;
+    world.clock.pass(5 * 3600);
+    assert!(!world.listings.is_any_due(world.clock.now()), "nothing came to it in ten hours");
+    world.clock.pass(2 * 3600);
+    assert!(world.listings.is_any_due(world.clock.now()));
 }

@@ -39,6 +39,10 @@ impl Story {
                 branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
                 allowed: AllowedRepositories::new([], []),
                 batch: Duration::from_secs(10),
+                pace: crate::rhythm::Pace {
+                    shortest: std::time::Duration::from_secs(3600),
+                    longest: std::time::Duration::from_secs(3600),
+                },
                 rules: Arc::default(),
             },
         }

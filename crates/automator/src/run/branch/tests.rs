@@ -10,6 +10,7 @@ use crate::allow::AllowedRepositories;
 use crate::board::BranchKey;
 use crate::clusters::Report;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
+use crate::rhythm::Pace;
 
 const FILE: &str = "web.yaml";
 
@@ -59,6 +60,7 @@ impl World {
                 branch: key,
                 allowed: AllowedRepositories::new([], []),
                 batch: Duration::ZERO,
+                pace: Pace { shortest: day, longest: day },
                 rules: Arc::default(),
             },
             branch: Arc::clone(&branch) as Arc<dyn Branch>,
@@ -70,7 +72,6 @@ impl World {
             clusters: clusters.clone(),
             metrics: Metrics::register(&mut registry),
             git_interval: day,
-            registry_interval: day,
             grace: Duration::from_secs(20),
         };
         let mut running = JoinSet::new();
