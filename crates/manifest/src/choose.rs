@@ -5,7 +5,7 @@ use lockstep_image::Reference;
 use crate::edit::{edit_tree, first, refusal};
 use crate::error::EditError;
 use crate::image_place::ImagePlace;
-use crate::images::{images_of, is_workload};
+use crate::images::{is_workload, places_of};
 use crate::object::{Found, find, parsed};
 
 /// Which container of which object.
@@ -80,11 +80,11 @@ pub fn set_image(file: &str, text: &str, selector: &Selector, reference: &str) -
             return Err(refusal(file, one.line, reason));
         }
     };
-    if !is_workload(object) {
+    let (images, wrong) = places_of(file, &tree, object);
+    if images.is_empty() && wrong.is_empty() && !is_workload(object) {
         let reason = format!("{} is of a kind that has no containers of its own", object.id.short());
         return Err(refusal(file, object.line, reason));
     }
-    let (images, wrong) = images_of(file, &tree, object);
     let containers: Vec<&ImagePlace> = images.iter().filter(|image| image.container == selector.container).collect();
     let place = match containers[..] {
         [place] => place,

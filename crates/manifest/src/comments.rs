@@ -1,66 +1,53 @@
-//! Comments beside values: where a policy stands that no annotation could hold.
+//! Comments and the values that they stand beside.
 
 use std::collections::HashMap;
 
-use crate::error::ManifestError;
-use crate::parse::{Comments, parse};
 use crate::tree::{Key, Kind, NodeId, Style, Tree};
-use crate::value::check;
 
-/// A comment that ends a line on which something else stands.
+/// A comment of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineComment {
+pub(crate) struct LineComment<'t> {
     /// What follows the `#`, trimmed.
-    pub text: String,
+    pub(crate) text: &'t str,
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The value that ends on the line: a plain or quoted scalar on one line, outside brackets and braces. `None` where the
     /// line has no such value.
-    pub beside: Option<CommentedScalar>,
+    pub(crate) beside: Option<CommentedScalar>,
 }
 
 /// The value that a comment stands beside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommentedScalar {
+pub(crate) struct CommentedScalar {
     /// The document's index in the file, from 0, empty ones counted.
-    pub document: usize,
+    pub(crate) document: usize,
     /// The JSON pointer of the value in its document.
-    pub pointer: String,
+    pub(crate) pointer: String,
     /// The value as written, without quotes: `1.10` stays `1.10`.
-    pub text: String,
+    pub(crate) text: String,
 }
 
-/// The comments of a file that stand behind something on their line and contain `word`.
-///
-/// # Errors
-///
-/// All that is wrong in the file, as [`crate::objects`], except for how objects are named.
-pub fn comments(file: &str, text: &str, word: &str) -> Result<Vec<LineComment>, Vec<ManifestError>> {
-    let tree = parse(file, text, Comments::Kept).map_err(|error| vec![error])?;
-    let errors = check(file, &tree);
-    if !errors.is_empty() {
-        return Err(errors);
+/// The comments of a tree that kept them, as far as their texts are wanted.
+pub(crate) fn comments<'t>(tree: &Tree<'t>, wanted: impl Fn(&str) -> bool) -> Vec<LineComment<'t>> {
+    let text = tree.text;
+    let trimmed = |comment: &crate::tree::Comment| text[comment.span.clone()].trim_start_matches('#').trim();
+    let mut found: Vec<LineComment<'t>> = tree
+        .comments
+        .iter()
+        .map(|comment| LineComment { text: trimmed(comment), line: comment.line, beside: None })
+        .filter(|comment| wanted(comment.text))
+        .collect();
+    if found.is_empty() {
+        return found;
     }
     let mut scalars = HashMap::new();
-    if tree.comments.iter().any(|comment| text[comment.span.clone()].contains(word)) {
-        for (document, root) in tree.documents.iter().enumerate() {
-            collect(&tree, document, *root, &mut String::new(), &mut scalars);
-        }
+    for (document, root) in tree.documents.iter().enumerate() {
+        collect(tree, document, *root, &mut String::new(), &mut scalars);
     }
-    let mut found = Vec::new();
-    for comment in &tree.comments {
-        let content = &text[comment.span.clone()];
-        let line_start = text[..comment.span.start].rfind(['\n', '\r']).map_or(0, |at| at + 1);
-        let before = text[line_start..comment.span.start].trim_start_matches('\u{feff}');
-        if content.contains(word) && !before.trim().is_empty() {
-            found.push(LineComment {
-                text: content.trim_start_matches('#').trim().to_owned(),
-                line: comment.line,
-                beside: scalars.get(&comment.line).cloned(),
-            });
-        }
+    for comment in &mut found {
+        comment.beside = scalars.get(&comment.line).cloned();
     }
-    Ok(found)
+    found
 }
 
 fn collect(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_image::Reference;
+use lockstep_image::{Reference, ReferenceError};
 
 use crate::edit::ScalarEdit;
 use crate::identity::ObjectId;
@@ -55,6 +55,20 @@ pub struct Spots {
     pub digest: Option<Spot>,
 }
 
+impl Spots {
+    /// Those that are there.
+    pub fn each(&self) -> impl Iterator<Item = &Spot> {
+        [&self.whole, &self.registry, &self.name, &self.tag, &self.digest].into_iter().flatten()
+    }
+
+    /// Drops the scalar at that pointer.
+    pub(crate) fn without(&mut self, pointer: &str) {
+        for spot in [&mut self.whole, &mut self.registry, &mut self.name, &mut self.tag, &mut self.digest] {
+            spot.take_if(|spot| spot.pointer == pointer);
+        }
+    }
+}
+
 /// What a person wrote about one image in a comment on its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceComment {
@@ -94,6 +108,33 @@ pub struct ImagePlace {
 }
 
 impl ImagePlace {
+    /// The image, where it is certain which repository is meant: a part of a name that stands by itself may be completed
+    /// elsewhere, in a chart's defaults or by a kustomization, unless a registry is in it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what to write.
+    pub fn reference(&self) -> Result<Reference, String> {
+        let reference = self.parsed()?;
+        let named = self.comment.as_ref().is_some_and(|comment| comment.options.contains_key("image"));
+        let name = self.spots.name.as_ref();
+        let is_new_name = name.is_some_and(|name| name.pointer.ends_with("/newName"));
+        let apart = name.is_some() && self.spots.registry.is_none() && !named && !is_new_name;
+        if apart && !has_registry(reference.name()) {
+            return Err(format!(
+                "{} has no registry in it and may be completed elsewhere; say which repository is meant with [image=REGISTRY/NAME] in a comment, or write the registry",
+                reference.name()
+            ));
+        }
+        Ok(reference)
+    }
+
+    /// The same place, its name known from elsewhere.
+    #[must_use]
+    pub fn with_name(&self, name: &str) -> ImagePlace {
+        ImagePlace { text: self.composed(Some(name)), ..self.clone() }
+    }
+
     /// The edits that give the image another tag. A digest that stands beside the old tag is replaced by the new one.
     ///
     /// # Errors
@@ -103,20 +144,26 @@ impl ImagePlace {
         self.write(&self.with(tag, digest)?)
     }
 
-    /// The image with another tag, and with this digest.
+    /// The image as it would read with another tag, and with this digest.
     ///
     /// # Errors
     ///
     /// Where that is no reference, and where a digest that stands there would stay that of the old image.
     pub fn with(&self, tag: &str, digest: Option<&str>) -> Result<Reference, String> {
-        let current = self.reference()?;
+        let current = self.parsed()?;
+        let Spots { whole: None, tag: None, .. } = &self.spots else { return self.tagged(&current, tag, digest) };
+        match (current.tag(), current.digest(), digest) {
+            // The digest alone says which image it is.
+            (None, Some(_), Some(digest)) => current.with_digest(digest).map_err(|error| error.to_string()),
+            _ => self.tagged(&current, tag, digest),
+        }
+    }
+
+    fn tagged(&self, current: &Reference, tag: &str, digest: Option<&str>) -> Result<Reference, String> {
         let new = current.with_tag(tag).map_err(|error| error.to_string())?;
         match digest {
             Some(digest) => new.with_digest(digest).map_err(|error| error.to_string()),
-            None if current.digest().is_some() => Err(format!(
-                "the digest beside the tag at line {} would stay that of the old image; the digest of {tag} is not known",
-                self.line
-            )),
+            None if current.digest().is_some() => Err(self.digest_would_stay()),
             None => Ok(new),
         }
     }
@@ -127,17 +174,140 @@ impl ImagePlace {
     ///
     /// As [`ImagePlace::rewrite`].
     pub fn write(&self, new: &Reference) -> Result<Vec<ScalarEdit>, String> {
-        let Some(whole) = &self.spots.whole else {
-            return Err(format!("nothing at line {} holds the whole image", self.line));
+        let renamed = new.name() != self.parsed()?.name();
+        let all = new.to_string();
+        let behind_name = &all[new.name().len()..];
+        let Spots { whole, registry, name, tag, digest } = &self.spots;
+        let mut edits = Vec::new();
+        if let Some(spot) = whole {
+            let (before, own) = self.split_whole(&spot.text);
+            let own: Reference = own.parse().map_err(|error: ReferenceError| error.to_string())?;
+            let name = if renamed { new.name() } else { own.name() };
+            self.edit(&mut edits, spot, format!("{before}{name}{behind_name}"));
+            return Ok(edits);
+        }
+        // Where no scalar is there for the tag, it may stand behind the name.
+        let in_name = name.as_ref().filter(|_| tag.is_none()).and_then(|spot| {
+            let own: Reference = spot.text.parse().ok()?;
+            own.tag().map(|_| own.name().to_owned())
+        });
+        if renamed || in_name.is_some() {
+            let Some(spot) = name else {
+                return Err(format!(
+                    "no name stands beside line {} that could be changed to {}",
+                    self.line,
+                    new.name()
+                ));
+            };
+            let mut text = in_name.clone().unwrap_or_else(|| spot.text.clone());
+            if renamed {
+                text = self.rename(&mut edits, registry.as_ref(), spot, new.name())?;
+            }
+            self.edit(&mut edits, spot, if in_name.is_some() { format!("{text}{behind_name}") } else { text });
+        }
+        let mut digest_is_written = in_name.is_some();
+        match (tag, new.tag()) {
+            (Some(spot), Some(tag)) => {
+                let with_digest = spot.text.contains('@');
+                digest_is_written |= with_digest;
+                let text = if with_digest { behind_name.trim_start_matches(':') } else { tag };
+                self.edit(&mut edits, spot, text.to_owned());
+            }
+            (Some(spot), None) => return Err(format!("a tag stands at line {}, and {new} has none", spot.line)),
+            (None, Some(tag)) if in_name.is_none() => return Err(self.line_to_add(self.tag_key(), tag)),
+            (None, _) => {}
+        }
+        match (digest, new.digest()) {
+            (Some(spot), Some(digest)) => self.edit(&mut edits, spot, digest.to_owned()),
+            (None, Some(digest)) if !digest_is_written => return Err(self.line_to_add("digest", digest)),
+            (Some(spot), None) if !spot.text.is_empty() => return Err(self.digest_would_stay()),
+            (None, None) if tag.as_ref().is_some_and(|spot| spot.text.contains('@')) => {
+                return Err(self.digest_would_stay());
+            }
+            _ => {}
+        }
+        Ok(edits)
+    }
+
+    /// The new text of the name; the registry, where it stands apart, gets its own edit.
+    fn rename(
+        &self,
+        edits: &mut Vec<ScalarEdit>,
+        registry: Option<&Spot>,
+        spot: &Spot,
+        name: &str,
+    ) -> Result<String, String> {
+        let Some(registry) = registry else {
+            if self.form == Form::Kustomization && spot.pointer.ends_with("/name") {
+                return Err(self.line_to_add("newName", name));
+            }
+            return Ok(name.to_owned());
         };
-        Ok(vec![self.edit(whole, new.to_string())])
+        match name.split_once('/').filter(|_| has_registry(name)) {
+            Some((host, path)) => {
+                self.edit(edits, registry, host.to_owned());
+                Ok(path.to_owned())
+            }
+            None => Err(format!("a registry stands at line {}, and {name} has none", registry.line)),
+        }
     }
 
-    fn reference(&self) -> Result<Reference, String> {
-        self.text.parse().map_err(|error: lockstep_image::ReferenceError| error.to_string())
+    fn edit(&self, edits: &mut Vec<ScalarEdit>, spot: &Spot, new: String) {
+        if new != spot.text {
+            edits.push(ScalarEdit { document: self.document, pointer: spot.pointer.clone(), new });
+        }
     }
 
-    fn edit(&self, spot: &Spot, new: String) -> ScalarEdit {
-        ScalarEdit { document: self.document, pointer: spot.pointer.clone(), new }
+    /// The text as a reference.
+    fn parsed(&self) -> Result<Reference, String> {
+        if self.text.is_empty() || self.text.starts_with([':', '@']) {
+            return Err("no name stands beside the tag; say which image it is with [image=REGISTRY/NAME] in a comment"
+                .to_owned());
+        }
+        self.text.parse().map_err(|error: ReferenceError| error.to_string())
     }
+
+    /// Puts the image together from its scalars.
+    pub(crate) fn composed(&self, name: Option<&str>) -> String {
+        let Spots { whole, registry, name: own_name, tag, digest } = &self.spots;
+        let said = |spot: &Option<Spot>, before: &str| match spot {
+            Some(spot) if !spot.text.is_empty() => format!("{before}{}", spot.text),
+            _ => String::new(),
+        };
+        if let Some(whole) = whole {
+            let own = self.split_whole(&whole.text).1;
+            return match (name, own.parse::<Reference>()) {
+                (Some(name), Ok(own_reference)) => format!("{name}{}", &own[own_reference.name().len()..]),
+                _ => own.to_owned(),
+            };
+        }
+        let own_name = match registry {
+            Some(registry) if !registry.text.is_empty() => format!("{}{}", registry.text, said(own_name, "/")),
+            _ => said(own_name, ""),
+        };
+        format!("{}{}{}", name.unwrap_or(&own_name), said(tag, ":"), said(digest, "@"))
+    }
+
+    /// Argo CD writes `NAME=IMAGE` for what a kustomization calls `newName`.
+    fn split_whole<'w>(&self, text: &'w str) -> (&'w str, &'w str) {
+        let at = if self.form == Form::ArgoApplication { text.find('=').map_or(0, |at| at + 1) } else { 0 };
+        text.split_at(at)
+    }
+
+    fn tag_key(&self) -> &'static str {
+        if self.form == Form::Kustomization { "newTag" } else { "tag" }
+    }
+
+    fn line_to_add(&self, key: &str, value: &str) -> String {
+        format!("no key is ever added: write `{key}: {value}` below line {} yourself", self.line)
+    }
+
+    fn digest_would_stay(&self) -> String {
+        format!("the digest beside line {} would stay that of the old image, and no new one is known", self.line)
+    }
+}
+
+/// Whether the first part of a name is a registry, by the rule of Docker.
+pub(crate) fn has_registry(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }

@@ -1,161 +1,218 @@
-//! Where container images are written.
+//! Where images are written in a file, in whatever form.
+//!
+//! ```text
+//! document ─┬─► object ────────► containers, release, application ─┐
+//!           ├─► kustomization ─► kustomization                     ├─► comments ─► places
+//!           └─► anything else ─► values ───────────────────────────┘
+//! ```
+
+mod application;
+mod comments;
+mod containers;
+mod kustomization;
+mod policy_comment;
+mod release;
+mod values;
+
+use std::collections::BTreeMap;
 
 use crate::error::ManifestError;
-use crate::identity::ObjectId;
 use crate::image_place::{Form, ImagePlace, Spot, Spots};
-use crate::object::{Found, Object, find, parsed, values};
+use crate::object::{Found, find_in};
+use crate::parse::{Comments, parse};
 use crate::place::Place;
 use crate::scalar::Scalar;
 use crate::tree::{Kind, Tree};
+use crate::value::check;
 
-/// Every image of the workloads in a file: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob and Pod, also
-/// inside a list, init containers included.
+/// What marks a file in which somebody said something about images: our annotations and comments, and other tools' words.
+const MARKS: [&str; 7] = [
+    "lockstep.dev/",
+    "lockstep:",
+    "$imagepolicy",
+    "fluxcd.io/",
+    "flux.weave.works/",
+    "keel.sh/",
+    "argocd-image-updater.argoproj.io/",
+];
+
+/// Whether a file may say anything about how its images are updated. A file that does not need not be parsed.
+pub fn mentions_updates(text: &str) -> bool {
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Every image in a file: those of containers, of kustomizations, of Helm values, HelmReleases and Argo CD Applications, and
+/// every scalar with a comment for Lockstep or a setter of Flux v2. Those of one object follow each other.
 ///
 /// # Errors
 ///
-/// All that is wrong in the file, as [`crate::objects`], and images that are templates or not strings.
+/// All that is wrong in the file, as [`crate::objects`] for its objects; images of containers that are templates or not
+/// strings; comments for Lockstep that cannot be read or stand beside no value.
 pub fn images(file: &str, text: &str) -> Result<Vec<ImagePlace>, Vec<ManifestError>> {
-    let tree = parsed(file, text)?;
-    let (found, errors) = find(file, &tree);
-    all_images(file, &tree, &found, errors)
-}
-
-/// The objects of a file and the images in them, from one parse.
-///
-/// # Errors
-///
-/// As [`crate::objects`] and [`images`].
-pub fn objects_with_images(file: &str, text: &str) -> Result<(Vec<Object>, Vec<ImagePlace>), Vec<ManifestError>> {
-    let tree = parsed(file, text)?;
-    let (found, errors) = find(file, &tree);
-    let images = all_images(file, &tree, &found, errors)?;
-    Ok((values(file, &tree, &found), images))
-}
-
-fn all_images(
-    file: &str,
-    tree: &Tree<'_>,
-    found: &[Found],
-    mut errors: Vec<ManifestError>,
-) -> Result<Vec<ImagePlace>, Vec<ManifestError>> {
-    let mut images = Vec::new();
-    for object in found {
-        let (of_object, wrong) = images_of(file, tree, object);
-        images.extend(of_object);
+    let kept = if comments::may_have_any(text) { Comments::Kept } else { Comments::Skipped };
+    let tree = parse(file, text, kept).map_err(|error| vec![error])?;
+    let errors = check(file, &tree);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let content = |document: &usize| content(file, &tree, *document);
+    let objects = (0..tree.documents.len()).filter(|document| content(document) == Content::Objects);
+    let (found, mut errors) = find_in(file, &tree, objects);
+    let mut places = Vec::new();
+    for object in &found {
+        let (of_object, wrong) = places_of(file, &tree, object);
+        places.extend(of_object);
         errors.extend(wrong);
     }
+    for document in 0..tree.documents.len() {
+        let Some(root) = Place::root(&tree, document) else { continue };
+        let owner = Owner { line: tree.node(root.node).line(), document, ..Owner::default() };
+        match content(&document) {
+            Content::Objects => {}
+            Content::Kustomization => places.extend(kustomization::places(&tree, root, "", &owner)),
+            Content::Values => places.extend(values::places(&tree, root, "", Form::HelmValues, &owner)),
+        }
+    }
+    errors.extend(comments::attach(file, &tree, &found, &mut places));
+    places.sort_by_key(|place| (place.document, place.object_line));
     errors.sort_by_key(|error| error.line);
-    if errors.is_empty() { Ok(images) } else { Err(errors) }
+    if errors.is_empty() { Ok(places) } else { Err(errors) }
 }
 
-/// The way from an object of this kind to its pod's spec.
-fn pod_spec(id: &ObjectId, api_version: &str) -> Option<&'static [&'static str]> {
-    let (groups, path): (&[&str], &'static [&'static str]) = match id.kind.as_str() {
-        "Deployment" | "ReplicaSet" | "DaemonSet" => (&["apps", "extensions"], &["spec", "template", "spec"]),
-        "StatefulSet" => (&["apps"], &["spec", "template", "spec"]),
-        "Job" => (&["batch"], &["spec", "template", "spec"]),
-        "CronJob" => (&["batch"], &["spec", "jobTemplate", "spec", "template", "spec"]),
-        "Pod" => (&[""], &["spec"]),
-        _ => return None,
-    };
-    // An object whose apiVersion could not be read is in error already, and may still be told by its kind.
-    (groups.contains(&id.group.as_str()) || api_version.is_empty()).then_some(path)
+/// The images of one object, and what is wrong with those that are not here.
+pub(crate) fn places_of(file: &str, tree: &Tree<'_>, object: &Found) -> (Vec<ImagePlace>, Vec<ManifestError>) {
+    let owner = Owner::of(object);
+    let (mut places, errors) = containers::places(file, tree, object, &owner);
+    places.extend(match (object.id.group.as_str(), object.id.kind.as_str()) {
+        (_, "HelmRelease" | "FluxHelmRelease") => release::places(tree, object, &owner),
+        ("argoproj.io", "Application" | "ApplicationSet") => application::places(tree, object, &owner),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => match object.place.get(tree, "spec") {
+            Some(spec) => kustomization::places(tree, spec, &format!("{}/spec", object.pointer), &owner),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    });
+    (places, errors)
 }
 
 /// Whether Lockstep knows where this kind keeps its containers.
 pub(crate) fn is_workload(object: &Found) -> bool {
-    pod_spec(&object.id, &object.api_version).is_some()
+    containers::is_workload(object)
 }
 
-/// The images of one object, and what is wrong with those that are not here.
-pub(crate) fn images_of(file: &str, tree: &Tree<'_>, object: &Found) -> (Vec<ImagePlace>, Vec<ManifestError>) {
-    let mut images = Vec::new();
-    let mut errors = Vec::new();
-    let Some(path) = pod_spec(&object.id, &object.api_version) else {
-        return (images, errors);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Objects,
+    Kustomization,
+    Values,
+}
+
+fn content(file: &str, tree: &Tree<'_>, document: usize) -> Content {
+    let Some(root) = Place::root(tree, document).filter(|root| tree.is_mapping(root.node)) else {
+        return Content::Values;
     };
-    let Some(spec) = object.place.follow(tree, path) else {
-        return (images, errors);
-    };
-    for (list, init) in [("initContainers", true), ("containers", false)] {
-        let Some(containers) = spec.get(tree, list) else {
-            continue;
-        };
-        for index in 0..tree.items(containers.node).len() {
-            let pointer = format!("{}/{}/{list}/{index}/image", object.pointer, path.join("/"));
-            let Some(container) = containers.index(tree, index) else {
-                continue;
-            };
-            let Some(image) = container.get(tree, "image") else {
-                continue;
-            };
-            let wrong = |place: Place, pointer: &str, message: &str| ManifestError {
-                file: file.to_owned(),
-                line: tree.node(place.node).line(),
-                field: field_of(pointer),
-                message: message.to_owned(),
-            };
-            let text = match tree.node(image.node).scalar() {
-                Some(Ok(Scalar::Null)) => continue,
-                Some(Ok(Scalar::Text(text))) if text.contains("{{") => {
-                    errors.push(wrong(
-                        image,
-                        &pointer,
-                        "not an image but a template ({{ stands here); render the file first",
-                    ));
-                    continue;
-                }
-                Some(Ok(Scalar::Text(_))) => source_text(tree, image),
-                _ => {
-                    errors.push(wrong(image, &pointer, "must be a string; put it in quotes"));
-                    continue;
-                }
-            };
-            let name = container.get(tree, "name").map(|name| tree.node(name.node).scalar());
-            let Some(Some(Ok(Scalar::Text(name)))) = name else {
-                let pointer = pointer.trim_end_matches("/image");
-                errors.push(wrong(container, &format!("{pointer}/name"), "is missing, or not a string"));
-                continue;
-            };
-            let whole = Spot { pointer, line: tree.node(image.node).line(), text };
-            images.push(ImagePlace {
-                object: Some(object.id.clone()),
-                object_line: object.line,
-                annotations: object.annotations.clone(),
-                container: name.to_owned(),
-                form: Form::Container { init },
-                text: whole.text.clone(),
-                line: whole.line,
-                pointer: whole.pointer.clone(),
-                document: object.document,
-                spots: Spots { whole: Some(whole), ..Spots::default() },
-                comment: None,
-            });
+    let field = |name: &str| root.get(tree, name);
+    let text = |name: &str| field(name).map(|place| source_text(tree, place)).unwrap_or_default();
+    let of_kustomize = text("apiVersion").starts_with("kustomize.config.k8s.io/");
+    let by_name = matches!(file.rsplit('/').next(), Some("kustomization.yaml" | "kustomization.yml" | "Kustomization"));
+    if (of_kustomize && matches!(text("kind").as_str(), "Kustomization" | "Component"))
+        || (by_name && (field("kind").is_none() || field("apiVersion").is_none()))
+    {
+        return Content::Kustomization;
+    }
+    // A chart may have a value of any of these names; two of them are an object, or were meant to be one.
+    match ["apiVersion", "kind", "metadata"].iter().filter(|name| field(name).is_some()).count() {
+        2.. => Content::Objects,
+        _ => Content::Values,
+    }
+}
+
+/// Whose an image is.
+#[derive(Clone, Default)]
+struct Owner {
+    object: Option<crate::ObjectId>,
+    line: usize,
+    annotations: BTreeMap<String, String>,
+    document: usize,
+}
+
+impl Owner {
+    fn of(found: &Found) -> Self {
+        Owner {
+            object: Some(found.id.clone()),
+            line: found.line,
+            annotations: found.annotations.clone(),
+            document: found.document,
         }
     }
-    (images, errors)
+
+    /// A place of this owner. Where no object tells its document apart, the container's name does.
+    fn place(&self, container: String, form: Form, spots: Spots) -> ImagePlace {
+        let Spots { whole, registry, name, tag, digest } = &spots;
+        let told = tag.as_ref().filter(|tag| !tag.text.is_empty());
+        let at = [told, whole.as_ref(), name.as_ref(), tag.as_ref(), digest.as_ref(), registry.as_ref()];
+        let (line, pointer) = match at.into_iter().flatten().next() {
+            Some(spot) => (spot.line, spot.pointer.clone()),
+            None => (self.line, String::new()),
+        };
+        let container = match (&self.object, self.document) {
+            (None, 1..) => format!("{}-{container}", self.document),
+            _ => container,
+        };
+        let mut place = ImagePlace {
+            object: self.object.clone(),
+            object_line: self.line,
+            annotations: self.annotations.clone(),
+            container,
+            form,
+            text: String::new(),
+            line,
+            pointer,
+            document: self.document,
+            spots,
+            comment: None,
+        };
+        place.text = place.composed(None);
+        place
+    }
+}
+
+/// A scalar as a part of an image; null is empty.
+fn spot(tree: &Tree<'_>, place: Place, pointer: String) -> Option<Spot> {
+    let text = match tree.node(place.node).scalar()? {
+        Ok(Scalar::Null) => String::new(),
+        Ok(_) => source_text(tree, place),
+        Err(_) => return None,
+    };
+    Some(Spot { pointer, line: tree.node(place.node).line(), text })
+}
+
+/// A field that is a text and not empty.
+fn named(tree: &Tree<'_>, place: Place, name: &str, pointer: &str) -> Option<Spot> {
+    let field = place.get(tree, name).filter(|field| tree.node(field.node).is_text())?;
+    spot(tree, field, format!("{pointer}/{}", escaped(name))).filter(|spot| !spot.text.is_empty())
+}
+
+/// A field that is any scalar.
+fn scalar(tree: &Tree<'_>, place: Place, name: &str, pointer: &str) -> Option<Spot> {
+    spot(tree, place.get(tree, name)?, format!("{pointer}/{}", escaped(name)))
+}
+
+/// A step of a JSON pointer (RFC 6901).
+fn escaped(step: &str) -> String {
+    step.replace('~', "~0").replace('/', "~1")
+}
+
+/// A JSON pointer as a path with dots.
+fn dotted(pointer: &str) -> String {
+    let steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    steps.collect::<Vec<_>>().join(".")
 }
 
 /// The text of a scalar as it stands between its quotes, never its YAML value.
-pub(crate) fn source_text(tree: &Tree<'_>, place: Place) -> String {
+fn source_text(tree: &Tree<'_>, place: Place) -> String {
     match &tree.node(place.node).kind {
         Kind::Scalar { text, .. } => text.clone().into_owned(),
         _ => String::new(),
     }
-}
-
-/// `/spec/containers/0/image` as `spec.containers[0].image`.
-fn field_of(pointer: &str) -> String {
-    let mut field = String::new();
-    for step in pointer.split('/').skip(1) {
-        if step.bytes().all(|b| b.is_ascii_digit()) {
-            field.push_str(&format!("[{step}]"));
-        } else {
-            if !field.is_empty() {
-                field.push('.');
-            }
-            field.push_str(step);
-        }
-    }
-    field
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! bytes ─text_of─► text ─parse─► tree ─check─► find ─► objects, images, comments
-//!                                  └─► place ─► edit ─► text
+//!                                  └─► place ─► edit, annotate ─► text
 //! ```
 
 mod annotate;
@@ -30,11 +30,10 @@ mod value;
 
 pub use annotate::annotate;
 pub use choose::{Selector, set_image};
-pub use comments::{CommentedScalar, LineComment, comments};
 pub use edit::{ScalarEdit, edit};
 pub use error::{EditError, ManifestError};
 pub use identity::{Names, ObjectId, ObjectIdError};
 pub use image_place::{Form, ImagePlace, PlaceComment, Spot, Spots};
-pub use images::{images, objects_with_images};
+pub use images::{images, mentions_updates};
 pub use object::{Object, documents, objects};
 pub use text::text_of;

@@ -84,8 +84,17 @@ pub(crate) struct Found {
 
 /// Every object that can be told by kind and name, and everything that is wrong with how objects are named.
 pub(crate) fn find(file: &str, tree: &Tree<'_>) -> (Vec<Found>, Vec<ManifestError>) {
+    find_in(file, tree, 0..tree.documents.len())
+}
+
+/// As [`find`], in these documents alone.
+pub(crate) fn find_in(
+    file: &str,
+    tree: &Tree<'_>,
+    documents: impl IntoIterator<Item = usize>,
+) -> (Vec<Found>, Vec<ManifestError>) {
     let mut finder = Finder { file, tree, found: Vec::new(), errors: Vec::new() };
-    for document in 0..tree.documents.len() {
+    for document in documents {
         if let Some(root) = Place::root(tree, document)
             && !matches!(tree.node(root.node).scalar(), Some(Ok(Scalar::Null)))
         {

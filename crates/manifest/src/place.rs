@@ -85,6 +85,23 @@ impl Place {
         Some(Place::at(tree, item, self.sharing, flow))
     }
 
+    /// The items of a sequence.
+    pub(crate) fn items<'p>(self, tree: &'p Tree<'_>) -> impl Iterator<Item = Place> + 'p {
+        let flow = self.flow || tree.is_flow(self.node);
+        tree.items(self.node).iter().map(move |item| Place::at(tree, *item, self.sharing, flow))
+    }
+
+    /// The fields that are written in a mapping itself, with their keys.
+    pub(crate) fn own_fields<'p>(self, tree: &'p Tree<'_>) -> impl Iterator<Item = (NodeId, Place)> + 'p {
+        let flow = self.flow || tree.is_flow(self.node);
+        tree.entries(self.node).map(move |(key, value)| (key, Place::at(tree, value, self.sharing, flow)))
+    }
+
+    /// It stands somewhere else, where it is found too.
+    pub(crate) fn is_alias(self) -> bool {
+        matches!(self.sharing, Some(Sharing::Alias(_)))
+    }
+
     /// Follows names from here.
     pub(crate) fn follow(self, tree: &Tree<'_>, names: &[&str]) -> Option<Place> {
         names.iter().try_fold(self, |place, name| place.get(tree, name))
