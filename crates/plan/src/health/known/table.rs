@@ -8,6 +8,8 @@ use super::{Family, Rule, Status, Test};
 mod data;
 mod delivery;
 mod network;
+mod operators;
+mod platforms;
 
 const STATUS: &[&str] = &["/status/conditions"];
 
@@ -45,5 +47,7 @@ const READY_OR_FAILED: &[Rule] = &[when("Ready", "True", Current), when("Ready",
 
 /// All of them, in the order in which they are looked through.
 pub(super) fn families() -> impl Iterator<Item = &'static Family> {
-    [delivery::FAMILIES, network::FAMILIES, data::FAMILIES].into_iter().flatten()
+    [delivery::FAMILIES, network::FAMILIES, data::FAMILIES, platforms::FAMILIES, operators::FAMILIES]
+        .into_iter()
+        .flatten()
 }
