@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod apply {
+    mod admission;
     mod bench;
     mod kinds;
+    mod quotas;
     mod refusals;
     mod replacing;
     mod taking_over;

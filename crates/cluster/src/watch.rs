@@ -1,6 +1,7 @@
 //! Watches of a kind that is known at run time only.
 
 use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Event;
 use kube::core::{ApiResource, DynamicObject, ObjectMeta};
 use lockstep_plan::LiveMetadata;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ impl Cluster {
         selector: &str,
     ) -> impl Stream<Item = WatchEvent<LiveMetadata>> + Send + use<> {
         let resource = kind.resource.clone();
-        let scope = Scope { kind: kind.clone(), namespace: None, selector: Some(selector.to_owned()) };
+        let scope = Scope { kind: kind.clone(), namespace: None, selector: Some(selector.to_owned()), fields: None };
         Follow::<MetadataOnly>::new(self.clone(), scope, Form::Metadata)
             .events()
             .map(move |event| event.map(|object| live(&resource, object.metadata)))
@@ -62,9 +63,19 @@ impl Cluster {
         namespace: Option<&str>,
         selector: Option<&str>,
     ) -> impl Stream<Item = WatchEvent<Value>> + Send + use<> {
-        let resource = kind.resource.clone();
         let (namespace, selector) = (namespace.map(str::to_owned), selector.map(str::to_owned));
-        let scope = Scope { kind: kind.clone(), namespace, selector };
+        self.follow_whole(Scope { kind: kind.clone(), namespace, selector, fields: None })
+    }
+
+    /// Watches the Events of a namespace that have this reason.
+    pub fn watch_events(&self, namespace: &str, reason: &str) -> impl Stream<Item = WatchEvent<Value>> + Send + use<> {
+        let kind = Kind { resource: ApiResource::erase::<Event>(&()), scope: lockstep_plan::Scope::Namespaced };
+        let fields = Some(format!("reason={reason}"));
+        self.follow_whole(Scope { kind, namespace: Some(namespace.to_owned()), selector: None, fields })
+    }
+
+    fn follow_whole(&self, scope: Scope) -> impl Stream<Item = WatchEvent<Value>> + Send + use<> {
+        let resource = scope.kind.resource.clone();
         Follow::<DynamicObject>::new(self.clone(), scope, Form::Whole)
             .events()
             .map(move |event| event.map(|object| whole(&resource, object)))

@@ -1,11 +1,10 @@
 //! Git's smart HTTP: `git http-backend` as a CGI program behind a small server.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -14,21 +13,16 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::serve::Listener;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::process::Command;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::git_server::git;
+use crate::tls_listener::TlsListener;
 
 const LARGEST_PUSH: usize = 256 << 20;
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What is served, and to whom.
 pub(crate) struct Settings {
@@ -162,43 +156,6 @@ fn response(output: &[u8]) -> Result<Response> {
         }
     }
     Ok(builder.body(Body::from(output[end + 4..].to_vec()))?)
-}
-
-/// Accepts connections while handshakes of others are still under way.
-struct TlsListener {
-    listener: tokio::net::TcpListener,
-    acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
-}
-
-impl TlsListener {
-    fn new(listener: tokio::net::TcpListener, config: Arc<rustls::ServerConfig>) -> Self {
-        Self { listener, acceptor: TlsAcceptor::from(config), handshakes: JoinSet::new() }
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            tokio::select! {
-                (stream, peer) = Listener::accept(&mut self.listener) => {
-                    let acceptor = self.acceptor.clone();
-                    self.handshakes.spawn(async move {
-                        let done = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-                        Some((done.ok()?.ok()?, peer))
-                    });
-                }
-                Some(Ok(Some(connection))) = self.handshakes.join_next() => return connection,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod port;
 mod process;
 
 mod tls;
+mod tls_listener;
 mod wait;
 
 mod control_plane;
@@ -40,9 +41,12 @@ mod git_ssh;
 mod human;
 mod server_thread;
 
+mod admission;
+
 mod installation;
 mod story;
 
+pub use admission::{AdmissionWebhook, Review};
 pub use control_plane::{Call, Calls, ControlPlane, administrator, shared};
 pub use git_server::{GitServer, GitServerOptions};
 pub use human::Human;

@@ -109,6 +109,12 @@ impl Bench {
         syncs.get("shop").await.unwrap().data["status"].clone()
     }
 
+    /// Changes the Sync, as its user does.
+    pub(crate) async fn patch_spec(&self, spec: Value) {
+        let syncs: Api<DynamicObject> = self.in_namespace(&self.namespace, "lockstep.dev", "v1alpha1", "Sync");
+        self.merge(&syncs, "shop", "kubectl-edit", json!({"spec": spec})).await;
+    }
+
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Value::Null;
         let waited = eventually(PATIENCE, what, async || {

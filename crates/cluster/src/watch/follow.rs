@@ -47,6 +47,7 @@ pub(super) struct Scope {
     pub(super) kind: Kind,
     pub(super) namespace: Option<String>,
     pub(super) selector: Option<String>,
+    pub(super) fields: Option<String>,
 }
 
 /// How much of each object is asked for.
@@ -171,6 +172,7 @@ impl<K: Versioned> Follow<K> {
     async fn list(&mut self, page: Option<String>) -> Phase<K> {
         let mut params = ListParams::default().limit(PAGE);
         params.label_selector.clone_from(&self.source.scope.selector);
+        params.field_selector.clone_from(&self.source.scope.fields);
         params.continue_token = page;
         match self.source.page::<K>(&params).await {
             Ok(page) => {
@@ -310,6 +312,7 @@ impl Source {
         let seconds = u32::try_from(lasting.as_secs()).unwrap_or(u32::MAX).max(1);
         let mut params = WatchParams::default().timeout(seconds);
         params.label_selector.clone_from(&self.scope.selector);
+        params.field_selector.clone_from(&self.scope.fields);
         let requests = self.scope.kind.all("watch", self.scope.namespace.as_deref())?;
         let request = match self.form {
             Form::Metadata => requests.watch_metadata(&params, version),

@@ -5,6 +5,7 @@
 
 mod known;
 mod pods;
+mod refusals;
 mod track;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,6 +26,7 @@ use known::Known;
 pub(super) use known::Told;
 pub(super) use pods::PodsOf;
 use pods::{Pods, failing_pod};
+use refusals::Refusals;
 use track::{Circumstances, Track};
 
 /// Which objects of which Sync have something new to report.
@@ -44,6 +46,7 @@ pub(super) struct Index {
     owners: HashMap<ObjectId, SyncKey>,
     kinds: HashMap<GroupKind, Known<Seen>>,
     pods: Pods,
+    refusals: Refusals,
 }
 
 /// What a turn of one Sync has left.
@@ -226,7 +229,7 @@ impl Index {
     }
 
     fn refresh(&mut self, sync: &SyncKey, id: &ObjectId, now: Timestamp) -> bool {
-        let Self { syncs, kinds, pods, owners, .. } = self;
+        let Self { syncs, kinds, pods, refusals, owners, .. } = self;
         let Some(watched) = syncs.get_mut(sync) else { return false };
         let name = GroupKind::of(id);
         let seen = kinds.get_mut(&name).and_then(|kind| kind.objects.get_mut(id));
@@ -241,8 +244,10 @@ impl Index {
         let stale = seen.is_some_and(|seen| wanted.hash.as_ref().is_some_and(|hash| *seen.applied != **hash))
             && failure.is_none();
         let unjudged = seen.is_some_and(|seen| !seen.is_whole()) && watched.checks.has(&name);
+        let changed_at = wanted.changed_at.unwrap_or(watched.enforced_at);
+        let refusal = seen.and_then(|seen| refusals.of(id, seen, changed_at));
         let health = match seen {
-            Some(seen) if !stale && !unjudged => with_pod(&seen.health, pod),
+            Some(seen) if !stale && !unjudged => with_refusal(with_pod(&seen.health, pod), refusal),
             Some(_) => in_progress(NOT_OBSERVED, "what was applied has not been seen by the watch yet"),
             None => unseen(kind),
         };
@@ -253,10 +258,11 @@ impl Index {
                 failure,
                 seen,
                 pod,
+                refusal,
                 stale,
                 deadline,
                 now,
-                changed_at: wanted.changed_at.unwrap_or(watched.enforced_at),
+                changed_at,
                 // Counted only where it can matter: it looks at every object.
                 all_is_unwell: health.status != Status::Current && watched.all_is_unwell(wanted.touched),
             };
@@ -302,6 +308,16 @@ fn with_pod(health: &Health, pod: Option<&PodFailure>) -> Health {
             Health { status, reason: pod.reason.clone(), message: sentence(pod) }
         }
         _ => health.clone(),
+    }
+}
+
+/// What its controller was told when it wanted to make pods says more than that they are missing.
+fn with_refusal(health: Health, refusal: Option<&str>) -> Health {
+    match refusal {
+        Some(refusal) if health.status == Status::InProgress => {
+            in_progress("FailedCreate", &format!("{}; {refusal}", health.message))
+        }
+        _ => health,
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Workload {
     pub(super) available: bool,
     /// The controller could not make pods (quota, admission): its words.
     pub(super) cannot_create: Option<String>,
+    /// Its controller has made fewer pods than it should, and no condition says why.
+    pub(super) lacks_pods: bool,
     /// When a CronJob last succeeded.
     pub(super) succeeded: Option<Timestamp>,
     /// Its runs come by a schedule.
@@ -115,6 +117,7 @@ impl Workload {
                 let wanted = number("/spec/replicas").unwrap_or(1);
                 let ready = count("/status/readyReplicas");
                 let differs = text("/status/currentRevision") != text("/status/updateRevision");
+                this.lacks_pods = count("/status/replicas") < wanted;
                 // One pod at a time is replaced; the others are those of before.
                 this.available = ready > 0 && ready >= wanted - 1;
                 this.old_pods_serve = differs && this.available;
@@ -135,6 +138,7 @@ impl Workload {
                 let wanted = count("/status/desiredNumberScheduled");
                 let ready = count("/status/numberAvailable");
                 let updated = count("/status/updatedNumberScheduled");
+                this.lacks_pods = count("/status/currentNumberScheduled") < wanted;
                 this.available = ready > 0 && ready >= wanted - 1;
                 this.old_pods_serve = updated < wanted && this.available;
                 this.idle = match wanted {
@@ -149,6 +153,7 @@ impl Workload {
             }
             "Job" => {
                 this.selector = template::selector(object);
+                this.lacks_pods = count("/status/active") == 0;
                 this.idle = flag("/spec/suspend").then_some("the Job is suspended");
             }
             "CronJob" => {

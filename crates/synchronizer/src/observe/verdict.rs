@@ -38,6 +38,8 @@ pub(super) struct Live<'a> {
     pub(super) workload: &'a Workload,
     /// Its own health.
     pub(super) health: &'a Health,
+    /// Its controller could not make pods (quota, admission): its words.
+    pub(super) cannot_create: Option<&'a str>,
     /// The watch has not shown the applied state yet.
     pub(super) stale: bool,
     /// It was healthy when this reference came.
@@ -92,7 +94,7 @@ pub(super) fn judge(question: &Question<'_>) -> (Verdict, String) {
 
 /// The verdict on a workload that runs the reference and is not healthy.
 fn unwell(question: &Question<'_>, live: &Live<'_>) -> (Verdict, String) {
-    if let Some(words) = &live.workload.cannot_create {
+    if let Some(words) = live.cannot_create {
         return (Verdict::Inconclusive, format!("its pods cannot be created: {words}"));
     }
     let sentence = live.pod.map_or_else(|| live.health.message.clone(), sentence);

@@ -26,7 +26,13 @@ type Events = BoxStream<'static, WatchEvent<Value>>;
 
 /// Follows what there is to watch until the daemon stops.
 pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown: Shutdown) -> Result<(), Infallible> {
-    let mut watches = Watches { cluster, kinds: BTreeMap::new(), objects: StreamMap::new(), pods: StreamMap::new() };
+    let mut watches = Watches {
+        cluster,
+        kinds: BTreeMap::new(),
+        objects: StreamMap::new(),
+        pods: StreamMap::new(),
+        refusals: StreamMap::new(),
+    };
     let mut pending = Changes::new();
     let mut kinds_may_differ = false;
     let mut settle: Option<Instant> = None;
@@ -45,6 +51,10 @@ pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown
                 let told = told(&pod_kind(), event);
                 merge(&mut pending, observer.index().pods_told(&pods, told, observer.now()));
             }
+            Some((namespace, event)) = watches.refusals.next(), if !watches.refusals.is_empty() => {
+                let told = told(&event_kind(), event);
+                merge(&mut pending, observer.index().refusals_told(&namespace, told, observer.now()));
+            }
             () = until(tick), if tick.is_some() => {
                 tick = None;
                 merge(&mut pending, observer.index().ticked(observer.now()));
@@ -56,6 +66,7 @@ pub(super) async fn follow(observer: &HealthObserver, cluster: Cluster, shutdown
                     watches.look_over_kinds(observer);
                 }
                 watches.look_over_pods(observer);
+                watches.look_over_refusals(observer);
                 tick = observer.next_tick().map(|pause| Instant::now() + pause);
                 continue;
             }
@@ -81,6 +92,8 @@ struct Watches {
     kinds: BTreeMap<GroupKind, ToWatch>,
     objects: StreamMap<GroupKind, Events>,
     pods: StreamMap<PodsOf, Events>,
+    /// By namespace.
+    refusals: StreamMap<String, Events>,
 }
 
 impl Watches {
@@ -119,6 +132,24 @@ impl Watches {
             }
         }
     }
+
+    /// The same for the Events that say why pods could not be made.
+    fn look_over_refusals(&mut self, observer: &HealthObserver) {
+        let mut index = observer.index();
+        let namespaces = index.namespaces_of_refusals();
+        let ended: Vec<String> =
+            self.refusals.keys().filter(|watched| !namespaces.contains(*watched)).cloned().collect();
+        for namespace in ended {
+            self.refusals.remove(&namespace);
+            index.refusals_forgotten(&namespace);
+        }
+        for namespace in namespaces {
+            if !self.refusals.contains_key(&namespace) {
+                let events = self.cluster.watch_events(&namespace, "FailedCreate").boxed();
+                self.refusals.insert(namespace, events);
+            }
+        }
+    }
 }
 
 fn pod() -> Kind {
@@ -127,6 +158,10 @@ fn pod() -> Kind {
 
 fn pod_kind() -> GroupKind {
     GroupKind { group: String::new(), kind: "Pod".to_owned() }
+}
+
+fn event_kind() -> GroupKind {
+    GroupKind { group: String::new(), kind: "Event".to_owned() }
 }
 
 fn told(kind: &GroupKind, event: WatchEvent<Value>) -> Told {

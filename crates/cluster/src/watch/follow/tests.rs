@@ -55,7 +55,7 @@ fn follow(scripts: Vec<Script>) -> (impl Stream<Item = WatchEvent<MetadataOnly>>
         plural: "configmaps".into(),
     };
     let kind = Kind { resource, scope: Place::Namespaced };
-    let scope = Scope { kind, namespace: None, selector: Some("ours".into()) };
+    let scope = Scope { kind, namespace: None, selector: Some("ours".into()), fields: None };
     (Follow::new(cluster, scope, Form::Metadata).events(), asked)
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) failure: Option<&'a ObjectFailure>,
     pub(super) seen: Option<&'a Seen>,
     pub(super) pod: Option<&'a PodFailure>,
+    /// Why its controller could not make pods.
+    pub(super) refusal: Option<&'a str>,
     pub(super) stale: bool,
     pub(super) deadline: Timestamp,
     pub(super) now: Timestamp,
@@ -60,7 +62,9 @@ impl Track {
             let live = now.seen.and_then(|seen| {
                 let workload = seen.workload.as_deref()?;
                 let healthy_before = self.healthy_before;
-                Some(Live { workload, health: &seen.health, stale: now.stale, healthy_before, pod: now.pod })
+                let cannot_create = workload.cannot_create.as_deref().or(now.refusal);
+                let (health, stale, pod) = (&seen.health, now.stale, now.pod);
+                Some(Live { workload, health, cannot_create, stale, healthy_before, pod })
             });
             let (verdict, message) = judge(&Question {
                 container,

@@ -49,6 +49,7 @@ impl Case {
             live: (!self.absent).then_some(Live {
                 workload: &self.workload,
                 health: &self.health,
+                cannot_create: self.workload.cannot_create.as_deref(),
                 stale: self.stale,
                 healthy_before: self.healthy_before,
                 pod: self.pod.as_ref(),
