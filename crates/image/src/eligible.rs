@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ops;
 
+use crate::calver::{Dated, Misfit};
 use crate::clock::Moment;
 use crate::number;
 use crate::policy::Kind;
@@ -14,15 +15,34 @@ use crate::tag::{self, Tag};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Key<'a> {
     Version(Tag<'a>),
+    Dated(Dated<'a>),
     Integer(&'a str),
     Text(&'a str),
     Time(Moment),
 }
 
-impl Key<'_> {
+impl<'a> Key<'a> {
+    pub(crate) fn version(&self) -> Option<&Tag<'a>> {
+        if let Self::Version(version) = self { Some(version) } else { None }
+    }
+
+    fn dated(&self) -> Option<&Dated<'a>> {
+        if let Self::Dated(dated) = self { Some(dated) } else { None }
+    }
+
+    /// What stands before the numbers and must stay, where the policy looks at shapes.
+    pub(crate) fn kept_prefix(&self) -> Option<&str> {
+        match self {
+            Self::Version(version) => Some(version.kept_prefix()),
+            Self::Dated(dated) => Some(dated.kept_prefix()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn compare(&self, other: &Key<'_>) -> Ordering {
         match (self, other) {
             (Self::Version(left), Key::Version(right)) => left.compare(right),
+            (Self::Dated(left), Key::Dated(right)) => left.compare(right),
             (Self::Integer(left), Key::Integer(right)) => number::compare(left, right),
             (Self::Text(left), Key::Text(right)) => left.as_bytes().cmp(right.as_bytes()),
             (Self::Time(left), Key::Time(right)) => left.cmp(right),
@@ -73,11 +93,10 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// The version whose shape every candidate must have.
-    pub(crate) fn model(&self) -> Option<&Tag<'a>> {
-        let Self::Known(_, keyed) = self else { return None };
-        match &keyed.key {
-            Key::Version(tag) => Some(tag),
+    /// What every candidate is held against, if the policy can order the current tag.
+    pub(crate) fn key(&self) -> Option<&Key<'a>> {
+        match self {
+            Self::Known(_, keyed) => Some(&keyed.key),
             _ => None,
         }
     }
@@ -110,25 +129,40 @@ pub(crate) fn judge<'a>(
         Some(Extracted::NoKey) => return (None, Some(Reason::NoKey)),
     };
     let (keyed, reason) = order_by(rule, tag, range);
-    let (Kind::Semver(range), Some(Keyed { key: Key::Version(version), .. })) = (&rule.policy.kind, &keyed) else {
-        return (keyed, reason);
-    };
-    let model = current.model();
-    if let Some(mismatch) = version.mismatch(model) {
-        return (None, Some(Reason::Shape(mismatch)));
+    let Some(key) = keyed.as_ref().map(|keyed| keyed.key) else { return (keyed, reason) };
+    match judge_shape(&rule.policy.kind, &key, current.key()) {
+        Some(reason @ Reason::Shape(_)) => (None, Some(reason)),
+        other => (keyed, other.or(reason)),
     }
-    let same_word = match (version.prerelease(), model.and_then(|model| model.prerelease())) {
-        (Some(ours), Some(theirs)) => ours.has_word_of(theirs),
-        _ => false,
-    };
-    let reason = if range.contains(version) || (same_word && range.contains_numbers(version)) {
-        None
-    } else if version.is_prerelease() && range.contains_numbers(version) {
-        Some(Reason::Prerelease)
-    } else {
-        Some(Reason::OutOfRange(range))
-    };
-    (keyed, reason)
+}
+
+/// Whether a version or a date has the current tag's shape, and whether a prerelease is asked for.
+fn judge_shape<'a>(kind: &'a Kind, key: &Key<'_>, current: Option<&Key<'_>>) -> Option<Reason<'a>> {
+    match (kind, key) {
+        (Kind::Semver(range), Key::Version(version)) => {
+            let model = current.and_then(Key::version);
+            if let Some(mismatch) = version.mismatch(model) {
+                return Some(Reason::Shape(mismatch));
+            }
+            let same_word = model.is_some_and(|model| version.tail().has_word_of(model.tail()));
+            if range.contains(version) || (same_word && range.contains_numbers(version)) {
+                None
+            } else if version.is_prerelease() && range.contains_numbers(version) {
+                Some(Reason::Prerelease)
+            } else {
+                Some(Reason::OutOfRange(range))
+            }
+        }
+        (Kind::Calver(format), Key::Dated(dated)) => {
+            let model = current.and_then(Key::dated);
+            if let Some(mismatch) = dated.mismatch(model) {
+                return Some(Reason::Shape(mismatch));
+            }
+            let same_word = model.is_some_and(|model| dated.tail().has_word_of(model.tail()));
+            (dated.tail().is_prerelease() && !same_word && !format.has_modifier()).then_some(Reason::Prerelease)
+        }
+        _ => None,
+    }
 }
 
 /// Rules that hold under every policy.
@@ -164,6 +198,11 @@ fn order_by<'a>(rule: &Rule, tag: &'a str, range: ops::Range<usize>) -> (Option<
     };
     let found = match &rule.policy.kind {
         Kind::Semver(_) => Tag::parse(text).map(|tag| keyed(Key::Version(tag), range.clone())).ok_or(Reason::NoNumbers),
+        Kind::Calver(format) => match format.read(text) {
+            Ok(dated) => Ok(keyed(Key::Dated(dated), range.clone())),
+            Err(Misfit::Format) => Err(Reason::NotInFormat),
+            Err(Misfit::Date) => Err(Reason::NoSuchDate),
+        },
         Kind::Numerical(filter) => inner(filter).and_then(|range| {
             let digits = &tag[range.clone()];
             if number::is_digits(digits) { Ok(keyed(Key::Integer(digits), range)) } else { Err(Reason::NotANumber) }

@@ -26,6 +26,7 @@ mod number;
 mod prerelease;
 mod tag;
 
+mod calver;
 mod range;
 
 mod duration;
@@ -39,6 +40,7 @@ mod eligible;
 mod reason;
 mod select;
 
+pub use calver::FormatError;
 pub use duration::{DurationError, parse_duration};
 pub use platform::{Platform, PlatformError};
 pub use policy::{Policy, PolicyError};

@@ -4,16 +4,19 @@ use std::fmt;
 
 use regex::Regex;
 
+use crate::calver::{Format, FormatError};
 use crate::glob;
 use crate::range::{Range, RangeError};
 use crate::rule::{FilterError, TagFilter};
 use crate::tag::{self, Tag};
 
-/// A policy: `semver:RANGE`, `numerical:RE`, `alphabetical:RE`, `glob:PATTERN`, `regexp:RE` or `digest:TAG`.
+/// A policy: `semver:RANGE`, `numerical:RE`, `alphabetical:RE`, `glob:PATTERN`, `regexp:RE`,
+/// `calver:FORMAT` or `digest:TAG`.
 ///
 /// | policy | eligible | order |
 /// | --- | --- | --- |
 /// | `semver` | the current tag's shape, first three numbers in the range | numbers, prerelease, revision |
+/// | `calver` | the format, and the current tag's shape around it | the parts of the format, prerelease, revision |
 /// | `numerical` | the expression matches; its group `key`, or the whole tag, is digits | as an integer |
 /// | `alphabetical` | the expression matches | the group `key`, or the whole tag, by bytes |
 /// | `glob` | the whole tag matches (`*`, `?`, `[a-z]`) | by time |
@@ -28,6 +31,7 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Semver(Range),
+    Calver(Format),
     Numerical(TagFilter),
     Alphabetical(TagFilter),
     Time(Regex),
@@ -40,12 +44,17 @@ pub(crate) enum Kind {
 pub enum PolicyError {
     /// The word before the colon is not a policy, or there is no colon.
     #[error(
-        "{0:?} is not a policy: write semver:RANGE, glob:PATTERN, regexp:RE, numerical:RE, alphabetical:RE or digest:TAG"
+        "{0:?} is not a policy: write semver:RANGE, calver:FORMAT, glob:PATTERN, regexp:RE, numerical:RE, alphabetical:RE or digest:TAG"
     )]
     Unknown(String),
-    /// The word is a policy that this version does not have.
-    #[error("the policy {0:?} is not supported yet: semver, glob, regexp, numerical, alphabetical and digest are")]
-    NotSupported(String),
+    /// The format after `calver:`.
+    #[error("the policy {policy:?}: {source}")]
+    Format {
+        /// The policy as written.
+        policy: String,
+        /// What is wrong with it, and where.
+        source: FormatError,
+    },
     /// The tag after `digest:`.
     #[error("the policy {0:?}: what follows the colon cannot be a tag; write for example digest:stable")]
     Tag(String),
@@ -103,7 +112,9 @@ impl Policy {
             "regexp" => Kind::Time(expression()?.into_regex()),
             "digest" if tag::is_valid(value) => Kind::Digest(value.to_owned()),
             "digest" => return Err(PolicyError::Tag(text.to_owned())),
-            "calver" => return Err(PolicyError::NotSupported(word.to_owned())),
+            "calver" => {
+                Kind::Calver(value.parse().map_err(|source| PolicyError::Format { policy: text.to_owned(), source })?)
+            }
             _ => return Err(unknown()),
         };
         Ok(Self { text: text.to_owned(), kind })
@@ -114,7 +125,7 @@ impl Policy {
         let Some((word, value)) = self.text.split_once(':') else { return false };
         match word {
             "glob" | "digest" => value == tag,
-            "semver" => false,
+            "semver" | "calver" => false,
             _ => value.strip_prefix('^').and_then(|value| value.strip_suffix('$')) == Some(tag),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Reason<'a> {
     Stray,
     Young,
     OtherTag,
+    NotInFormat,
+    NoSuchDate,
     /// It does not run on this.
     Platform(String),
     NotSigned,
@@ -49,6 +51,8 @@ impl Reason<'_> {
             Self::Stray => "with a stray first number",
             Self::Young => "too young",
             Self::OtherTag => "of another name",
+            Self::NotInFormat => "not of the format",
+            Self::NoSuchDate => "naming no date",
             Self::Platform(_) => "without a platform",
             Self::NotSigned => "not signed",
             Self::WrongSignature(_) => "with a wrong signature",
@@ -72,13 +76,15 @@ impl Reason<'_> {
             Self::Shape(Mismatch::Revision) => {
                 "dropped: a revision where the current tag has none, none where it has one, or another kind"
             }
-            Self::Prerelease => "dropped: a prerelease, and neither the range nor the current tag asks for it",
+            Self::Prerelease => "dropped: a prerelease, and neither the policy nor the current tag asks for it",
             Self::NoMatch => "dropped: the policy does not match it",
             Self::NotANumber => "dropped: what the policy orders is not a whole number",
             Self::Stray => {
                 "dropped: its first number is above ten times the current tag's, so it may be of another scheme"
             }
             Self::Young => "dropped: younger than min-age",
+            Self::NotInFormat => "dropped: it is not of the policy's format",
+            Self::NoSuchDate => "dropped: there is no such date",
             Self::OtherTag => "dropped: the policy names another tag",
             Self::NotSigned => "dropped: it is not signed with the key that verify names",
             Self::Platform(missing) => return format!("dropped: it does not run on {missing}"),

@@ -142,6 +142,7 @@ fn likeness(entry: &Entry<'_>, current: &Current<'_>) -> u8 {
     let around = u8::from(keyed.around == theirs.around) * 8;
     match (&keyed.key, &theirs.key) {
         (Key::Version(ours), Key::Version(model)) => around + ours.likeness(model),
+        (Key::Dated(ours), Key::Dated(model)) => around + ours.likeness(model),
         _ => around + u8::from(entry.tag.len() == tag.len()),
     }
 }

@@ -40,6 +40,12 @@ pub struct Tag<'a> {
     text: &'a str,
     prefix: &'a str,
     numbers: Numbers<'a>,
+    tail: Tail<'a>,
+}
+
+/// What stands behind the numbers: prerelease, variant and revision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail<'a> {
     prerelease: Option<Prerelease<'a>>,
     variant: &'a str,
     revision: Option<Revision<'a>>,
@@ -80,18 +86,11 @@ impl<'a> Tag<'a> {
     /// Splits a tag; `None` if it has no number.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (start, end) = find_numbers(text)?;
-        let (prerelease, rest) = Prerelease::take(&text[end..]);
-        let (variant, revision) = match split_revision(rest) {
-            Some((variant, revision)) => (variant, Some(revision)),
-            None => (rest, None),
-        };
         Some(Self {
             text,
             prefix: &text[..start],
             numbers: Numbers::of(&text[start..end]),
-            prerelease,
-            variant,
-            revision,
+            tail: Tail::of(&text[end..]),
         })
     }
 
@@ -107,35 +106,26 @@ impl<'a> Tag<'a> {
 
     /// The text after numbers and prerelease, with its first separator and without the revision.
     pub fn variant(&self) -> &'a str {
-        self.variant
+        self.tail.variant
     }
 
     /// Whether the tag is marked as not released yet.
     pub fn is_prerelease(&self) -> bool {
-        self.prerelease.is_some()
+        self.tail.prerelease.is_some()
     }
 
     /// Orders by numbers, then prerelease (a release is later), then revision. Prefix and variant do not count, so
     /// this is an order of values: `v1.2.3`, `1.2.3` and `1.02.3` are equal.
     pub fn compare(&self, other: &Tag<'_>) -> Ordering {
-        self.numbers
-            .compare(&other.numbers)
-            .then_with(|| match (&self.prerelease, &other.prerelease) {
-                (None, None) => Ordering::Equal,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(_), None) => Ordering::Less,
-                (Some(left), Some(right)) => left.compare(right),
-            })
-            .then_with(|| match (&self.revision, &other.revision) {
-                (None, None) => Ordering::Equal,
-                (None, Some(_)) => Ordering::Less,
-                (Some(_), None) => Ordering::Greater,
-                (Some(left), Some(right)) => number::compare(left.digits, right.digits),
-            })
+        self.numbers.compare(&other.numbers).then_with(|| self.tail.compare(&other.tail))
     }
 
     pub(crate) fn prerelease(&self) -> Option<&Prerelease<'a>> {
-        self.prerelease.as_ref()
+        self.tail.prerelease.as_ref()
+    }
+
+    pub(crate) fn tail(&self) -> &Tail<'a> {
+        &self.tail
     }
 
     /// The number at a place, `0` where there is none.
@@ -150,22 +140,13 @@ impl<'a> Tag<'a> {
 
     /// Whether this tag has the shape of the model; without a model three numbers and nothing behind them.
     pub(crate) fn mismatch(&self, model: Option<&Tag<'_>>) -> Option<Mismatch> {
-        let (prefix, count, variant, revision) = match model {
-            Some(model) => {
-                (model.kept_prefix(), model.numbers.count, model.variant, model.revision.map(|revision| revision.word))
-            }
-            None => ("", 3, "", None),
-        };
+        let (prefix, count) = model.map_or(("", 3), |model| (model.kept_prefix(), model.numbers.count));
         if self.kept_prefix() != prefix {
             Some(Mismatch::Prefix)
         } else if self.numbers.count != count {
             Some(Mismatch::Count)
-        } else if self.variant != variant {
-            Some(Mismatch::Variant)
-        } else if self.revision.map(|revision| revision.word) != revision {
-            Some(Mismatch::Revision)
         } else {
-            None
+            self.tail.mismatch(model.map(|model| &model.tail))
         }
     }
 
@@ -184,6 +165,55 @@ impl<'a> Tag<'a> {
         u8::from(self.prefix == model.prefix) * 4
             + u8::from(padding) * 2
             + u8::from(letters(self.text) == letters(model.text))
+    }
+}
+
+impl<'a> Tail<'a> {
+    /// Splits the text behind the numbers.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let (prerelease, rest) = Prerelease::take(text);
+        let (variant, revision) = match split_revision(rest) {
+            Some((variant, revision)) => (variant, Some(revision)),
+            None => (rest, None),
+        };
+        Self { prerelease, variant, revision }
+    }
+
+    pub(crate) fn is_prerelease(&self) -> bool {
+        self.prerelease.is_some()
+    }
+
+    /// Whether both are prereleases with the same word.
+    pub(crate) fn has_word_of(&self, other: &Tail<'_>) -> bool {
+        self.prerelease.as_ref().zip(other.prerelease.as_ref()).is_some_and(|(ours, theirs)| ours.has_word_of(theirs))
+    }
+
+    /// Orders by prerelease (a release is later), then revision. The variant does not count.
+    pub(crate) fn compare(&self, other: &Tail<'_>) -> Ordering {
+        let prerelease = match (&self.prerelease, &other.prerelease) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(left), Some(right)) => left.compare(right),
+        };
+        prerelease.then_with(|| match (&self.revision, &other.revision) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(left), Some(right)) => number::compare(left.digits, right.digits),
+        })
+    }
+
+    /// Whether variant and kind of revision are the model's; without a model there is neither.
+    pub(crate) fn mismatch(&self, model: Option<&Tail<'_>>) -> Option<Mismatch> {
+        let word = |tail: &Tail<'a>| tail.revision.map(|revision| revision.word);
+        if self.variant != model.map_or("", |model| model.variant) {
+            Some(Mismatch::Variant)
+        } else if word(self) != model.and_then(|model| model.revision.map(|revision| revision.word)) {
+            Some(Mismatch::Revision)
+        } else {
+            None
+        }
     }
 }
 

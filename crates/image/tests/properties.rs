@@ -22,6 +22,8 @@ fn policy() -> impl Strategy<Value = &'static str> {
         "alphabetical:^[0-9v]",
         "numerical:(?P<key>[0-9]+)$",
         "glob:*",
+        "calver:YY.MM.DD",
+        "calver:MAJOR.YY.MICRO-MODIFIER",
     ])
 }
 
@@ -50,6 +52,12 @@ proptest! {
         let _ = text.parse::<lockstep_image::Range>();
         let _ = lockstep_image::parse_duration(&text);
         let _ = Policy::parse(&format!("glob:{text}"), Some(&text));
+        for word in ["digest", "calver", "semver"] {
+            let _ = Policy::parse(&format!("{word}:{text}"), Some(&text)).map(|policy| {
+                let candidates = [Candidate::new(&text)];
+                select(&Rule::new(policy), &Question { current: Some(&text), candidates: &candidates, ..Question::default() })
+            });
+        }
         let _ = Tag::parse(&text).map(|tag| tag.compare(&tag));
     }
 

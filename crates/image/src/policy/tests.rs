@@ -9,6 +9,7 @@ fn reads_every_policy_and_keeps_their_text() {
         r"numerical:^build-(?P<key>\d+)$",
         "alphabetical:.*",
         "digest:latest",
+        "calver:YYYY.0M.0D",
     ] {
         assert_eq!(Policy::parse(text, None).unwrap().to_string(), text);
     }
@@ -33,7 +34,7 @@ fn errors_say_what_to_write() {
     let cases = [
         ("newest", "semver:RANGE"),
         ("regex:^a$", "regexp:RE"),
-        ("calver:YYYY.0M", "not supported yet"),
+        ("calver:YYYY.M", "column 6"),
         ("digest:", "cannot be a tag"),
         ("digest:a b", "cannot be a tag"),
         ("semver:~1.4 >>2", "column 7"),

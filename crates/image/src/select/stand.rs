@@ -32,12 +32,10 @@ pub(super) fn stand<'a>(
         return Ok(None);
     }
     let Kind::Time(expression) = &rule.policy.kind else {
-        let prefix = current.model().map_or("", |model| model.kept_prefix());
+        let prefix = standing.as_ref().and_then(Key::kept_prefix).unwrap_or_default();
         for tag in undone() {
-            let key = eligible::key_of(rule, tag).map(|keyed| keyed.key).filter(|key| match key {
-                Key::Version(version) => version.kept_prefix() == prefix,
-                _ => true,
-            });
+            let key = eligible::key_of(rule, tag).map(|keyed| keyed.key);
+            let key = key.filter(|key| key.kept_prefix().is_none_or(|ours| ours == prefix));
             mark_undone(entries, tag, key.as_ref());
         }
         return Ok(standing);

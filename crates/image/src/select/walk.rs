@@ -37,7 +37,7 @@ pub(super) fn walk<'a>(
             Some(Ordering::Equal) => return settle(entries, place, key, current),
             _ => {}
         }
-        let stray = matches!((key, current.model()), (Key::Version(version), Some(model))
+        let stray = matches!((key, current.key()), (Key::Version(version), Some(Key::Version(model)))
             if number::is_over_tenfold(version.number(0), model.number(0)));
         let reason = if stray { Some(Reason::Stray) } else { filters.drops(entry)? };
         if reason.is_some() {
@@ -87,7 +87,7 @@ fn settle(entries: &[Entry<'_>], place: usize, key: Key<'_>, current: &Current<'
 /// Two spellings of one version; no matter which is taken.
 fn is_same_version(left: &Entry<'_>, right: &Entry<'_>) -> bool {
     match (&left.keyed, &right.keyed) {
-        (Some(left), Some(right)) => matches!(left.key, Key::Version(_)) && left.around == right.around,
+        (Some(left), Some(right)) => matches!(left.key, Key::Version(_) | Key::Dated(_)) && left.around == right.around,
         _ => false,
     }
 }

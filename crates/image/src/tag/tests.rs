@@ -2,10 +2,10 @@ use super::{Tag, is_valid};
 
 fn split(text: &str) -> String {
     let Some(tag) = Tag::parse(text) else { return "none".to_owned() };
-    let prerelease = tag.prerelease.map(|found| format!("{found:?}")).unwrap_or_default();
+    let prerelease = tag.tail.prerelease.map(|found| format!("{found:?}")).unwrap_or_default();
     let prerelease = prerelease.replace("Prerelease { word: ", "").replace(", tail: ", "+").replace(" }", "");
-    let revision = tag.revision.map(|found| format!("{}#{}", found.word, found.digits)).unwrap_or_default();
-    format!("{}|{}|{prerelease}|{}|{revision}", tag.prefix, tag.numbers(), tag.variant)
+    let revision = tag.tail.revision.map(|found| format!("{}#{}", found.word, found.digits)).unwrap_or_default();
+    format!("{}|{}|{prerelease}|{}|{revision}", tag.prefix, tag.numbers(), tag.variant())
 }
 
 #[test]
