@@ -1,28 +1,32 @@
 //! One request to a registry: its turn, its credentials, its redirects, its retries.
 
+mod send;
+
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Certificate, Client, Method, Response, Url};
+use reqwest::header::HeaderMap;
+use reqwest::{Certificate, Client, Method};
 
 use crate::auth::Authenticator;
+use crate::credentials::{Credentials, Login};
 use crate::documents::Documents;
 use crate::endpoint::{Endpoint, Repository};
 use crate::error::RegistryError;
 use crate::flight::SingleFlight;
-use crate::manners::{Manners, patiently, retry_after};
+use crate::kept_listings::KeptListings;
+use crate::manners::Manners;
+use crate::page::Page;
 use crate::seen::SeenTags;
-use crate::settings::{Basic, RegistrySettings};
+use crate::settings::RegistrySettings;
 use crate::tags::{Listing, first_page_size};
+
+pub(crate) use send::{asked_pause, header_texts, read_body, reason};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-const MOST_REDIRECTS: usize = 5;
 /// Registries that no setting names are remembered too, but not without end.
 const MOST_HOSTS: usize = 1000;
 
@@ -34,7 +38,10 @@ pub struct Registries {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     http: Client,
     http_loopback: Client,
-    authenticator: Authenticator,
+    pub(crate) authenticator: Authenticator,
+    sources: Vec<Credentials>,
+    observer: Option<Arc<Observer>>,
+    pub(crate) kept_listings: KeptListings,
     pub(crate) listings: SingleFlight<Repository, Result<Arc<Listing>, RegistryError>>,
     pub(crate) documents: Documents,
 }
@@ -44,20 +51,25 @@ pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: Client,
-    settings: RegistrySettings,
-    manners: Manners,
+    pub(crate) manners: Manners,
+    credentials: Option<Credentials>,
+    observer: Option<Arc<Observer>>,
     /// The page size that this registry accepts.
     pub(crate) page_size: AtomicU32,
 }
 
 impl Host {
-    pub(crate) fn credentials(&self) -> Result<Option<Basic>, RegistryError> {
-        let Some(credentials) = &self.settings.credentials else { return Ok(None) };
-        credentials
-            .read()
-            .map_err(|error| RegistryError::Credentials { host: self.name.clone(), problem: error.to_string() })
+    /// Counts a request by what became of it.
+    pub(crate) fn observe(&self, outcome: &'static str) {
+        if let Some(observer) = &self.observer {
+            observer(&self.name, outcome);
+        }
     }
 }
+
+/// Is told of every request: the host of the registry, and a word of a closed set: `ok`, `not-modified`, `unauthorised`,
+/// `not-found`, `rate-limited`, `unavailable`, `refused`, `redirect`, `unreachable`, or `token` for a request for a token.
+pub type Observer = dyn Fn(&str, &'static str) + Send + Sync;
 
 /// A request below `/v2/`.
 #[derive(Clone)]
@@ -71,13 +83,21 @@ pub(crate) struct Request<'a> {
     pub(crate) accept: &'static str,
     /// A longer body is an error.
     pub(crate) most_bytes: usize,
+    /// Whether a registry may count it as a pull.
+    pub(crate) counted: bool,
+    /// Whether the answer is a page of a listing, which is read as it arrives.
+    pub(crate) is_page: bool,
+    /// The tag of an earlier answer (RFC 9110): 304 if that still holds.
+    pub(crate) if_none_match: Option<String>,
 }
 
 /// A complete answer that is neither a challenge, nor a redirect, nor a failure that may pass.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// Empty where the request is for a page and was answered with one.
     pub(crate) body: Vec<u8>,
+    pub(crate) page: Option<Page>,
 }
 
 impl Answer {
@@ -106,6 +126,9 @@ impl Registries {
             http: plain(false)?,
             http_loopback: plain(true)?,
             authenticator: Authenticator::new(),
+            sources: Vec::new(),
+            observer: None,
+            kept_listings: KeptListings::new(),
             listings: SingleFlight::new(),
             documents: Documents::new(),
         };
@@ -126,6 +149,38 @@ impl Registries {
     pub fn remembering(mut self, seen: &SeenTags) -> Self {
         self.documents.store = Some(Arc::clone(&seen.store));
         self
+    }
+
+    /// Asks `sources` for the logins of registries without credentials of their own.
+    #[must_use]
+    pub fn asking(mut self, sources: Vec<Credentials>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Tells `observer` of every request.
+    #[must_use]
+    pub fn observed(mut self, observer: Arc<Observer>) -> Self {
+        for host in self.hosts.get_mut().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            if let Some(host) = Arc::get_mut(host) {
+                host.observer = Some(Arc::clone(&observer));
+            }
+        }
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The logins to try for `repository`, in this order; anonymous if there are none.
+    pub(crate) async fn logins(&self, host: &Host, repository: &Repository) -> Result<Vec<Login>, RegistryError> {
+        let wrong = |problem| RegistryError::Credentials { host: host.name.clone(), problem };
+        if let Some(own) = &host.credentials {
+            return own.logins(repository).await.map_err(wrong);
+        }
+        let mut logins = Vec::new();
+        for source in &self.sources {
+            logins.extend(source.logins(repository).await.map_err(wrong)?);
+        }
+        Ok(logins)
     }
 
     /// The registry of `repository`.
@@ -161,37 +216,9 @@ impl Registries {
             http,
             manners: Manners::new(settings.requests_per_second),
             page_size: AtomicU32::new(first_page_size(&settings.host)),
-            settings,
+            credentials: settings.credentials,
+            observer: self.observer.clone(),
         })
-    }
-
-    /// Sends `request` until it has an answer.
-    pub(crate) async fn send(&self, host: &Host, request: &Request<'_>) -> Result<Answer, RegistryError> {
-        patiently(|| self.send_once(host, request)).await
-    }
-
-    async fn send_once(&self, host: &Host, request: &Request<'_>) -> Result<Answer, RegistryError> {
-        let (repository, doing) = (request.repository, request.doing);
-        let _turn = host.manners.turn(repository, doing).await?;
-        let sent = self.authenticator.header(host, repository, doing).await?;
-        let response = follow(host, request, sent.as_ref()).await?;
-        if response.status().as_u16() == 401 {
-            let challenges: Vec<String> =
-                header_texts(response.headers(), &WWW_AUTHENTICATE).map(str::to_owned).collect();
-            drop(response);
-            let challenges: Vec<&str> = challenges.iter().map(String::as_str).collect();
-            let fresh = self.authenticator.challenged(host, repository, doing, &challenges, sent.as_ref()).await?;
-            return finish(host, request, follow(host, request, Some(&fresh)).await?).await;
-        }
-        let answer = finish(host, request, response).await?;
-        if let Some(sent) = sent
-            && matches!(answer.status, 400 | 403)
-            && speaks_of_a_stale_token(&answer.body)
-            && let Some(fresh) = self.authenticator.renewed(host, repository, doing, &sent).await?
-        {
-            return finish(host, request, follow(host, request, Some(&fresh)).await?).await;
-        }
-        Ok(answer)
     }
 }
 
@@ -214,126 +241,6 @@ fn build_client(loopback: bool, ca_pem: Option<&str>) -> Result<Client, String> 
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(|error| format!("no HTTP client can be built: {}", reason(error)))
-}
-
-/// Sends and follows redirects by hand: credentials never leave the registry, and no redirect leads where the registry itself may not.
-async fn follow(
-    host: &Host,
-    request: &Request<'_>,
-    authorization: Option<&HeaderValue>,
-) -> Result<Response, RegistryError> {
-    let unsafe_target = |problem| RegistryError::UnsafeTarget {
-        repository: request.repository.to_string(),
-        doing: request.doing,
-        problem,
-    };
-    let mut url = host.endpoint.url(&request.path, request.query.as_deref());
-    for _ in 0..=MOST_REDIRECTS {
-        let mut builder = host.http.request(request.method.clone(), url.clone()).header(ACCEPT, request.accept);
-        if let Some(authorization) = authorization.filter(|_| host.endpoint.is_origin_of(&url)) {
-            builder = builder.header(AUTHORIZATION, authorization);
-        }
-        let response = builder.send().await.map_err(|error| unreachable(request, &url, error))?;
-        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(response);
-        }
-        let target = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-            .and_then(|location| url.join(location).ok());
-        let target = target.ok_or_else(|| unsafe_target("the registry redirects to no address".into()))?;
-        host.endpoint.check_target(&target).map_err(unsafe_target)?;
-        url = target;
-    }
-    Err(unsafe_target(format!("the registry redirects more than {MOST_REDIRECTS} times")))
-}
-
-/// Reads the body and turns the failures that may pass, and a second 401, into errors.
-async fn finish(host: &Host, request: &Request<'_>, response: Response) -> Result<Answer, RegistryError> {
-    let (repository, doing) = (request.repository.to_string(), request.doing);
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    match status {
-        401 => {
-            let problem = "the credentials configured for it are not accepted, or may not read this; check user name, password and rights".into();
-            return Err(RegistryError::Unauthorised { host: host.name.clone(), repository, doing, problem });
-        }
-        429 => {
-            return Err(RegistryError::RateLimited {
-                repository,
-                doing,
-                pause: host.manners.pause(asked_pause(&headers)),
-            });
-        }
-        408 | 500 | 502..=599 => {
-            let pause = asked_pause(&headers);
-            return Err(RegistryError::Unavailable { repository, doing, status, pause });
-        }
-        _ => {}
-    }
-    let url = response.url().clone();
-    match read_body(response, request.most_bytes).await {
-        Ok(Some(body)) => Ok(Answer { status, headers, body }),
-        Ok(None) => Err(RegistryError::Malformed {
-            repository,
-            doing,
-            problem: format!("more than {} bytes", request.most_bytes),
-        }),
-        Err(error) => Err(unreachable(request, &url, error)),
-    }
-}
-
-/// The body, or `None` if it is longer than `most` bytes; then the rest is not read.
-pub(crate) async fn read_body(mut response: Response, most: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > most {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
-}
-
-/// The causes of a network error without its URL, whose query may hold what nobody should read.
-pub(crate) fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// The pause that an answer asks for.
-pub(crate) fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
-    header_texts(headers, &RETRY_AFTER).next().and_then(|value| retry_after(value, Timestamp::now()))
-}
-
-/// All values of a header that are text.
-pub(crate) fn header_texts<'a>(
-    headers: &'a HeaderMap,
-    name: &reqwest::header::HeaderName,
-) -> impl Iterator<Item = &'a str> {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
-}
-
-fn unreachable(request: &Request<'_>, url: &Url, error: reqwest::Error) -> RegistryError {
-    RegistryError::Unreachable {
-        host: url.host_str().unwrap_or_default().to_owned(),
-        repository: request.repository.to_string(),
-        doing: request.doing,
-        problem: reason(error),
-    }
-}
-
-fn speaks_of_a_stale_token(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]).to_lowercase();
-    text.contains("token") && (text.contains("expired") || text.contains("invalid"))
 }
 
 /// The first error code of a body as the distribution specification has it. Nothing else of the body is shown to anybody.

@@ -128,6 +128,7 @@ impl Registries {
                 doing: "read the configuration of an image of",
                 accept: "*/*",
                 most_bytes: CONFIG_BYTES,
+                counted: false,
                 ..manifest_request(repository, "", Method::GET, digest)
             },
         };

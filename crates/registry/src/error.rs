@@ -89,6 +89,36 @@ pub enum RegistryError {
         /// The pause that the registry asked for, if any.
         pause: Option<Duration>,
     },
+    /// The registry did not answer many times in a row. Nothing is asked of it until the time is over.
+    #[error(
+        "cannot {doing} {repository}: the registry failed {failures} times in a row and is left alone for {} s; check that it runs",
+        .pause.as_secs()
+    )]
+    LeftAlone {
+        /// The repository, host included.
+        repository: String,
+        /// What was being done.
+        doing: &'static str,
+        /// How long it is left alone.
+        pause: Duration,
+        /// How often it failed in a row.
+        failures: u32,
+    },
+    /// The registry counts pulls, and few are left to this address.
+    #[error(
+        "cannot {doing} {repository}: {remaining} of {limit} pulls are left to this address, and those are kept for the nodes behind it; \
+         configure credentials with a higher limit, or wait"
+    )]
+    Spared {
+        /// The repository, host included.
+        repository: String,
+        /// What was being done.
+        doing: &'static str,
+        /// The pulls that are left.
+        remaining: u64,
+        /// The pulls that the registry allows.
+        limit: u64,
+    },
     /// The registry understood the request and refuses it.
     #[error("cannot {doing} {repository}: the registry answers {status} {code}")]
     Refused {
@@ -144,6 +174,8 @@ impl RegistryError {
             Self::NotFound { .. } => "not-found",
             Self::RateLimited { .. } => "rate-limited",
             Self::Unavailable { .. } => "unavailable",
+            Self::LeftAlone { .. } => "left-alone",
+            Self::Spared { .. } => "spared",
             Self::Refused { .. } => "refused",
             Self::TimedOut { .. } => "timed-out",
             Self::Incomplete { .. } => "incomplete",
@@ -164,7 +196,7 @@ impl RegistryError {
     #[must_use]
     pub fn pause(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { pause, .. } => Some(*pause),
+            Self::RateLimited { pause, .. } | Self::LeftAlone { pause, .. } => Some(*pause),
             Self::Unavailable { pause, .. } => *pause,
             _ => None,
         }

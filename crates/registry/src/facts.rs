@@ -131,6 +131,7 @@ pub(crate) fn manifest_request<'a>(
     reference: &str,
 ) -> Request<'a> {
     Request {
+        counted: method == Method::GET,
         method,
         repository,
         doing,
@@ -138,6 +139,8 @@ pub(crate) fn manifest_request<'a>(
         query: None,
         accept: MANIFESTS,
         most_bytes: MANIFEST_BYTES,
+        is_page: false,
+        if_none_match: None,
     }
 }
 

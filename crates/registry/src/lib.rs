@@ -26,13 +26,17 @@
 mod auth;
 mod challenge;
 mod client;
+mod credentials;
 mod documents;
 mod endpoint;
 mod error;
 mod facts;
 mod flight;
+mod json_stream;
+mod kept_listings;
 mod link;
 mod manners;
+mod page;
 mod push_events;
 mod seen;
 mod settings;
@@ -40,12 +44,15 @@ mod signature;
 mod store;
 mod tags;
 
-pub use client::Registries;
+pub use client::{Observer, Registries};
+pub use credentials::{
+    Basic, CredentialPlugins, Credentials, CredentialsSource, DockerConfig, Login, PluginsError, PullSecret,
+};
 pub use endpoint::Repository;
 pub use error::RegistryError;
 pub use push_events::{PushEventsError, PushHint, authorised, is_push_notification, push_hints};
 pub use seen::{MovedTag, SeenTag, SeenTags};
-pub use settings::{Basic, Credentials, CredentialsProvider, PlainHttp, RegistrySettings};
+pub use settings::{PlainHttp, RegistrySettings};
 pub use signature::Verification;
 pub use store::SeenError;
 pub use tags::Listing;

@@ -1,62 +1,8 @@
 //! What a person says about a registry.
 
-use std::error::Error;
-use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-
-/// A user name and a password (or an access token in its place).
-#[derive(Debug, Clone)]
-pub struct Basic {
-    /// The user name.
-    pub username: String,
-    /// The password.
-    pub password: SecretString,
-}
-
-impl Basic {
-    /// Tells credentials apart without keeping them.
-    pub(crate) fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.username.len().to_le_bytes());
-        hash.update(self.username.as_bytes());
-        hash.update(self.password.expose_secret().as_bytes());
-        hash.finalize().into()
-    }
-}
-
-/// Reads credentials each time they are needed; `None` means that there are none (any more).
-pub type CredentialsProvider = dyn Fn() -> Result<Option<Basic>, Box<dyn Error + Send + Sync>> + Send + Sync;
-
-/// Where the credentials of a registry come from.
-#[derive(Clone)]
-pub enum Credentials {
-    /// The same for ever.
-    Fixed(Basic),
-    /// Read at each use, so that a rotated file or an expiring password works without a restart. Its errors are shown.
-    Provider(Arc<CredentialsProvider>),
-}
-
-impl Credentials {
-    pub(crate) fn read(&self) -> Result<Option<Basic>, Box<dyn Error + Send + Sync>> {
-        match self {
-            Self::Fixed(basic) => Ok(Some(basic.clone())),
-            Self::Provider(provider) => provider(),
-        }
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fixed(_) => "Fixed([REDACTED])",
-            Self::Provider(_) => "Provider",
-        })
-    }
-}
+use crate::credentials::Credentials;
 
 /// Whether a registry may be spoken to without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +19,7 @@ pub enum PlainHttp {
 pub struct RegistrySettings {
     /// The host as image references name it, with its port if any: `ghcr.io`, `docker.io`, `127.0.0.1:5000`.
     pub host: String,
-    /// Anonymous without.
+    /// Without, those for all registries are asked ([`crate::Registries::asking`]); without those too, anonymous.
     pub credentials: Option<Credentials>,
     /// Certificates (PEM, one or more) that are trusted beside those of the system.
     pub ca_pem: Option<String>,

@@ -1,13 +1,13 @@
 //! All tags of a repository, or an error: never a part of them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::LINK;
-use serde::Deserialize;
 
 use crate::client::{Answer, Host, Registries, Request, header_texts};
 use crate::endpoint::Repository;
@@ -32,13 +32,8 @@ const PAGE_SIZE: u32 = 1000;
 pub struct Listing {
     /// The tags.
     pub tags: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    /// Some registries say `null` for none.
-    #[serde(default)]
-    tags: Option<Vec<String>>,
+    /// When tags were pushed, as far as the registry says it in its listing. Google's do.
+    pub pushed: BTreeMap<String, Timestamp>,
 }
 
 impl Registries {
@@ -56,34 +51,32 @@ impl Registries {
                 doing: DOING,
                 limit: LISTING_TIMEOUT,
             };
-            tokio::time::timeout(LISTING_TIMEOUT, self.all_pages(&host, repository))
-                .await
-                .map_err(timed_out)?
-                .map(Arc::new)
+            tokio::time::timeout(LISTING_TIMEOUT, self.all_pages(&host, repository)).await.map_err(timed_out)?
         };
         self.listings.run(repository.clone(), listing).await
     }
 
-    async fn all_pages(&self, host: &Host, repository: &Repository) -> Result<Listing, RegistryError> {
+    async fn all_pages(&self, host: &Host, repository: &Repository) -> Result<Arc<Listing>, RegistryError> {
         let incomplete = |problem: String| RegistryError::Incomplete { repository: repository.to_string(), problem };
+        let kept = self.kept_listings.get(repository).await;
+        let (mut answer, size) = self.first_page(host, repository, kept.as_ref().map(|kept| &*kept.etag)).await?;
+        if let (304, Some(kept)) = (answer.status, kept) {
+            return Ok(kept.listing);
+        }
         let mut tags: BTreeSet<String> = BTreeSet::new();
+        let mut pushed = BTreeMap::new();
         let mut asked: HashSet<String> = HashSet::new();
         let mut bytes = 0;
-        let (mut answer, size) = self.first_page(host, repository).await?;
         for _ in 0..MOST_PAGES {
-            bytes += answer.body.len();
+            let page = answer.page.take().ok_or_else(|| incomplete("a page is empty".into()))?;
+            bytes += page.bytes;
             if bytes > LISTING_BYTES {
                 return Err(incomplete(format!("it is longer than {LISTING_BYTES} bytes")));
             }
-            let page: Page = serde_json::from_slice(&answer.body).map_err(|_| RegistryError::Malformed {
-                repository: repository.to_string(),
-                doing: DOING,
-                problem: "no list of tags".into(),
-            })?;
-            let page = page.tags.unwrap_or_default();
-            let (length, last, before) = (page.len(), page.last().cloned(), tags.len());
+            let (length, last, before) = (page.tags.len(), page.tags.last().cloned(), tags.len());
             // No registry can hold other names: these are never written anywhere.
-            tags.extend(page.into_iter().filter(|tag| is_tag(tag)));
+            tags.extend(page.tags.into_iter().filter(|tag| is_tag(tag)));
+            pushed.extend(page.pushed);
             let linked =
                 next_query(header_texts(&answer.headers, &LINK)).map_err(|problem| incomplete(problem.into()))?;
             let next = match (linked, last) {
@@ -95,12 +88,20 @@ impl Registries {
                 (None, Some(last)) if length == size as usize && tags.len() > before && is_tag(&last) => {
                     format!("n={size}&last={last}")
                 }
-                (None, _) => return Ok(Listing { tags: tags.into_iter().collect() }),
+                (None, _) => {
+                    pushed.retain(|tag, _| tags.contains(tag));
+                    let listing = Arc::new(Listing { tags: tags.into_iter().collect(), pushed });
+                    // The tag of a page says nothing about the other pages.
+                    if asked.is_empty() {
+                        self.kept_listings.keep(repository, &answer.headers, &listing).await;
+                    }
+                    return Ok(listing);
+                }
             };
             if !asked.insert(next.clone()) {
                 return Err(incomplete("its pages lead back to one that was read before".into()));
             }
-            let request = page_request(repository, next);
+            let request = page_request(repository, next, None);
             answer = self.send(host, &request).await?;
             if answer.status != 200 {
                 return Err(incomplete(format!("page {} is refused: {}", asked.len() + 1, answer.refused(&request))));
@@ -110,17 +111,23 @@ impl Registries {
     }
 
     /// The first page, with the page size that the registry accepts; it is remembered.
-    async fn first_page(&self, host: &Host, repository: &Repository) -> Result<(Answer, u32), RegistryError> {
+    async fn first_page(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        etag: Option<&str>,
+    ) -> Result<(Answer, u32), RegistryError> {
         let mut size = host.page_size.load(Ordering::Relaxed);
         let mut refusal = None;
         loop {
-            let request = page_request(repository, format!("n={size}"));
+            let request = page_request(repository, format!("n={size}"), etag);
             let answer = self.send(host, &request).await?;
             match answer.status {
                 200 => {
                     host.page_size.store(size, Ordering::Relaxed);
                     return Ok((answer, size));
                 }
+                304 if etag.is_some() => return Ok((answer, size)),
                 400 | 405 | 413 => {
                     let refused = refusal.get_or_insert_with(|| answer.refused(&request)).clone();
                     size = smaller_page(size, &answer.body).ok_or(refused)?;
@@ -131,7 +138,7 @@ impl Registries {
     }
 }
 
-fn page_request(repository: &Repository, query: String) -> Request<'_> {
+fn page_request<'a>(repository: &'a Repository, query: String, etag: Option<&str>) -> Request<'a> {
     Request {
         method: Method::GET,
         repository,
@@ -140,6 +147,9 @@ fn page_request(repository: &Repository, query: String) -> Request<'_> {
         query: Some(query),
         accept: "application/json",
         most_bytes: PAGE_BYTES,
+        counted: false,
+        is_page: true,
+        if_none_match: etag.map(str::to_owned),
     }
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
 use lockstep_registry::{
-    Basic, Credentials, PlainHttp, Registries, RegistryError, RegistrySettings, Repository, SeenError, SeenTags,
-    Verification,
+    Basic, Credentials, CredentialsSource, Login, PlainHttp, Registries, RegistryError, RegistrySettings, Repository,
+    SeenError, SeenTags, Verification,
 };
 use secrecy::ExposeSecret as _;
 
@@ -53,9 +53,9 @@ impl RegistryTags {
 
 fn client_settings(settings: &settings::RegistrySettings) -> Result<RegistrySettings, PortError> {
     let settings::RegistrySettings { host, username, password_file, ca_file, dangerous_plain_http } = settings;
-    let credentials = username.clone().zip(password_file.clone()).map(|(username, file)| {
-        Credentials::Provider(Arc::new(move || Ok(Some(Basic { username: username.clone(), password: file.read()? }))))
-    });
+    let login = username.clone().zip(password_file.clone());
+    let credentials =
+        login.map(|(username, password)| Credentials::Source(Arc::new(PasswordFile { username, password })));
     let ca_pem = ca_file.as_ref().map(|file| SecretFile::new(file.clone()).read()).transpose();
     let ca_pem = ca_pem.map_err(|error| PortError { category: "settings", message: format!("{host}: {error}") })?;
     Ok(RegistrySettings {
@@ -64,6 +64,20 @@ fn client_settings(settings: &settings::RegistrySettings) -> Result<RegistrySett
         plain_http: if *dangerous_plain_http { PlainHttp::Dangerous } else { PlainHttp::LoopbackOnly },
         ..RegistrySettings::new(host)
     })
+}
+
+/// A user name, and the file of its password.
+struct PasswordFile {
+    username: String,
+    password: SecretFile,
+}
+
+#[async_trait]
+impl CredentialsSource for PasswordFile {
+    async fn logins(&self, _repository: &Repository) -> Result<Vec<Login>, String> {
+        let password = self.password.read().map_err(|error| error.to_string())?;
+        Ok(vec![Login::Basic(Basic { username: self.username.clone(), password })])
+    }
 }
 
 #[async_trait]

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lockstep_registry::{Basic, Credentials, Registries, RegistrySettings};
+use async_trait::async_trait;
+use lockstep_registry::{Basic, Credentials, CredentialsSource, Login, Registries, RegistrySettings, Repository};
 
 use crate::scripted::{Asked, Reply, Scripted, page};
 
@@ -172,6 +173,21 @@ async fn redirects_end_and_do_not_lead_into_the_machine() {
     }
 }
 
+/// A file that is changed after two reads, and gone after three.
+#[derive(Default)]
+struct Rotated(AtomicUsize);
+
+#[async_trait]
+impl CredentialsSource for Rotated {
+    async fn logins(&self, _: &Repository) -> Result<Vec<Login>, String> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => Ok(vec![Login::Basic(Basic { username: "user".into(), password: "old".into() })]),
+            2 => Ok(vec![Login::Basic(basic())]),
+            _ => Err("cannot read credentials.json: no such file".into()),
+        }
+    }
+}
+
 #[tokio::test]
 async fn credentials_are_read_again_each_time() {
     let registry = Scripted::start(|asked, before| match asked.authorization.as_deref() {
@@ -180,15 +196,8 @@ async fn credentials_are_read_again_each_time() {
         _ => refused("Basic"),
     })
     .await;
-    let reads = AtomicUsize::new(0);
-    let client = registry.client(|settings| {
-        settings.credentials =
-            Some(Credentials::Provider(Arc::new(move || match reads.fetch_add(1, Ordering::SeqCst) {
-                0 | 1 => Ok(Some(Basic { username: "user".into(), password: "old".into() })),
-                2 => Ok(Some(basic())),
-                _ => Err("cannot read credentials.json: no such file".into()),
-            })));
-    });
+    let client =
+        registry.client(|settings| settings.credentials = Some(Credentials::Source(Arc::new(Rotated::default()))));
     for _ in 0..2 {
         client.tags(&registry.repository()).await.unwrap();
     }

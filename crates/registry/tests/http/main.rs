@@ -3,6 +3,7 @@
 
 mod facts;
 mod login;
+mod logins;
 mod manners;
 mod paging;
 mod scripted;

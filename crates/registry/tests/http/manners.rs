@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use crate::scripted::{Reply, Scripted, page};
 
 #[tokio::test]
@@ -51,4 +53,66 @@ async fn a_registry_that_is_not_there_is_told() {
     let error = client.tags(&repository).await.unwrap_err();
     assert_eq!(error.category(), "unreachable");
     assert!(!error.to_string().contains("n=1000"), "no query in {error}");
+}
+
+#[tokio::test]
+async fn a_registry_that_answers_nothing_is_left_alone_until_it_does() {
+    let registry = Scripted::start(|asked, _| match asked.target.contains("/good/") {
+        true => page(&["1"]),
+        false => Reply::new(500, "").header("retry-after", "0"),
+    })
+    .await;
+    let client = registry.client(|_| {});
+    let mut good = registry.repository();
+    good.name = "team/good/x".into();
+    // One repository that fails does not speak for the registry, as long as another answers.
+    for _ in 0..3 {
+        assert_eq!(client.tags(&registry.repository()).await.unwrap_err().category(), "unavailable");
+        client.tags(&good).await.unwrap();
+    }
+    assert_eq!(client.tags(&registry.repository()).await.unwrap_err().category(), "unavailable");
+    assert_eq!(client.tags(&registry.repository()).await.unwrap_err().category(), "left-alone");
+    let asked = registry.asked().len();
+    let error = client.tags(&good).await.unwrap_err();
+    assert!(error.pause().is_some() && error.to_string().contains("6 times in a row"), "{error}");
+    assert_eq!(registry.asked().len(), asked, "nothing is sent meanwhile");
+}
+
+#[tokio::test]
+async fn pulls_are_left_to_the_nodes_when_few_remain() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let named = digest.clone();
+    let registry = Scripted::start(move |_, _| {
+        Reply::new(200, "")
+            .header("docker-content-digest", named.clone())
+            .header("ratelimit-limit", "100;w=21600")
+            .header("ratelimit-remaining", "20;w=21600")
+    })
+    .await;
+    let client = registry.client(|_| {});
+    for _ in 0..2 {
+        assert_eq!(client.digest(&registry.repository(), "1").await.unwrap(), Some(digest.clone()), "not counted");
+    }
+    let error = client.created(&registry.repository(), &digest).await.unwrap_err();
+    assert!(error.category() == "spared" && error.to_string().contains("20 of 100"), "{error}");
+    assert!(registry.asked().iter().all(|asked| asked.method == "HEAD"));
+}
+
+#[tokio::test]
+async fn every_request_is_counted_by_host_and_outcome() {
+    let registry = Scripted::start(|asked, before| match (asked.target.contains("manifests"), before) {
+        (true, _) => Reply::new(404, ""),
+        (_, 0) => Reply::new(503, "").header("retry-after", "0"),
+        _ => page(&["1"]),
+    })
+    .await;
+    let counted: Arc<Mutex<Vec<String>>> = Arc::default();
+    let counter = Arc::clone(&counted);
+    let client = registry.client(|_| {}).observed(Arc::new(move |host, outcome| {
+        counter.lock().unwrap().push(format!("{host} {outcome}"));
+    }));
+    client.tags(&registry.repository()).await.unwrap();
+    client.digest(&registry.repository(), "1").await.unwrap();
+    let expected = ["unavailable", "ok", "not-found"].map(|outcome| format!("{} {outcome}", registry.address));
+    assert_eq!(*counted.lock().unwrap(), expected);
 }

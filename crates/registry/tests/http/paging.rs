@@ -162,3 +162,34 @@ async fn a_repository_with_an_odd_name_is_not_asked_for() {
     assert_eq!(registry.client(|_| {}).tags(&repository).await.unwrap_err().category(), "settings");
     assert_eq!(registry.targets().len(), 0);
 }
+
+#[tokio::test]
+async fn a_listing_that_did_not_change_is_not_sent_again() {
+    let registry = Scripted::start(|asked, before| match asked.if_none_match.as_deref() {
+        Some("\"one\"") if before < 3 => Reply::new(304, ""),
+        _ if before < 3 => page(&["1"]).header("etag", "\"one\""),
+        _ => page(&["1", "2"]),
+    })
+    .await;
+    let client = registry.client(|_| {});
+    for expected in ["1", "1", "1", "1 2", "1 2"] {
+        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags.join(" "), expected);
+    }
+    let sent: Vec<_> = registry.asked().into_iter().map(|asked| asked.if_none_match).collect();
+    let tag = || Some("\"one\"".to_owned());
+    assert_eq!(sent, [None, tag(), tag(), tag(), None], "no tag, no condition");
+}
+
+#[tokio::test]
+async fn the_tag_of_a_first_page_says_nothing_about_the_others() {
+    let registry = Scripted::start(|asked, _| match asked.target.contains("last=") {
+        false => page(&["a"]).header("link", r#"</v2/x?last=a>; rel="next""#).header("etag", "\"one\""),
+        true => page(&["b"]).header("etag", "\"two\""),
+    })
+    .await;
+    let client = registry.client(|_| {});
+    for _ in 0..2 {
+        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags, ["a", "b"]);
+    }
+    assert!(registry.asked().iter().all(|asked| asked.if_none_match.is_none()));
+}

@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) target: String,
     pub(crate) authorization: Option<String>,
     pub(crate) accept: String,
+    pub(crate) if_none_match: Option<String>,
+    pub(crate) body: String,
 }
 
 /// What to answer.
@@ -60,12 +62,16 @@ impl Scripted {
         let router = Router::new().fallback(move |request: Request| {
             let (script, log) = (Arc::clone(&script), Arc::clone(&log));
             async move {
-                let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+                let (head, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+                let text = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
                 let one = Asked {
-                    method: request.method().to_string(),
-                    target: request.uri().path_and_query().unwrap().to_string(),
+                    method: head.method.to_string(),
+                    target: head.uri.path_and_query().unwrap().to_string(),
                     authorization: text("authorization"),
                     accept: text("accept").unwrap_or_default(),
+                    if_none_match: text("if-none-match"),
+                    body: String::from_utf8_lossy(&body).into_owned(),
                 };
                 let before = {
                     let mut log = log.lock().unwrap();
