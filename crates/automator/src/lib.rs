@@ -55,6 +55,7 @@ pub use allow::AllowedRepositories;
 pub use args::Args;
 pub use board::{Board, BranchKey, BranchState, Heads, PlaceState, Problem};
 pub use memory::Memory;
+pub use message::MessageTemplate;
 pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
 pub use publish::{ChangeKind, Moved};

@@ -1,20 +1,26 @@
 //! The message of a commit: a line for people, the evidence, and trailers that say it again for programs.
 
+mod template;
+
 use std::fmt::Write as _;
 
 use lockstep_repository::CommitInfo;
 
-use crate::publish::{Batch, ChangeKind, Move, Moved};
+use crate::publish::{Batch, ChangeKind, Moved};
+
+pub use template::MessageTemplate;
 
 const CHANGE: &str = "Lockstep-Change";
 const PLACE: &str = "Lockstep-Place";
 const DIGEST: &str = "Lockstep-Digest";
 const RELEASE: &str = "Lockstep-Release";
+const SIGN_OFF: &str = "Signed-off-by";
 const ARROW: &str = " -> ";
 
-/// Writes the message of a batch.
-pub(crate) fn write(batch: &Batch) -> String {
-    let mut text = subject(batch);
+/// Writes the message of a batch: what the template makes of it, then the evidence and the trailers, which no template can
+/// leave out or change.
+pub(crate) fn write(batch: &Batch, template: &MessageTemplate) -> String {
+    let mut text = template.render(batch);
     for change in &batch.moves {
         let _ = write!(text, "\n\n{}\n  {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
         for evidence in &change.evidence {
@@ -40,30 +46,10 @@ pub(crate) fn write(batch: &Batch) -> String {
     for digest in digests {
         let _ = writeln!(text, "{digest}");
     }
-    text
-}
-
-fn subject(batch: &Batch) -> String {
-    let verb = match batch.kind {
-        ChangeKind::Update => "Update",
-        ChangeKind::Revert => "Revert",
-        ChangeKind::Request => "Set",
-    };
-    let whole = |change: &Move| {
-        let object = &change.place.object;
-        let name = if object.namespace.is_empty() {
-            object.name.clone()
-        } else {
-            format!("{}/{}", object.namespace, object.name)
-        };
-        (name, change.tag.clone())
-    };
-    let mut subjects: Vec<(String, String)> = batch.moves.iter().map(whole).collect();
-    subjects.dedup();
-    match subjects.as_slice() {
-        [(object, tag)] => format!("{verb} {} to {tag}", one_line(object)),
-        _ => format!("{verb} {} images", batch.moves.len()),
+    if let Some(who) = template.sign_off() {
+        let _ = writeln!(text, "{SIGN_OFF}: {}", one_line(who));
     }
+    text
 }
 
 fn without_digest(reference: &str) -> &str {

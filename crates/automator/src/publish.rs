@@ -6,11 +6,10 @@ use async_trait::async_trait;
 use lockstep_manifest::ScalarEdit;
 use lockstep_repository::{CommitId, PushOutcome, Signature};
 
-use crate::board::BranchKey;
 use crate::message;
 use crate::places::PlaceId;
-use crate::ports::{Branch, FileChange, Ports};
-use crate::turn::TurnError;
+use crate::ports::{FileChange, Ports};
+use crate::turn::{Target, TurnError};
 
 /// As often a proposal is made again after a lost race.
 const ATTEMPTS: u32 = 5;
@@ -102,12 +101,13 @@ pub(crate) struct Published {
 pub(crate) async fn publish(
     proposal: &mut dyn Proposal,
     mut head: CommitId,
-    branch: &BranchKey,
+    target: &Target,
     ports: &Ports<'_>,
 ) -> Result<Published, TurnError> {
+    let branch = &target.branch;
     for attempt in 1..=ATTEMPTS {
         let Some(batch) = proposal.at(head).await? else { return Ok(Published { head, commit: None }) };
-        let commit = commit(ports.branch, head, &batch, ports).await?;
+        let commit = commit(target, head, &batch, ports).await?;
         match ports.branch.push(commit).await? {
             PushOutcome::Pushed => {
                 tracing::info!(%branch, %commit, places = batch.moves.len(), kind = ?batch.kind, "pushed");
@@ -124,17 +124,12 @@ pub(crate) async fn publish(
     Err(TurnError::Raced { branch: branch.clone(), attempts: ATTEMPTS })
 }
 
-async fn commit(
-    branch: &dyn Branch,
-    parent: CommitId,
-    batch: &Batch,
-    ports: &Ports<'_>,
-) -> Result<CommitId, TurnError> {
+async fn commit(target: &Target, parent: CommitId, batch: &Batch, ports: &Ports<'_>) -> Result<CommitId, TurnError> {
     let (message, author) = match &batch.requested {
         Some(requested) => (requested.message.clone(), Some(requested.by.clone())),
-        None => (message::write(batch), None),
+        None => (message::write(batch, &target.message), None),
     };
-    Ok(branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await?)
+    Ok(ports.branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await?)
 }
 
 /// Longer each time, and not the same for two automators that lost to each other.

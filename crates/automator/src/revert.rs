@@ -76,7 +76,7 @@ pub(crate) async fn react(
 ) -> Result<Reaction, TurnError> {
     let head = ports.branch.head().await?;
     let mut reverts = Reverts { ports, rules: &target.rules, memory, failures, earlier, reaction: Reaction::default() };
-    let published = publish(&mut reverts, head, &target.branch, ports).await?;
+    let published = publish(&mut reverts, head, target, ports).await?;
     board.announce(&target.branch, published.head);
     let mut reaction = reverts.reaction;
     reaction.pushed = published.commit.map(|(commit, _)| commit);

@@ -121,6 +121,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
                     longest: settings.intervals.registries_longest.get(),
                 },
                 rules: repository.rules.clone().into(),
+                message: repository.message_template().unwrap_or_default(),
             },
             branch: Arc::new(git),
             tags: Arc::new(tags.clone()),

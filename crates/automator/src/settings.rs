@@ -1,6 +1,7 @@
 //! How the process runs. Which images move is said in Git, beside them.
 
 mod check;
+mod commits;
 mod rules;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,6 +10,7 @@ use camino::Utf8PathBuf;
 use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsErrors, Sources, TlsFiles};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use commits::{Author, Signing, VerifyHead};
 pub use rules::PlaceRule;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
@@ -57,6 +59,21 @@ pub struct RepositorySettings {
     /// Whom the commits name.
     #[serde(default)]
     pub author: Author,
+    /// Who commits; the author without.
+    #[serde(default)]
+    pub committer: Option<Author>,
+    /// The template of the first lines of a commit's message.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Whether commits have the trailer `Signed-off-by`.
+    #[serde(default)]
+    pub sign_off: bool,
+    /// What commits are signed with.
+    #[serde(default)]
+    pub signing: Option<Signing>,
+    /// Whose signature the head of the branch must have before anything is committed on it.
+    #[serde(default)]
+    pub verify_head: Option<VerifyHead>,
     /// How to log in.
     #[serde(default)]
     pub credentials: Option<GitCredentials>,
@@ -70,16 +87,6 @@ pub struct RepositorySettings {
 
 fn main_branch() -> String {
     "main".to_owned()
-}
-
-/// Whom commits name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct Author {
-    /// The name.
-    pub name: String,
-    /// The address, which need not receive mail.
-    pub email: String,
 }
 
 /// Three ways to log in to a Git server, of which one is used.
@@ -183,12 +190,6 @@ impl Default for Settings {
             shutdown_grace: Period::seconds(20),
             log: LogSettings::default(),
         }
-    }
-}
-
-impl Default for Author {
-    fn default() -> Self {
-        Self { name: "Lockstep".to_owned(), email: "lockstep@localhost".to_owned() }
     }
 }
 

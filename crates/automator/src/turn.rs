@@ -11,6 +11,7 @@ use lockstep_repository::CommitId;
 use crate::allow::AllowedRepositories;
 use crate::board::{Board, BranchKey, Problem};
 use crate::memory::Memory;
+use crate::message::MessageTemplate;
 use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
 use crate::rhythm::Pace;
@@ -38,7 +39,7 @@ pub async fn turn(
     }
     memory.settled = None;
     let mut updates = Updates { target, memory, ports, board, wake, seen: Seen::default() };
-    let published = publish::publish(&mut updates, head, &target.branch, ports).await?;
+    let published = publish::publish(&mut updates, head, target, ports).await?;
     if let Some((commit, _)) = &published.commit {
         updates.memory.last_update = Some(ports.clock.now());
         // The commit stands, whatever comes of looking at its tree for those who read the board.
@@ -69,6 +70,23 @@ pub struct Target {
     pub pace: Pace,
     /// What the settings say of places.
     pub rules: Arc<[PlaceRule]>,
+    /// What commits say.
+    pub message: MessageTemplate,
+}
+
+impl Target {
+    /// A branch of which nothing particular is said.
+    #[must_use]
+    pub fn new(branch: BranchKey) -> Self {
+        Self {
+            branch,
+            allowed: AllowedRepositories::new([], []),
+            batch: Duration::ZERO,
+            pace: Pace { shortest: Duration::from_secs(3600), longest: Duration::from_secs(3600) },
+            rules: Arc::default(),
+            message: MessageTemplate::default(),
+        }
+    }
 }
 
 /// What a turn has to look at. The branch is always fetched.

@@ -1,5 +1,6 @@
 //! Making a commit out of changed files.
 
+use gix::objs::WriteTo as _;
 use gix::objs::tree::EntryKind;
 use jiff::Timestamp;
 
@@ -7,7 +8,27 @@ use crate::clone::Repository;
 use crate::error::RepositoryError;
 use crate::ids::CommitId;
 use crate::path;
+use crate::signing::SigningKey;
 use crate::tree::Reader;
+
+/// What a commit is to be.
+#[derive(Debug, Clone)]
+pub struct NewCommit<'a> {
+    /// The commit that it is made on.
+    pub parent: CommitId,
+    /// Paths from the root of the repository, and the bytes that stand there then.
+    pub changes: &'a [(&'a str, &'a [u8])],
+    /// The whole message.
+    pub message: &'a str,
+    /// Whose work it is.
+    pub author: &'a Signature,
+    /// Who commits it.
+    pub committer: &'a Signature,
+    /// When.
+    pub time: Timestamp,
+    /// Who signs it; unsigned without.
+    pub key: Option<&'a SigningKey>,
+}
 
 /// A person or program, as commits name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +50,13 @@ impl Signature {
 }
 
 impl Repository {
-    /// Makes a commit on top of `parent` with other bytes at the given paths; it is in the clone only, on no branch, until
-    /// it is pushed. A file keeps its mode, a link is followed, and a path that is new becomes a plain file.
+    /// Makes a commit with other bytes at the given paths; it is in the clone only, on no branch, until it is pushed. A file
+    /// keeps its mode, a link is followed, and a path that is new becomes a plain file.
     ///
     /// # Errors
     /// When a path is refused or a folder, an object cannot be read, or the clone cannot be written.
-    pub fn commit(
-        &self,
-        parent: CommitId,
-        changes: &[(&str, &[u8])],
-        message: &str,
-        author: &Signature,
-        committer: &Signature,
-        time: Timestamp,
-    ) -> Result<CommitId, RepositoryError> {
+    pub fn commit(&self, new: &NewCommit<'_>) -> Result<CommitId, RepositoryError> {
+        let NewCommit { parent, changes, message, author, committer, time, key } = *new;
         let reader = Reader::new(self, parent)?;
         let local = self.local();
         let unwritten = |error: gix::Error| RepositoryError::Folder {
@@ -53,12 +67,12 @@ impl Repository {
         let root = local.find_commit(parent.0).and_then(|commit| Ok(commit.tree_id()?.detach()));
         let root = root.map_err(|error| self.unreadable(parent, error))?;
         let mut tree = local.edit_tree(root).map_err(unwritten)?;
-        for (path, bytes) in changes {
+        for &(path, bytes) in changes {
             let (path, kind) = place(&reader, path)?;
             let blob = local.write_blob(bytes).map_err(unwritten)?;
             tree.upsert(path, kind, blob).map_err(unwritten)?;
         }
-        let commit = gix::objs::Commit {
+        let mut commit = gix::objs::Commit {
             tree: tree.write().map_err(unwritten)?.detach(),
             parents: [parent.0].into_iter().collect(),
             author: author.at(time),
@@ -67,6 +81,12 @@ impl Repository {
             message: message.into(),
             extra_headers: Vec::new(),
         };
+        if let Some(key) = key {
+            let unsigned = |detail| RepositoryError::Folder { doing: "sign a commit", folder: self.bare(), detail };
+            let mut bytes = Vec::new();
+            commit.write_to(&mut bytes).map_err(|error| unsigned(error.to_string()))?;
+            commit.extra_headers.push(("gpgsig".into(), key.sign(&bytes).map_err(unsigned)?.into()));
+        }
         Ok(CommitId(local.write_object(commit).map_err(unwritten)?.detach()))
     }
 }

@@ -139,6 +139,16 @@ pub enum RepositoryError {
         /// What is wrong.
         detail: String,
     },
+    /// Nobody whose signature counts signed the commit.
+    #[error(
+        "commit {commit} is not trusted: {reason}; have it signed by one of the allowed signers, or name its signer there"
+    )]
+    Untrusted {
+        /// The commit.
+        commit: CommitId,
+        /// Why.
+        reason: String,
+    },
     /// A program that is needed could not be run.
     #[error("could not run the program {program:?}: {detail}; it must be installed and on the PATH")]
     Program {
@@ -166,6 +176,7 @@ impl RepositoryError {
             Self::PathRefused { .. } | Self::Symlink { .. } | Self::Submodule { .. } => "path-refused",
             Self::TooLarge { .. } | Self::TooManyFiles { .. } => "too-large",
             Self::Folder { .. } => "folder",
+            Self::Untrusted { .. } => "untrusted",
             Self::Program { .. } => "program",
         }
     }

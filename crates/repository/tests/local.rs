@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lockstep_repository::{
-    BlobId, CommitId, FileMode, PlainHttp, RemoteUrl, Repository, RepositoryError, Signature, is_lfs_pointer,
+    BlobId, CommitId, FileMode, NewCommit, PlainHttp, RemoteUrl, Repository, RepositoryError, Signature, is_lfs_pointer,
 };
 use tempfile::TempDir;
 
@@ -92,6 +92,18 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 
 fn bot() -> Signature {
     Signature { name: "Lockstep".to_owned(), email: "lockstep@example.com".to_owned() }
+}
+
+/// Commits as the bot.
+fn commit(
+    repository: &Repository,
+    parent: CommitId,
+    changes: &[(&str, &[u8])],
+    message: &str,
+) -> Result<CommitId, RepositoryError> {
+    let time = "2026-11-23T12:00:00Z".parse().unwrap();
+    let (author, committer) = (&bot(), &bot());
+    repository.commit(&NewCommit { parent, changes, message, author, committer, time, key: None })
 }
 
 fn paths(repository: &Repository, commit: CommitId, path: &str) -> Vec<String> {
@@ -192,12 +204,11 @@ fn a_commit_changes_the_given_files_and_nothing_else() {
     fixture.git(&["commit", "-q", "-m", "first"]);
     let parent = fixture.git(&["rev-parse", "HEAD"]).parse().unwrap();
     let repository = fixture.cloned();
-    let time = "2026-11-23T12:00:00Z".parse().unwrap();
     let changes: [(&str, &[u8]); 3] = [("a/run.sh", b"new"), ("a/link", b"through"), ("new/d.yaml", b"d")];
     let message = "Update a\n\nBecause.\n\nLockstep-Image: a:1 -> a:2\n";
-    let commit = repository.commit(parent, &changes, message, &bot(), &bot(), time).unwrap();
+    let made = commit(&repository, parent, &changes, message).unwrap();
 
-    let text = commit.to_string();
+    let text = made.to_string();
     let show = |arguments: &[&str]| git(&fixture.bare(), arguments);
     let raw = show(&["diff-tree", "-r", "--no-abbrev", "--format=", &text]);
     let changed: Vec<_> = raw.lines().map(|line| (&line[1..14], line.split('\t').nth(1).unwrap())).collect();
@@ -211,8 +222,8 @@ fn a_commit_changes_the_given_files_and_nothing_else() {
     show(&["fsck", "--strict", "--no-dangling"]);
     assert_eq!(show(&["rev-parse", "refs/remotes/origin/main"]), parent.to_string());
 
-    assert!(repository.commit(parent, &[("a", b"x")], "no", &bot(), &bot(), time).is_err());
-    assert!(repository.commit(parent, &[("../x", b"x")], "no", &bot(), &bot(), time).is_err());
+    assert!(commit(&repository, parent, &[("a", b"x")], "no").is_err());
+    assert!(commit(&repository, parent, &[("../x", b"x")], "no").is_err());
 }
 
 #[test]

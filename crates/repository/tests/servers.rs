@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lockstep_repository::{
-    Authentication, CommitId, Credentials, Limits, PlainHttp, PushOutcome, RemoteUrl, Repository, RepositoryError,
-    Signature,
+    Authentication, CommitId, Credentials, Limits, NewCommit, PlainHttp, PushOutcome, RemoteUrl, Repository,
+    RepositoryError, Signature,
 };
 use lockstep_testkit::{GitServer, GitServerOptions, Human};
 use secrecy::ExposeSecret;
@@ -43,8 +43,16 @@ impl Scene {
 
     fn our_commit(&self, parent: CommitId, path: &str, text: &str) -> CommitId {
         let bot = Signature { name: "Lockstep".to_owned(), email: "lockstep@example.com".to_owned() };
-        let changes = [(path, text.as_bytes())];
-        self.repository.commit(parent, &changes, "By Lockstep", &bot, &bot, Timestamp::UNIX_EPOCH).unwrap()
+        let new = NewCommit {
+            parent,
+            changes: &[(path, text.as_bytes())],
+            message: "By Lockstep",
+            author: &bot,
+            committer: &bot,
+            time: Timestamp::UNIX_EPOCH,
+            key: None,
+        };
+        self.repository.commit(&new).unwrap()
     }
 }
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::allow::AllowedRepositories;
 use crate::board::BranchKey;
 use crate::clusters::WorkloadKey;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
@@ -113,16 +112,7 @@ impl World {
 }
 
 fn target() -> Target {
-    Target {
-        branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
-        allowed: AllowedRepositories::new([], []),
-        batch: std::time::Duration::ZERO,
-        pace: crate::rhythm::Pace {
-            shortest: std::time::Duration::from_secs(3600),
-            longest: std::time::Duration::from_secs(3600),
-        },
-        rules: std::sync::Arc::default(),
-    }
+    Target::new(BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() })
 }
 
 type Setup = fn(&mut World, &mut Failure);

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use crate::board::BranchKey;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::ports::Clock as _;
@@ -8,11 +6,8 @@ use super::*;
 
 fn target() -> Target {
     Target {
-        branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
-        allowed: AllowedRepositories::new([], []),
-        batch: Duration::ZERO,
         pace: Pace { shortest: Duration::from_secs(60), longest: Duration::from_secs(6 * 3600) },
-        rules: Arc::default(),
+        ..Target::new(BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() })
     }
 }
 

@@ -16,11 +16,16 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Keys and messages, in the order in which they were found.
 #[derive(Default)]
-struct Problems(Vec<(String, String)>);
+pub(super) struct Problems(Vec<(String, String)>);
 
 impl Problems {
-    fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.0.push((key.into(), message.into()));
+    }
+
+    /// Whether something is wrong with `key` already.
+    pub(super) fn names(&self, key: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == key)
     }
 }
 
@@ -85,11 +90,7 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
     for (index, rule) in repository.rules.iter().enumerate() {
         rule_problems(rule, &format!("{key}.rules.{index}"), problems);
     }
-    for (part, text) in [("name", &repository.author.name), ("email", &repository.author.email)] {
-        if text.trim().is_empty() || text.contains(|letter: char| letter.is_control() || "<>".contains(letter)) {
-            problems.add(format!("{key}.author.{part}"), "must be one line that is not empty and has no < or >");
-        }
-    }
+    super::commits::problems(repository, key, problems);
     let over_http = repository.url.starts_with("http");
     if repository.ca_file.is_some() && !over_http {
         problems.add(format!("{key}.ca-file"), "is for https:// only; SSH has credentials.known-hosts-file");
@@ -205,6 +206,11 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
     for (index, repository) in settings.repositories.iter().enumerate() {
         let key = |name: &str| format!("repositories.{index}.{name}");
         look(key("ca-file"), repository.ca_file.as_deref());
+        look(key("signing.key-file"), repository.signing.as_ref().map(|signing| signing.key_file.path()));
+        look(
+            key("verify-head.allowed-signers-file"),
+            repository.verify_head.as_ref().map(|verify| verify.allowed_signers_file.as_path()),
+        );
         let Some(credentials) = &repository.credentials else { continue };
         look(key("credentials.password-file"), credentials.password_file.as_ref().map(SecretFile::path));
         look(key("credentials.bearer-token-file"), credentials.bearer_token_file.as_ref().map(SecretFile::path));
@@ -216,5 +222,6 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
         look(format!("registries.{index}.ca-file"), registry.ca_file.as_deref());
     }
     look("webhook.secret-file".to_owned(), settings.webhook.as_ref().map(|webhook| webhook.secret_file.path()));
+    super::commits::unusable_files(settings, &mut problems);
     problems.0
 }

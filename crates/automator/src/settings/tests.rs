@@ -63,6 +63,11 @@ fn each_mistake_is_named() {
         (repository("paths: [ok, ../etc]"), "repositories.0.paths.1: "),
         (repository("author: {name: \"a\\nb\", email: x}"), "repositories.0.author.name: "),
         (repository("author: {email: ' '}"), "repositories.0.author.email: "),
+        (repository("committer: {name: '<'}"), "repositories.0.committer.name: "),
+        (repository("message: '{{ nobody }}'"), "repositories.0.message: \"nobody\" is not a variable"),
+        (repository("message: '{{ summary'"), "repositories.0.message: cannot be used: syntax error"),
+        (repository("verify-head: {allowed-signers-file: a}"), "repositories.0.verify-head: needs signing.key-file"),
+        (repository("signing: {}"), "repositories.0.signing.key-file: is required and not set"),
         (repository("credentials: {}"), "repositories.0.credentials: must have exactly one"),
         (
             repository("credentials: {username: a, password-file: b, bearer-token-file: c}"),
@@ -136,7 +141,7 @@ fn all_problems_come_at_once() {
 fn every_file_that_cannot_be_read_is_named_with_its_key() {
     let settings = loaded(
         "repositories:\n\
-         - {url: 'https://git.example/a', ca-file: /absent/ca, credentials: {username: a, password-file: /absent/password}}\n\
+         - {url: 'https://git.example/a', ca-file: /absent/ca, signing: {key-file: /absent/key}, verify-head: {allowed-signers-file: /absent/signers}, credentials: {username: a, password-file: /absent/password}}\n\
          - {url: 'git@git.example:b', credentials: {identity-file: /absent/identity, known-hosts-file: /absent/known}}\n\
          registries: [{host: ghcr.io, username: a, password-file: /absent/registry}]\n\
          webhook: {secret-file: /absent/webhook}\n",
@@ -147,6 +152,8 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
         keys,
         [
             "repositories.0.ca-file",
+            "repositories.0.signing.key-file",
+            "repositories.0.verify-head.allowed-signers-file",
             "repositories.0.credentials.password-file",
             "repositories.1.credentials.identity-file",
             "repositories.1.credentials.known-hosts-file",
@@ -154,4 +161,28 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
             "webhook.secret-file",
         ]
     );
+}
+
+const ADA: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+#[test]
+fn keys_and_signers_that_are_none_are_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (key, signers) = (file("key", "canary"), file("signers", &format!("ada {ADA}\nbob\n")));
+    let settings = loaded(&format!(
+        "repositories: [{{url: 'https://git.example/a', signing: {{key-file: {key}}}, verify-head: {{allowed-signers-file: {signers}}}}}]"
+    ));
+    let found = settings.unwrap().unreadable_files();
+    let [(first, key_problem), (second, signers_problem)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(
+        (first.as_str(), second.as_str()),
+        ("repositories.0.signing.key-file", "repositories.0.verify-head.allowed-signers-file")
+    );
+    assert!(key_problem.contains("no private key in OpenSSH's form") && !key_problem.contains("canary"));
+    assert!(signers_problem.contains("line 2: a key is missing"), "{signers_problem}");
 }

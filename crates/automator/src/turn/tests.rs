@@ -36,14 +36,11 @@ impl Story {
             board: Board::default(),
             memory: Memory::default(),
             target: Target {
-                branch: BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() },
-                allowed: AllowedRepositories::new([], []),
                 batch: Duration::from_secs(10),
-                pace: crate::rhythm::Pace {
-                    shortest: std::time::Duration::from_secs(3600),
-                    longest: std::time::Duration::from_secs(3600),
-                },
-                rules: Arc::default(),
+                ..Target::new(BranchKey {
+                    repository: "https://git.example/config".to_owned(),
+                    branch: "main".to_owned(),
+                })
             },
         }
     }

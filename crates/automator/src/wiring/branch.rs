@@ -9,14 +9,14 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use lockstep_daemon::{SecretFile, SecretFileError};
 use lockstep_repository::{
-    Authentication, BlobId, CommitId, Credentials, PlainHttp, PushOutcome, RemoteUrl, Repository, RepositoryError,
-    Signature, Step, TreeFile,
+    Authentication, BlobId, CommitId, Credentials, NewCommit, PlainHttp, PushOutcome, RemoteUrl, Repository,
+    RepositoryError, Signature, Step, TreeFile,
 };
 use secrecy::ExposeSecret as _;
 
 use crate::ports::{Branch, FileChange, PortError};
 use crate::repository_name::normalised;
-use crate::settings::{GitCredentials, RepositorySettings};
+use crate::settings::{GitCredentials, RepositorySettings, Signing};
 
 /// No manifest is larger.
 const LARGEST_FILE: u64 = 8 << 20;
@@ -114,11 +114,22 @@ impl Branch for GitBranch {
         time: Timestamp,
     ) -> Result<CommitId, PortError> {
         self.blocking(move |clone, settings| {
-            let ours = Signature { name: settings.author.name.clone(), email: settings.author.email.clone() };
-            let author = author.as_ref().unwrap_or(&ours);
+            if let Some(verify) = &settings.verify_head {
+                clone.signer(parent, &verify.signers()?).map_err(failed)?;
+            }
             let changes: Vec<(&str, &[u8])> =
                 changes.iter().map(|change| (change.path.as_str(), change.bytes.as_slice())).collect();
-            clone.commit(parent, &changes, &message, author, &ours, time).map_err(failed)
+            let key = settings.signing.as_ref().map(Signing::key).transpose()?;
+            let new = NewCommit {
+                parent,
+                changes: &changes,
+                message: &message,
+                author: &author.unwrap_or_else(|| settings.author.signature()),
+                committer: &settings.committer().signature(),
+                time,
+                key: key.as_ref(),
+            };
+            clone.commit(&new).map_err(failed)
         })
         .await
     }

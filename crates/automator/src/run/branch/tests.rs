@@ -6,7 +6,6 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::allow::AllowedRepositories;
 use crate::board::BranchKey;
 use crate::clusters::Report;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
@@ -56,13 +55,7 @@ impl World {
         let (bell, board, clusters) = (Bell::default(), Board::default(), Clusters::default());
         let (readiness, shutdown) = (Readiness::new(), Shutdown::new());
         let looking = BranchLoop {
-            target: Target {
-                branch: key,
-                allowed: AllowedRepositories::new([], []),
-                batch: Duration::ZERO,
-                pace: Pace { shortest: day, longest: day },
-                rules: Arc::default(),
-            },
+            target: Target { pace: Pace { shortest: day, longest: day }, ..Target::new(key) },
             branch: Arc::clone(&branch) as Arc<dyn Branch>,
             tags: Arc::clone(&tags) as Arc<dyn Tags>,
             clock: Arc::new(FakeClock::at("2026-11-23T12:00:00Z")),
