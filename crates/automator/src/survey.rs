@@ -122,24 +122,6 @@ fn govern(owner: &Owner, rules: &[PlaceRule], survey: &mut Survey) {
 /// What is written, and the image repository that it means: that which a comment names, else that which is written. A name
 /// that stands apart from its tag must have a registry in it, since nothing says that a cluster would read it as Docker does.
 fn name(image: &ImagePlace) -> (Result<Reference, String>, Result<Repository, String>) {
-    let read = |text: &str| text.parse::<Reference>().map_err(|error| error.to_string());
-    let reference = read(&image.text);
-    let named = image.comment.as_ref().and_then(|comment| comment.options.get("image"));
-    let repository = match (named, &reference) {
-        (Some(named), _) => read(named).map(|named| Repository::from(&named)),
-        (None, Ok(reference)) if image.spots.whole.is_some() || has_registry(&image.text) => {
-            Ok(Repository::from(reference))
-        }
-        (None, Ok(_)) => Err(format!(
-            "{} has no registry in its name; write it there, or say image=REGISTRY/NAME in a comment of the line",
-            image.text
-        )),
-        (None, Err(error)) => Err(error.clone()),
-    };
-    (reference, repository)
-}
-
-fn has_registry(name: &str) -> bool {
-    let first = name.split_once('/').map_or("", |(first, _)| first);
-    first.contains(['.', ':']) || first == "localhost"
+    let reference = image.text.parse::<Reference>().map_err(|error| error.to_string());
+    (reference, image.reference().map(|reference| Repository::from(&reference)))
 }

@@ -135,9 +135,11 @@ impl Updates<'_> {
             Pin::Tag => false,
             Pin::TagAndDigest => true,
         };
-        let to = place.reference.with_tag(tag);
-        let to = to.and_then(|to| if pinned { to.with_digest(&digest) } else { Ok(to) });
-        let to = to.map_err(|error| error.to_string())?;
+        let to = if pinned {
+            place.image.with(tag, Some(&digest))?
+        } else {
+            place.reference.with_tag(tag).map_err(|error| error.to_string())?
+        };
         let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
         let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
         let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));

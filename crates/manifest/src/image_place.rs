@@ -122,8 +122,8 @@ impl ImagePlace {
         let apart = name.is_some() && self.spots.registry.is_none() && !named && !is_new_name;
         if apart && !has_registry(reference.name()) {
             return Err(format!(
-                "{} has no registry in it and may be completed elsewhere; say which repository is meant with [image=REGISTRY/NAME] in a comment, or write the registry",
-                reference.name()
+                "{} has no registry in its name; write it there, or say image=REGISTRY/NAME in a comment of the line",
+                self.text
             ));
         }
         Ok(reference)
@@ -174,7 +174,7 @@ impl ImagePlace {
     ///
     /// As [`ImagePlace::rewrite`].
     pub fn write(&self, new: &Reference) -> Result<Vec<ScalarEdit>, String> {
-        let renamed = new.name() != self.parsed()?.name();
+        let renamed = new.name() != self.name()?;
         let all = new.to_string();
         let behind_name = &all[new.name().len()..];
         let Spots { whole, registry, name, tag, digest } = &self.spots;
@@ -214,6 +214,8 @@ impl ImagePlace {
                 self.edit(&mut edits, spot, text.to_owned());
             }
             (Some(spot), None) => return Err(format!("a tag stands at line {}, and {new} has none", spot.line)),
+            // A setter says which part of the image it is for.
+            (None, Some(_)) if self.form == Form::Setter && digest.is_some() => {}
             (None, Some(tag)) if in_name.is_none() => return Err(self.line_to_add(self.tag_key(), tag)),
             (None, _) => {}
         }
@@ -260,11 +262,17 @@ impl ImagePlace {
 
     /// The text as a reference.
     fn parsed(&self) -> Result<Reference, String> {
-        if self.text.is_empty() || self.text.starts_with([':', '@']) {
-            return Err("no name stands beside the tag; say which image it is with [image=REGISTRY/NAME] in a comment"
-                .to_owned());
-        }
+        self.name()?;
         self.text.parse().map_err(|error: ReferenceError| error.to_string())
+    }
+
+    /// The name, whatever stands behind it.
+    fn name(&self) -> Result<&str, String> {
+        const UNNAMED: &str = "no name stands beside the tag; say image=REGISTRY/NAME in a comment of the line";
+        let tagged = self.text.split_once('@').map_or(self.text.as_str(), |(tagged, _)| tagged);
+        let path = tagged.rfind('/').map_or(0, |slash| slash + 1);
+        let name = tagged[path..].find(':').map_or(tagged, |colon| &tagged[..path + colon]);
+        if name.is_empty() { Err(UNNAMED.to_owned()) } else { Ok(name) }
     }
 
     /// Puts the image together from its scalars.

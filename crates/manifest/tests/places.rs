@@ -281,7 +281,7 @@ fn setters_of_flux_are_places_by_their_policies() {
         ]
     );
     let error = found[2].rewrite("v2", None).unwrap_err();
-    assert_eq!(error, "no name stands beside the tag; say which image it is with [image=REGISTRY/NAME] in a comment");
+    assert_eq!(error, "no name stands beside the tag; say image=REGISTRY/NAME in a comment of the line");
     let free = found[2].with_name("ghcr.io/a/free");
     assert_eq!(free.text, "ghcr.io/a/free:v1");
     let edited = edit("kustomization.yaml", text, &free.rewrite("v2", None).unwrap()).unwrap();
@@ -309,7 +309,7 @@ fn refusals_say_what_to_write() {
     let values = place("values.yaml", &format!("image: {{repository: a/b, tag: '1@{old}'}}\n"));
     assert!(values.rewrite("2", None).unwrap_err().starts_with("the digest beside line 1 would stay"));
     assert!(values.rewrite("no tag", None).unwrap_err().contains("no tag"));
-    assert!(values.reference().unwrap_err().starts_with("a/b has no registry in it and may be completed elsewhere"));
+    assert!(values.reference().unwrap_err().starts_with("a/b:1@"));
     for sure in [
         "image: a/b:1\n",
         "image: {registry: ghcr.io, repository: a/b, tag: 1}\n",
