@@ -2,11 +2,15 @@
 
 #[cfg(test)]
 mod drift {
+    mod admission;
+    mod attacks;
     mod bed;
     mod daemon;
     mod dice;
     mod differential;
     mod fields;
     mod generated;
+    mod secrets;
     mod stand;
+    mod traps;
 }

@@ -1,7 +1,9 @@
 //! Server-side apply of one object.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::params::{Patch, PatchParams, PostParams, ValidationDirective};
-use lockstep_plan::{Body, FIELD_MANAGER, LiveMetadata};
+use lockstep_plan::{Body, FIELD_MANAGER, FieldChange, LiveMetadata, rewritten};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -29,10 +31,13 @@ pub struct Applied {
     pub live: LiveMetadata,
     /// It did not exist before. After a retried attempt this can be false though the first attempt created it.
     pub created: bool,
+    /// The fields that admission stored otherwise: the stored value before, Git's after.
+    pub rewritten: Vec<FieldChange>,
 }
 
 impl Cluster {
-    /// Applies a rendered object by force, and answers with its metadata only, so that no value of a Secret comes back.
+    /// Applies a rendered object by force. The answer is the whole object, since nothing else tells what admission made of
+    /// it; it is compared here and goes no further.
     pub async fn apply(
         &self,
         kind: &Kind,
@@ -41,18 +46,29 @@ impl Cluster {
         body: &Body,
         precondition: &Precondition,
     ) -> Result<Applied, CallError> {
-        let call = patch("apply", kind, namespace, name, &conditional(body, precondition), &params(), METADATA)?;
+        let sent = conditional(body, precondition);
+        let call = patch("apply", kind, namespace, name, &sent, &params(), "application/json")?;
         let answer = self.call(&call).await?;
-        applied(kind, &call, &answer)
+        let object: Value = call.read(&answer)?;
+        let metadata = ObjectMeta::deserialize(&object["metadata"]).map_err(|error| call.misread(&error))?;
+        let live = live(&kind.resource, metadata);
+        let rewritten = rewritten(&body.value(), &live, &object);
+        Ok(Applied { live, created: answer.status == 201, rewritten })
     }
 
     /// What the metadata would be after an apply. An entry of managed fields with another time than before means that
     /// the apply would change something.
-    pub async fn dry_run(&self, kind: &Kind, namespace: &str, name: &str, body: &Body) -> Result<Applied, CallError> {
+    pub async fn dry_run(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        body: &Body,
+    ) -> Result<LiveMetadata, CallError> {
         let params = PatchParams { dry_run: true, ..params() };
         let call = patch("dry-run", kind, namespace, name, body, &params, METADATA)?;
         let answer = self.call(&call).await?;
-        applied(kind, &call, &answer)
+        metadata_of(kind, &call, &answer)
     }
 
     /// Whether the object could be created if it did not exist. The API server says that the name is taken only after
@@ -116,7 +132,7 @@ fn patch(
     Ok(call)
 }
 
-pub(crate) fn applied(kind: &Kind, call: &Call, answer: &Answer) -> Result<Applied, CallError> {
+pub(crate) fn metadata_of(kind: &Kind, call: &Call, answer: &Answer) -> Result<LiveMetadata, CallError> {
     let partial: Partial = call.read(answer)?;
-    Ok(Applied { live: live(&kind.resource, partial.metadata), created: answer.status == 201 })
+    Ok(live(&kind.resource, partial.metadata))
 }

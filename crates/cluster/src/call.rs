@@ -58,7 +58,11 @@ impl Call {
     }
 
     pub(crate) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, CallError> {
-        serde_json::from_slice(&answer.body).map_err(|error| CallError::unreadable(self.doing, &self.target, &error))
+        serde_json::from_slice(&answer.body).map_err(|error| self.misread(&error))
+    }
+
+    pub(crate) fn misread(&self, error: &serde_json::Error) -> CallError {
+        CallError::unreadable(self.doing, &self.target, error)
     }
 }
 

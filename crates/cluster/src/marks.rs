@@ -9,7 +9,7 @@ use lockstep_plan::{
 use serde_json::{Value, json};
 
 use crate::{
-    apply::applied,
+    apply::metadata_of,
     call::{Call, METADATA},
     client::Cluster,
     error::CallError,
@@ -77,7 +77,7 @@ impl Cluster {
         let mut call = Call::new(doing, target, request)?.accepting(METADATA);
         call.request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
         let answer = self.call(&call).await?;
-        Ok(applied(kind, &call, &answer)?.live)
+        metadata_of(kind, &call, &answer)
     }
 }
 

@@ -15,9 +15,11 @@ use crate::live::{LiveMetadata, ManagedFields, is_own};
 
 mod items;
 mod path;
+mod rewritten;
 mod walk;
 
 pub(crate) use items::{ListNode, match_items};
+pub use rewritten::{ADMISSION, rewritten};
 
 /// What the managed fields say about an object that we applied.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ mod render;
 mod secrets;
 
 pub use autoscale::leave_to_autoscalers;
-pub use cover::{Cover, FieldLoss, cover, entry_hash, is_autoscaled, without_replicas};
+pub use cover::{ADMISSION, Cover, FieldLoss, cover, entry_hash, is_autoscaled, rewritten, without_replicas};
 pub use difference::{FieldChange, differences};
 pub use errors::{Class, classify, immutable_field};
 pub use extras::{Extra, HumanManagers, claim_extras, extras};

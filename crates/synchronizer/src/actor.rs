@@ -29,6 +29,7 @@ mod gate;
 mod memory;
 mod repair;
 mod report;
+mod rewritten;
 mod setting;
 
 use backoff::Backoff;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     board::SyncKey,
-    drift::Watches,
+    drift::{Rewritten, Watches},
     ports::{Clock, ObjectFailure, Objects, Target},
     render::Manifests,
 };
@@ -56,6 +56,8 @@ pub(crate) struct Applies {
     pub(crate) failed: BTreeMap<ObjectId, ObjectFailure>,
     /// Fields that the server turned out not to keep.
     pub(crate) not_kept: Vec<(ObjectId, Vec<String>)>,
+    /// Fields that admission stored otherwise.
+    pub(crate) rewritten: BTreeMap<ObjectId, Rewritten>,
     /// Deleted and made anew.
     pub(crate) replaced: Vec<ObjectId>,
     /// What could not be sent yet, and why.
@@ -156,7 +158,7 @@ impl Applies {
                 tracing::warn!(object = %id.short(), why, "not made anew yet");
                 self.waiting.insert(id.clone(), why);
             }
-            Ok(Sent::Applied { live, created, changed, replaced }) => {
+            Ok(Sent::Applied { live, created, changed, replaced, rewritten }) => {
                 tracing::info!(object = %id.short(), created, changed, replaced, "applied");
                 if replaced {
                     self.replaced.push(id.clone());
@@ -170,6 +172,10 @@ impl Applies {
                 }
                 if created || changed {
                     self.changed.insert(id.clone(), hands.clock.now());
+                }
+                if !rewritten.is_empty() {
+                    let rewritten = Rewritten { hash: rendered.hash.clone(), fields: rewritten };
+                    self.rewritten.insert(id.clone(), rewritten);
                 }
                 let fields = hands.watches.index().applied(hands.sync, rendered, *live);
                 self.note_unkept(id, fields);

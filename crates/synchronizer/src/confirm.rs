@@ -2,12 +2,13 @@
 
 use lockstep_plan::{
     Body, FieldChange, FieldLoss, HumanManagers, LiveMetadata, Rendered, claim_extras, differences, is_autoscaled,
-    without_replicas,
+    rewritten, without_replicas,
 };
+use serde_json::Value;
 
 use crate::{
     apply::target,
-    ports::{ClusterError, Objects, Target},
+    ports::{ClusterError, Target},
     render::Manifests,
     turn::Desk,
 };
@@ -15,7 +16,15 @@ use crate::{
 /// So much of a value is told.
 const TOLD: usize = 150;
 
-/// What a dry run has shown.
+/// What a look at one object has shown.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Look {
+    pub(crate) finding: Finding,
+    /// The fields that are not as Git says, and that an apply would not bring: admission rewrites them.
+    pub(crate) rewritten: Vec<FieldChange>,
+}
+
+/// What a dry run has shown of the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Finding {
     /// It is as Git says.
@@ -26,43 +35,71 @@ pub(crate) enum Finding {
     Differs(Vec<FieldLoss>),
 }
 
-/// Compares one object with Git by a dry run, and names what differs, if anything does.
+/// Compares one object with Git by a dry run, and names what differs, if anything does. `None` when it is not there, or was
+/// written meanwhile, which raises a doubt of its own.
 pub(crate) async fn confirm(
     desk: &Desk<'_>,
     manifests: &Manifests,
     rendered: &Rendered,
-) -> Result<Finding, ClusterError> {
-    let Some(target) = target_of(manifests, rendered) else { return Ok(Finding::Same) };
+) -> Result<Option<Look>, ClusterError> {
+    let Some(target) = target_of(manifests, rendered) else { return Ok(None) };
     let id = &rendered.object.id;
     let (stamp, metadata) = {
         let index = desk.watches.index();
         (index.stamp(id), index.metadata(id))
     };
-    let Some(stamp) = stamp else { return Ok(Finding::Same) };
+    let Some(stamp) = stamp else { return Ok(None) };
     let body = body_for(rendered, metadata.as_ref());
-    let shown = desk.objects.dry_run(&target, &body).await?;
-    // What was written meanwhile raises a doubt of its own.
+    let shown = desk.objects.preview(&target, &body).await?;
+    let live = LiveMetadata::from_object(id.clone(), &shown);
     let is_still = desk.watches.index().stamp(id) == Some(stamp);
-    if !is_still || !stamp.would_change(&shown) {
-        return Ok(Finding::Same);
+    if !is_still {
+        return Ok(None);
     }
-    let fields = fields(desk.objects.as_ref(), &target, &body, &shown).await?;
-    Ok(if fields.is_empty() { Finding::Restless } else { Finding::Differs(fields) })
+    let git = body.value();
+    let would_be = rewritten(&git, &live, &shown);
+    if !stamp.would_change(&live) {
+        return Ok(Some(Look { finding: Finding::Same, rewritten: would_be }));
+    }
+    let Some(stored) = desk.objects.read(&target).await? else { return Ok(None) };
+    let fields = losses(&stored, &shown, &would_be, &live);
+    let finding = match (fields.is_empty(), would_be.is_empty()) {
+        (false, _) => Finding::Differs(fields),
+        (true, true) => Finding::Restless,
+        (true, false) => Finding::Same,
+    };
+    let mut rewritten = rewritten(&git, &live, &stored);
+    rewritten.retain(|now| would_be.iter().any(|later| later.path == now.path));
+    Ok(Some(Look { finding, rewritten }))
 }
 
-/// Applies an object that differs though our entry covers it. Answers with its metadata, and with the fields in which it
-/// differs even then: something rewrites them at every apply.
+/// What became of an object that was applied though its managed fields asked for nothing.
+pub(crate) struct Again {
+    pub(crate) live: LiveMetadata,
+    /// Fields of Git that admission rewrites.
+    pub(crate) rewritten: Vec<FieldChange>,
+    /// Other fields in which one more apply would differ again.
+    pub(crate) restless: Vec<String>,
+}
+
+/// Applies an object that differs though our entry covers it.
 pub(crate) async fn apply_anyway(
     desk: &Desk<'_>,
     manifests: &Manifests,
     rendered: &Rendered,
-) -> Result<Option<(LiveMetadata, Vec<String>)>, ClusterError> {
+) -> Result<Option<Again>, ClusterError> {
     let Some(target) = target_of(manifests, rendered) else { return Ok(None) };
     let metadata = desk.watches.index().metadata(&rendered.object.id);
     let body = body_for(rendered, metadata.as_ref());
     let applied = desk.objects.apply(&target, &body, &lockstep_cluster::Precondition::None).await?;
-    let again = fields(desk.objects.as_ref(), &target, &body, &applied.live).await?;
-    Ok(Some((applied.live, again.into_iter().map(|loss| loss.path).collect())))
+    let restless = match desk.objects.read(&target).await? {
+        Some(stored) => {
+            let shown = desk.objects.preview(&target, &body).await?;
+            losses(&stored, &shown, &applied.rewritten, &applied.live).into_iter().map(|loss| loss.path).collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Some(Again { live: applied.live, rewritten: applied.rewritten, restless }))
 }
 
 /// Removes what people added to an object: it becomes ours first, and then our apply does without it. `None` when there is
@@ -93,15 +130,8 @@ fn body_for(rendered: &Rendered, live: Option<&LiveMetadata>) -> Body {
     }
 }
 
-/// The fields in which an object differs from what an apply would make of it.
-async fn fields(
-    objects: &dyn Objects,
-    target: &Target,
-    body: &Body,
-    live: &LiveMetadata,
-) -> Result<Vec<FieldLoss>, ClusterError> {
-    let Some(stored) = objects.read(target).await? else { return Ok(Vec::new()) };
-    let shown = objects.preview(target, body).await?;
+/// The fields in which an object differs from what an apply would make of it, but for those that admission rewrites.
+fn losses(stored: &Value, shown: &Value, rewritten: &[FieldChange], live: &LiveMetadata) -> Vec<FieldLoss> {
     let hand = other_hand(live);
     let loss = |change: FieldChange| {
         let change = change.shortened(TOLD);
@@ -113,7 +143,8 @@ async fn fields(
             git: change.after.map(|value| value.to_string()).unwrap_or_default(),
         }
     };
-    Ok(differences(Some(&stored), Some(&shown)).into_iter().map(loss).collect())
+    let is_git = |change: &FieldChange| rewritten.iter().all(|field| field.path != change.path);
+    differences(Some(stored), Some(shown)).into_iter().filter(is_git).map(loss).collect()
 }
 
 /// Who wrote last, if that was after us: the entries do not say whose a hidden change is.

@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 use lockstep_cluster::{Events, Notice, Severity};
 use lockstep_daemon::Shutdown;
-use lockstep_plan::FieldLoss;
+use lockstep_plan::{FieldChange, FieldLoss};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::drift::manager;
@@ -151,6 +152,14 @@ fn notice(happening: &Happening) -> Option<Notice> {
             );
             (Warning, "NotKept", "Apply", note)
         }
+        Happening::AdmissionRewrote { objects } => {
+            let fields = objects.iter().flat_map(|(object, fields)| fields.iter().map(move |field| (object, field)));
+            let note = format!(
+                "admission rewrites what is applied: {}; it is left so. Change the webhook or policy, or write its value in Git",
+                named(&fields.map(rewritten_in_words).collect::<Vec<_>>())
+            );
+            (Warning, "Rewritten", "Apply", note)
+        }
         Happening::FetchFailed(error) => (Warning, "FetchFailed", "Fetch", error.message.clone()),
         Happening::Rewritten(from, to) => {
             let note = format!(
@@ -203,6 +212,12 @@ fn count(objects: &[String]) -> String {
 /// Each field, and what Git says.
 fn with_git(fields: &[FieldLoss]) -> Vec<String> {
     fields.iter().map(|loss| format!("{} (Git says {})", loss.path, loss.git)).collect()
+}
+
+/// One field, the stored value and Git's.
+fn rewritten_in_words((object, field): (&String, &FieldChange)) -> String {
+    let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+    format!("{object} at {} is {} (Git says {})", field.path, value(&field.before), value(&field.after))
 }
 
 /// The first few, and how many more there are.

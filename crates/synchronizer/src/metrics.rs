@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lockstep_plan::ADMISSION;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -98,6 +99,11 @@ impl Metrics {
                 let repaired = if *repaired { "true" } else { "false" };
                 let manager = manager(fields);
                 self.drifts.get_or_create(&OfDrift { namespace, name, manager, repaired }).inc();
+            }
+            Happening::AdmissionRewrote { objects } => {
+                let (manager, repaired) = (ADMISSION.to_owned(), "false");
+                let labels = OfDrift { namespace, name, manager, repaired };
+                self.drifts.get_or_create(&labels).inc_by(objects.len() as u64);
             }
             Happening::Fighting { .. } => {
                 self.fights.get_or_create(&OfSync { namespace, name }).inc();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lockstep_cluster::{CallError, Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Body, Class, GroupKind, Health, HealthChecks, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
+    Body, Class, FieldChange, GroupKind, Health, HealthChecks, LiveMetadata, ManagedFields, ParentMetadata, Rendered,
 };
 use serde_json::Value;
 
@@ -162,6 +162,8 @@ pub struct Applied {
     pub live: LiveMetadata,
     /// The object did not exist before.
     pub created: bool,
+    /// The fields that admission stored otherwise: the stored value before, Git's after.
+    pub rewritten: Vec<FieldChange>,
 }
 
 /// What a watch tells: `Restarted`, an `Applied` for each object, `ListComplete`, then changes.

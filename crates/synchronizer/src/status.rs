@@ -11,7 +11,7 @@ use lockstep_plan::{Extra, FieldLoss, GroupKind, Health, Held, Rendered, Status,
 use crate::{
     board::{At, SyncKey},
     dependencies::Obstacle,
-    drift::{manager, paths},
+    drift::{Rewritten, manager, paths},
     mailbox::Claim,
     ports::{ClusterError, ObjectFailure, SourceError},
     render::line,
@@ -68,6 +68,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) late: bool,
     /// Objects that differ now, by other hands.
     pub(crate) drifted: usize,
+    /// What admission makes of what is applied.
+    pub(crate) rewritten: &'a BTreeMap<ObjectId, Rewritten>,
     pub(crate) drift: &'a [DriftSeen],
     /// What people added.
     pub(crate) extras: &'a BTreeMap<ObjectId, Vec<Extra>>,
@@ -146,7 +148,7 @@ fn counts(picture: &Picture<'_>) -> ObjectCounts {
     ObjectCounts {
         total: number(total),
         healthy: number(total - troubled),
-        drifted: number(picture.drifted),
+        drifted: number(picture.drifted + picture.rewritten.len()),
         failed: number(picture.failed.len() + sick.count()),
         waiting: number(picture.waiting.len()),
         extras: number(picture.extras.values().map(Vec::len).sum()),

@@ -25,7 +25,7 @@ pub(crate) struct Bench {
     namespace: String,
     client: Client,
     _running: JoinSet<Result<(), TaskError>>,
-    _git: GitServer,
+    git: GitServer,
     _folder: TempDir,
 }
 
@@ -91,7 +91,7 @@ impl Bench {
             shop,
             namespace,
             _running: running,
-            _git: git,
+            git,
             _folder: folder,
         }
     }
@@ -140,6 +140,20 @@ impl Bench {
             words.iter().all(|word| told.contains(word))
         })
         .await
+    }
+
+    /// The namespace of the Sync and of the daemon's account.
+    pub(crate) fn sync_namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Waits until the branch was looked at this often.
+    pub(crate) async fn until_looked_at(&self, times: usize) {
+        let before = self.git.http_requests();
+        // A look is two requests: what the server can do, and where the branch is.
+        eventually(PATIENCE, "looks at the branch", async || self.git.http_requests() >= before + 2 * times)
+            .await
+            .unwrap();
     }
 
     fn in_namespace(&self, namespace: &str, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {

@@ -86,6 +86,59 @@ async fn what_is_too_large_is_named_and_what_is_large_is_applied() {
     assert_eq!(bench.data("large").await["v"].as_str().map(str::len), Some(1_000_000));
 }
 
+const DEFINITION: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: blobs.SHOP.example.com}\n\
+    spec:\n  group: SHOP.example.com\n  scope: Namespaced\n  names: {kind: Blob, plural: blobs}\n  versions:\n  - name: v1\n    served: true\n    \
+    storage: true\n    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {text: {type: string}}}}}}\n---\n\
+    apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+    metadata: {name: manages-SHOP, labels: {lockstep.dev/aggregate-to-manages: \"true\"}}\n\
+    rules: [{apiGroups: [SHOP.example.com], resources: [blobs], verbs: [get, list, watch, create, patch, delete]}]\n";
+
+/// The API server answers 500 to each of them, as it does when it is not well.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_manifest_is_final_whatever_its_code() {
+    let bench = Bench::make("final").await;
+    bench.plane.apply_yaml(&DEFINITION.replace("SHOP", &bench.shop)).await.unwrap();
+    let unknown = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: unknown, namespace: SHOP}\nspec:\n  replicaz: 1\n  \
+        selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}\n";
+    let base64 = config_map("SHOP", "base64", "{}").replace("data: {}", "binaryData: {v: \"%%%\"}");
+    let typed = config_map("SHOP", "typed", "{v: [1]}");
+    let twice = "apiVersion: v1\nkind: Service\nmetadata: {name: twice, namespace: SHOP}\n\
+        spec: {ports: [{name: a, port: 80}, {name: b, port: 80, protocol: TCP}]}\n";
+    let blob = format!(
+        "apiVersion: SHOP.example.com/v1\nkind: Blob\nmetadata: {{name: blob, namespace: SHOP}}\nspec: {{text: {}}}\n",
+        "x".repeat(1_700_000)
+    );
+    let files = [("unknown", unknown), ("base64", &base64), ("typed", &typed), ("twice", twice), ("blob", &blob)];
+    let named: Vec<(String, &str)> = files.iter().map(|(name, text)| (format!("{name}.yaml"), *text)).collect();
+    let written: Vec<(&str, &str)> = named.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    bench.commit(&[written.as_slice(), &[("c.yaml", &config_map("SHOP", "c", "{v: \"1\"}"))]].concat());
+    let status = bench.until("all refusals", |status| status["failures"]["total"] == files.len()).await;
+    let told = status["failures"].to_string();
+    assert!(named.iter().all(|(name, _)| told.contains(name)) && told.len() < 20_000, "{told}");
+    let is_stuck = |status: &serde_json::Value| {
+        status["conditions"].as_array().unwrap().iter().any(|it| it["type"] == "Stalled" && it["status"] == "True")
+    };
+    assert!(is_stuck(&status), "{status:#}");
+    bench.until_data("c", json!({"v": "1"})).await;
+    let patches = || {
+        let user = format!("system:serviceaccount:{}:daemon", bench.sync_namespace());
+        let calls = bench.plane.count_calls(&user, ..).unwrap().requests();
+        let refused = |call: &&lockstep_testkit::Call| {
+            call.verb == "patch" && files.iter().any(|(name, _)| call.uri.contains(&format!("/{name}?")))
+        };
+        calls.iter().filter(refused).map(|call| call.uri.clone()).collect::<Vec<_>>()
+    };
+    // One that is only away for a moment would be asked again long before that.
+    bench.until_looked_at(5).await;
+    assert_eq!(patches().len(), files.len(), "{:#?}", patches());
+
+    for (name, _) in &named {
+        bench.human.remove(name).unwrap();
+    }
+    let last = bench.commit(&[]);
+    bench.until_ready(&last).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_is_going_holds_up_nobody_else() {
     let bench = Bench::make("going").await;

@@ -1,5 +1,6 @@
 //! Objects that others made, fields that others left, and objects that are let go.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, config_map};
@@ -64,6 +65,37 @@ async fn a_field_that_git_leaves_to_others_keeps_its_value() {
     let second = bench.commit(&[("web.yaml", &web("", "lockstep.dev/ignore-fields: /spec/replicas"))]);
     bench.until("the second commit", |status| status["applied"]["commit"] == second.as_str()).await;
     assert_eq!(replicas().await, 4);
+}
+
+/// Replicas that leave our entry by an apply go back to the default, one: they are handed over first.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_autoscaler_that_joins_git_begins_with_the_replicas_that_are_there() {
+    let bench = Bench::make("scaled").await;
+    let web = |image: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: SHOP}}\nspec: {{replicas: 4, \
+             selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+             spec: {{containers: [{{name: web, image: \"registry.example/{image}\"}}]}}}}}}\n"
+        )
+    };
+    let scaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: SHOP}\n\
+        spec: {minReplicas: 2, maxReplicas: 9, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n";
+    let first = bench.commit(&[("web.yaml", &web("web:1"))]);
+    bench.until("the deployment", |status| status["applied"]["commit"] == first.as_str()).await;
+    let webs = bench.of("apps", "Deployment");
+    let replicas = async || webs.get("web").await.unwrap().data["spec"]["replicas"].clone();
+    assert_eq!(replicas().await, 4);
+    let second = bench.commit(&[("scaler.yaml", scaler)]);
+    bench.until("the autoscaler", |status| status["applied"]["commit"] == second.as_str()).await;
+    assert_eq!(replicas().await, 4);
+    let scale = json!({"spec": {"replicas": 6}});
+    let params = PatchParams { field_manager: Some("kube-controller-manager".into()), ..PatchParams::default() };
+    webs.patch_scale("web", &params, &Patch::Merge(scale)).await.unwrap();
+    let third = bench.commit(&[("web.yaml", &web("web:2"))]);
+    let status = bench.until("the new image", |status| status["applied"]["commit"] == third.as_str()).await;
+    let live = webs.get("web").await.unwrap().data;
+    assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/web:2");
+    assert_eq!((&live["spec"]["replicas"], &status["drift"]), (&json!(6), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ async fn the_same_apply_again_changes_nothing() {
     assert_eq!(*seen, first.live);
 
     let other = cluster.dry_run(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "2"))).await.unwrap();
-    assert_eq!(other.live.resource_version, first.live.resource_version);
+    assert_eq!(other.resource_version, first.live.resource_version);
     let preview = cluster.preview(&kind, &ns, "a", &Body::of(&config_map(&ns, "a", "2"))).await.unwrap();
     assert_eq!(preview["data"]["key"], "2");
     let stored = cluster.object(&kind, &ns, "a").await.unwrap().unwrap();

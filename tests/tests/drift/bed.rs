@@ -1,6 +1,6 @@
 //! A daemon with an account of its own, and other hands.
 
-use std::{ops::RangeBounds, time::Duration};
+use std::{net::SocketAddr, ops::RangeBounds, time::Duration};
 
 use futures::stream;
 use jiff::Timestamp;
@@ -9,9 +9,9 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
     core::{ApiResource, DynamicObject, GroupVersionKind},
 };
-use lockstep_daemon::{Shutdown, TaskError};
+use lockstep_daemon::{ListenAddress, Shutdown, TaskError};
 use lockstep_synchronizer::{Listen, Settings, Synchronizer};
-use lockstep_testkit::{Calls, ControlPlane, GitServer, eventually, install_definitions, shared};
+use lockstep_testkit::{Calls, ControlPlane, GitServer, Human, eventually, install_definitions, shared};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -20,12 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Bed {
     pub(crate) namespace: String,
-    plane: &'static ControlPlane,
+    pub(crate) plane: &'static ControlPlane,
     client: Client,
     settings: Settings,
+    /// Where the daemon answers: gRPC, and the admin port.
+    pub(crate) addresses: Option<(ListenAddress, SocketAddr)>,
     running: JoinSet<Result<(), TaskError>>,
     stop: Option<Shutdown>,
     git: GitServer,
+    human: Human,
     _folder: TempDir,
 }
 
@@ -50,7 +53,7 @@ impl Bed {
             kubeconfig: Some(path(plane.kubeconfig_for(&namespace, "robot").await.unwrap())),
             namespaces: vec![namespace.clone()],
             data: path(folder.path().join("data")),
-            listen: Listen { grpc: lockstep_daemon::ListenAddress::Tcp(local), admin: local },
+            listen: Listen { grpc: ListenAddress::Tcp(local), admin: local },
             ..Settings::default()
         };
         let human = git.human().unwrap();
@@ -61,8 +64,18 @@ impl Bed {
         let sync = json!({"apiVersion": "lockstep.dev/v1alpha1", "kind": "Sync", "metadata": {"name": "shop", "namespace": namespace}, "spec": all});
         plane.apply_yaml(&sync.to_string()).await.unwrap();
         let client = plane.admin_client().await.unwrap();
-        let mut bed =
-            Self { namespace, plane, client, settings, running: JoinSet::new(), stop: None, git, _folder: folder };
+        let mut bed = Self {
+            namespace,
+            plane,
+            client,
+            settings,
+            addresses: None,
+            running: JoinSet::new(),
+            stop: None,
+            git,
+            human,
+            _folder: folder,
+        };
         bed.start().await;
         bed.until("the Sync to be ready", |status| reason(status) == "Succeeded").await;
         bed
@@ -71,6 +84,7 @@ impl Bed {
     pub(crate) async fn start(&mut self) {
         let started = Synchronizer::start(self.settings.clone()).await.unwrap();
         self.stop = Some(started.shutdown());
+        self.addresses = Some((started.grpc_address().clone(), started.admin_address()));
         self.running.spawn(async move { started.run_until(stream::pending()).await.map(drop) });
     }
 
@@ -83,16 +97,42 @@ impl Bed {
 
     fn api(&self, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        match kind {
+            "ClusterRole" | "ValidatingWebhookConfiguration" => Api::all_with(self.client.clone(), &resource),
+            _ => Api::namespaced_with(self.client.clone(), &self.namespace, &resource),
+        }
     }
 
     pub(crate) fn of(&self, kind: &str) -> Api<DynamicObject> {
         let group = match kind {
+            "ClusterRole" | "Role" => "rbac.authorization.k8s.io",
             "Deployment" => "apps",
             "NetworkPolicy" => "networking.k8s.io",
+            "ValidatingWebhookConfiguration" => "admissionregistration.k8s.io",
+            "Widget" => "lists.example.com",
             _ => "",
         };
         self.api(group, "v1", kind)
+    }
+
+    /// Makes these manifests the whole commit.
+    pub(crate) fn commit(&self, manifests: &str) -> String {
+        self.human.write("all.yaml", &manifests.replace("NS", &self.namespace)).unwrap();
+        self.human.commit("Change").unwrap()
+    }
+
+    /// The notes of the Events about the Sync, each after its reason.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let all = self.api("events.k8s.io", "v1", "Event").list(&Default::default()).await.unwrap();
+        let text = |event: &DynamicObject, field: &str| event.data[field].as_str().unwrap_or_default().to_owned();
+        all.iter().map(|event| format!("{}: {}", text(event, "reason"), text(event, "note"))).collect()
+    }
+
+    /// What was seen of an object last, if anything was.
+    pub(crate) async fn drift_of(&self, object: &str) -> Option<Value> {
+        let status = self.status().await;
+        let all = status["drift"].as_array()?;
+        all.iter().find(|seen| seen["object"].as_str().is_some_and(|name| name.ends_with(object))).cloned()
     }
 
     pub(crate) async fn get(&self, kind: &str, name: &str) -> Value {
@@ -141,6 +181,13 @@ impl Bed {
         .await;
         assert!(waited.is_ok(), "{waited:?}: {seen:#}");
         seen
+    }
+
+    /// Waits for something that is not on the Sync.
+    pub(crate) async fn wait(&self, what: &str, condition: impl AsyncFnMut() -> bool) {
+        if let Err(error) = eventually(PATIENCE, what, condition).await {
+            panic!("{error}; the Sync: {:#}", self.status().await);
+        }
     }
 
     /// Waits until an object is so.

@@ -58,3 +58,21 @@ async fn a18_what_was_made_anew_is_not_deleted() {
     assert_eq!(version(&bed.maps().get("c1").await.unwrap()), version(&theirs));
     bed.finish_after_deletions(&commit).await;
 }
+
+/// An object is given to somebody else, by its label, while the request to delete it is on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_relabelled_is_not_deleted() {
+    let (bed, _) = Bed::with_maps("relabel", 3).await;
+    let held = bed.proxy.inject(Requests::with(&["delete"]).of("configmaps"), Times::Always, Fault::Hold);
+    bed.remove("c1");
+    let commit = bed.commit("Remove one");
+    bed.wait("the deletion", async || held.hits() == 1).await;
+    let theirs = serde_json::json!({"metadata": {"labels": {"lockstep.dev/sync": "another"}}});
+    bed.maps().patch("c1", &Default::default(), &kube::api::Patch::Merge(theirs)).await.unwrap();
+    held.lift();
+    bed.until_ready(&commit).await;
+    let answered = bed.proxy.seen(&Requests::with(&["delete"]));
+    assert_eq!(answered.iter().map(|seen| seen.code).collect::<Vec<_>>(), [Some(409)]);
+    assert_eq!(bed.value("c1").await.as_deref(), Some("1"));
+    bed.finish_after_deletions(&commit).await;
+}

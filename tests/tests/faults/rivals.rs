@@ -42,9 +42,12 @@ async fn a15_a_field_that_admission_rewrites_is_told_once_and_left() {
         bed.maps().patch("c1", &params, &Patch::Merge(change)).await.unwrap();
     };
     label("red").await;
-    let told =
-        async || bed.events().await.iter().filter(|it| it.starts_with("NotKept: ") && it.contains("/c1")).count();
-    bed.wait("the rewriting to be told", async || told().await == 1).await;
+    let told = async |name: &str| {
+        bed.events().await.iter().filter(|it| it.starts_with("Rewritten: ") && it.contains(name)).count()
+    };
+    bed.wait("the rewriting to be told", async || told("/c1").await == 1).await;
+    // One that is always rewritten to the same value was told by the answer to the apply.
+    assert_eq!((told("/c0").await, bed.status().await["objects"]["drifted"].clone()), (1, json!(2)));
     let quiet_since = Timestamp::now();
     let calls = || {
         let user = format!("system:serviceaccount:{}:daemon", bed.namespace);
@@ -57,7 +60,7 @@ async fn a15_a_field_that_admission_rewrites_is_told_once_and_left() {
     bed.wait("another look", async || calls().len() > writes()).await;
     bed.until_looked_at(3).await;
     assert!(writes() == 0 && calls().len() <= 6, "{}", calls());
-    assert_eq!((told().await, bed.status().await["fights"].clone()), (1, Value::Null));
+    assert_eq!((told("/c1").await, bed.status().await["fights"].clone()), (1, Value::Null));
 
     // What is not rewritten is still put right.
     bed.edit("c0", "hand-made").await;
@@ -78,6 +81,9 @@ async fn a15_a_field_that_admission_rewrites_is_told_once_and_left() {
         bed.until_value(name, "3").await;
         assert_eq!(bed.maps().get(name).await.unwrap().data["data"]["w"], "fixed");
     }
+    let over =
+        |status: &Value| status["objects"]["drifted"] == 0 && !status["drift"].to_string().contains("(admission)");
+    bed.until("the rewriting to be over", over).await;
     bed.finish(&third, &[]).await;
 }
 

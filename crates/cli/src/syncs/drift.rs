@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use lockstep_api::v1::{GetRequest, ListRequest, syncs_client::SyncsClient};
 use lockstep_daemon::ExitCode;
+use lockstep_plan::ADMISSION;
 use serde::Serialize;
 
 use super::get::age;
@@ -19,7 +20,8 @@ Examples:
   lockstep get drift -A -o json
 
 Each line is a field that another hand took, the latest first: who (the field manager), when, and what Git says. STATE is
-repaired, reported (the Sync's drift mode leaves it), or extra: a field that somebody added and Git says nothing about.";
+repaired, reported (the Sync's drift mode leaves it), rewritten (by admission, at every apply), or extra: a field that
+somebody added and Git says nothing about.";
 
 /// So much of a value stands in a table.
 const LONGEST_VALUE: usize = 40;
@@ -98,7 +100,11 @@ fn lines(state: &State) -> Vec<Line<'_>> {
     };
     let mut lines = Vec::new();
     for drift in &state.drift {
-        let word = if drift.repaired { "repaired" } else { "reported" };
+        let word = match drift.manager.as_deref() {
+            _ if drift.repaired => "repaired",
+            Some(ADMISSION) => "rewritten",
+            _ => "reported",
+        };
         if drift.changes.is_empty() {
             lines.push(line(&drift.object, None, drift.manager.as_deref(), drift.at, None, word));
         }

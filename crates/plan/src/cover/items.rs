@@ -21,6 +21,11 @@ impl Key<'_> {
         self.fields.iter().all(|(name, value)| item.get(name).is_none_or(|found| found.is_null() || same(found, value)))
     }
 
+    /// Whether this very item is the one of this key.
+    pub(super) fn is_of(&self, item: &Value) -> bool {
+        self.fields.iter().all(|(name, value)| item.get(name).is_some_and(|found| same(found, value)))
+    }
+
     /// The one default inside a list key that Kubernetes itself has.
     fn has_usual_defaults(&self) -> bool {
         self.fields.get("protocol").is_none_or(|protocol| protocol == "TCP")

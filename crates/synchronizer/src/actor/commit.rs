@@ -251,6 +251,7 @@ impl Actor {
         if !drifted.is_empty() {
             self.mailbox.put(crate::nudge::Nudge::Drift(drifted));
         }
+        self.note_rewriting(&done.applies.changed, done.applies.rewritten);
         self.enforced(done.applies.changed);
         let mut trouble = self.trouble();
         if done.progressed && !self.memory.waiting.is_empty() {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Actor, desk};
 use crate::{
-    confirm::{Finding, apply_anyway, confirm, remove_extras},
+    confirm::{Again, Finding, apply_anyway, confirm, remove_extras},
     ports::{ClusterError, Happening},
     render::Manifests,
     turn::Desk,
@@ -48,10 +48,11 @@ impl Actor {
         self.memory.extras = extras;
 
         let total = manifests.wanted.len();
-        if !self.memory.hidden.is_empty() {
+        if !(self.memory.hidden.is_empty() && self.memory.rewritten.is_empty()) {
             let hashes: BTreeMap<&ObjectId, &std::sync::Arc<str>> =
                 manifests.wanted.iter().map(|rendered| (&rendered.object.id, &rendered.hash)).collect();
             self.memory.hidden.retain(|id, (hash, _)| hashes.get(id) == Some(&&*hash));
+            self.memory.rewritten.retain(|id, now| hashes.get(id) == Some(&&now.hash));
         }
         if self.memory.audit.next().is_none() {
             let seconds = self.common.ports.clock.now().as_second();
@@ -102,22 +103,25 @@ impl Actor {
         let id = &rendered.object.id;
         let unkept = self.common.watches.index().unkept(&self.key, std::slice::from_ref(rendered));
         let is_kept = |loss: &FieldLoss| !unkept.get(id).is_some_and(|paths| paths.contains(&loss.path));
-        let finding = match confirm(desk, manifests, rendered).await {
-            Ok(Finding::Differs(fields)) => {
-                let fields: Vec<FieldLoss> = fields.into_iter().filter(is_kept).collect();
-                if fields.is_empty() { Finding::Same } else { Finding::Differs(fields) }
-            }
-            Ok(finding) => finding,
+        let look = match confirm(desk, manifests, rendered).await {
+            Ok(Some(look)) => look,
+            Ok(None) => return drop(self.memory.hidden.remove(id)),
             Err(error) => {
                 tracing::debug!(object = %id.short(), %error, "cannot be compared with Git now; will try again");
                 self.memory.doubts.raise(id, Instant::now());
                 return;
             }
         };
-        match finding {
+        self.note_rewritten(id, rendered.hash.clone(), look.rewritten);
+        match look.finding {
             Finding::Same => drop(self.memory.hidden.remove(id)),
             Finding::Restless => self.note_restless(rendered),
             Finding::Differs(fields) => {
+                let fields: Vec<FieldLoss> = fields.into_iter().filter(is_kept).collect();
+                if fields.is_empty() {
+                    self.memory.hidden.remove(id);
+                    return;
+                }
                 self.memory.doubts.confirmed(id);
                 self.undo_hidden(desk, manifests, rendered, fields, changed).await;
             }
@@ -147,14 +151,15 @@ impl Actor {
         }
         match apply_anyway(desk, manifests, rendered).await {
             Ok(None) => {}
-            Ok(Some((live, still))) => {
+            Ok(Some(Again { live, rewritten, restless })) => {
                 let lost = {
                     let mut index = self.common.watches.index();
                     let mut lost = index.applied(&self.key, rendered, live);
-                    lost.extend(index.not_kept(&self.key, rendered, still.into_iter().collect()));
+                    lost.extend(index.not_kept(&self.key, rendered, restless.into_iter().collect()));
                     index.settle(&self.key, id, true);
                     lost
                 };
+                self.note_rewritten(id, rendered.hash.clone(), rewritten);
                 changed.insert(id.clone(), self.common.ports.clock.now());
                 self.memory.hidden.remove(id);
                 self.note_drift(id, fields, true);

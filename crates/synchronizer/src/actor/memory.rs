@@ -15,7 +15,7 @@ use lockstep_repository::CommitId;
 use crate::{
     board::At,
     dependencies::Obstacle,
-    drift::{Audit, Doubts, Fights, manager},
+    drift::{Audit, Doubts, Fights, Rewritten, manager},
     mailbox::Claim,
     ports::{ClusterError, Finalizer, ObjectFailure, SourceError},
     render::Manifests,
@@ -107,6 +107,8 @@ pub(super) struct Memory {
     pub(super) audit: Audit,
     /// Objects that differ though their managed fields say nothing of it, by the hash of what is wanted.
     pub(super) hidden: BTreeMap<ObjectId, (Arc<str>, Vec<FieldLoss>)>,
+    /// What admission makes of what is applied.
+    pub(super) rewritten: BTreeMap<ObjectId, Rewritten>,
     /// What people added.
     pub(super) extras: BTreeMap<ObjectId, Vec<Extra>>,
     /// Objects of which each apply is stored anew, by the hash of what is wanted.

@@ -88,6 +88,7 @@ impl Actor {
             self.settle(id, &failed, waiting.contains(id));
         }
         let changed = std::mem::take(&mut applies.changed);
+        self.note_rewriting(&changed, std::mem::take(&mut applies.rewritten));
         for (id, how) in drifted.iter().filter(|(id, _)| changed.contains_key(*id)) {
             self.note_drift(id, how.fields(), true);
         }

@@ -149,6 +149,7 @@ impl Actor {
             unhealthy: &memory.unhealthy,
             late: memory.late,
             drifted: memory.reported.len() + memory.hidden.len(),
+            rewritten: &memory.rewritten,
             extras: &memory.extras,
             drift: &memory.drift,
             fights: memory.fights.ongoing(),

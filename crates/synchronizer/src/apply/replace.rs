@@ -7,7 +7,7 @@ use lockstep_plan::{Action, Rendered, immutable_field};
 use tokio::time::{Instant, sleep};
 
 use super::{Hands, send::Sent};
-use crate::ports::{ClusterError, ObjectFailure, Target};
+use crate::ports::{Applied, ClusterError, ObjectFailure, Target};
 
 /// How long a turn waits for the old object to be gone. Later turns go on where it stopped.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,7 +55,8 @@ pub(super) async fn replace(
     }
     let made = hands.objects.apply(target, &rendered.body, &Precondition::None).await;
     let made = made.map_err(ObjectFailure::Refused)?;
-    Ok(Sent::Applied { live: Box::new(made.live), created: made.created, changed: true, replaced: true })
+    let Applied { live, created, rewritten } = made;
+    Ok(Sent::Applied { live: Box::new(live), created, changed: true, replaced: true, rewritten })
 }
 
 fn explained(target: &Target, refusal: ClusterError) -> ClusterError {

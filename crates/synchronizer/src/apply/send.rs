@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use lockstep_cluster::Precondition;
 use lockstep_plan::{
-    Action, Body, Cause, Class, FieldLoss, LiveMetadata, Rendered, entry_hash, is_autoscaled, let_go, migrate,
-    without_replicas,
+    Action, Body, Cause, Class, FieldChange, FieldLoss, LiveMetadata, Rendered, entry_hash, is_autoscaled, let_go,
+    migrate, without_replicas,
 };
 
 use super::{Hands, replace::replace, target};
 use crate::{
     drift::Version,
-    ports::{ClusterError, ObjectFailure, Target},
+    ports::{Applied, ClusterError, ObjectFailure, Target},
     render::Manifests,
 };
 
@@ -21,7 +21,14 @@ const ATTEMPTS: usize = 3;
 /// What one apply did.
 pub(super) enum Sent {
     /// The server has it now as wanted.
-    Applied { live: Box<LiveMetadata>, created: bool, changed: bool, replaced: bool },
+    Applied {
+        live: Box<LiveMetadata>,
+        created: bool,
+        changed: bool,
+        replaced: bool,
+        /// By admission.
+        rewritten: Vec<FieldChange>,
+    },
     /// A dry run showed that it is as wanted; these fields are not kept.
     Settled { live: Box<LiveMetadata>, not_kept: BTreeSet<String> },
     /// It goes, to be made anew; what it waits for.
@@ -57,12 +64,13 @@ pub(super) async fn send(
         Err(error) if error.class == Class::Immutable => return replace(hands, &target, rendered, action, error).await,
         Err(error) => return Err(ObjectFailure::Refused(error)),
     };
+    let Applied { live, created, rewritten } = applied;
     let live = match takes_over(action) {
-        true => without_leftovers(hands, &target, rendered, applied.live).await,
-        false => applied.live,
+        true => without_leftovers(hands, &target, rendered, live).await,
+        false => live,
     };
     let changed = before.is_none_or(|before| before != Version::of(&live));
-    Ok(Sent::Applied { live: Box::new(live), created: applied.created, changed, replaced: false })
+    Ok(Sent::Applied { live: Box::new(live), created, changed, replaced: false, rewritten })
 }
 
 /// `None` when an apply would change something.

@@ -55,6 +55,15 @@ fn every_happening_is_a_sentence_with_what_to_do() {
             "Warning Fighting: hpa changes Deployment/shop/web at .spec.replicas (Git says 3) as often as it is changed back; the next repair waits 8s. Let one of the two own the field",
         ),
         (
+            Happening::AdmissionRewrote {
+                objects: vec![(
+                    text("ConfigMap/shop/c0"),
+                    vec![FieldChange { path: text(".data.v"), before: Some("b".into()), after: None }],
+                )],
+            },
+            "Warning Rewritten: admission rewrites what is applied: ConfigMap/shop/c0 at .data.v is \"b\" (Git says nothing); it is left so. Change the webhook or policy, or write its value in Git",
+        ),
+        (
             Happening::FetchFailed(SourceError {
                 category: "network",
                 message: text("could not talk to https://git.example/c.git: refused"),

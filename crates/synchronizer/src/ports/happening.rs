@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_plan::{FieldLoss, HoldReason};
+use lockstep_plan::{FieldChange, FieldLoss, HoldReason};
 
 use super::{SourceError, SyncRef};
 
@@ -95,6 +95,11 @@ pub enum Happening {
         object: String,
         /// Paths of the fields.
         fields: Vec<String>,
+    },
+    /// Admission stores other values than Git says, at every apply.
+    AdmissionRewrote {
+        /// `Kind/namespace/name`, and its fields: the stored value before, Git's after.
+        objects: Vec<(String, Vec<FieldChange>)>,
     },
     /// The repository could not be read.
     FetchFailed(SourceError),

@@ -25,6 +25,7 @@ struct Scene {
     unwatched: BTreeMap<GroupKind, ClusterError>,
     late: bool,
     drifted: usize,
+    rewritten: BTreeMap<ObjectId, Rewritten>,
 }
 
 fn at(commit: &str) -> At {
@@ -68,6 +69,7 @@ impl Default for Scene {
             unwatched: BTreeMap::new(),
             late: false,
             drifted: 0,
+            rewritten: BTreeMap::new(),
         }
     }
 }
@@ -100,6 +102,7 @@ impl Scene {
             unhealthy: &self.unhealthy,
             late: self.late,
             drifted: self.drifted,
+            rewritten: &self.rewritten,
             drift: &[],
             fights: BTreeMap::new(),
             claims: &BTreeSet::new(),

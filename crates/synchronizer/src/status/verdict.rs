@@ -132,8 +132,13 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     }
     match picture.applied {
         Some(applied) if Some(applied.commit.as_str()) == picture.commit => {
-            let message = format!("commit {commit} is applied and all {} objects are healthy", picture.wanted.len());
-            say(Progress::Ready, "Succeeded", message)
+            let total = picture.wanted.len();
+            let but = rewriting_in_words(picture);
+            say(
+                Progress::Ready,
+                "Succeeded",
+                format!("commit {commit} is applied and all {total} objects are healthy{but}"),
+            )
         }
         _ => say(Progress::Moving, "Pending", "nothing has been applied yet".into()),
     }
@@ -162,6 +167,13 @@ fn drift_in_words(picture: &Picture<'_>) -> String {
         Some(seen) => format!("{count} objects differ from Git; {} first, by {}", seen.object, seen.manager),
         None => format!("{count} objects differ from Git"),
     }
+}
+
+/// No apply can help, so it is no reason not to be ready.
+fn rewriting_in_words(picture: &Picture<'_>) -> String {
+    let first = picture.rewritten.iter().find_map(|(id, now)| Some((id, now.fields.first()?)));
+    let Some((id, field)) = first else { return String::new() };
+    format!("; admission rewrites {} of them, {} first, at {}", picture.rewritten.len(), id.short(), field.path)
 }
 
 fn short(commit: &str) -> &str {

@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) calls: Vec<String>,
     refusals: Vec<(String, ClusterError)>,
     /// A field that admission sets anew with each apply.
-    rewritten: Option<(ObjectId, Vec<&'static str>)>,
+    rewritten: Option<(ObjectId, Vec<&'static str>, Option<Value>)>,
     refusals_once: Vec<(String, ClusterError)>,
     watches: Vec<Watch>,
     /// By name, all in one namespace.
@@ -138,9 +138,13 @@ impl ApiServer {
         state.announce(&id, Some(before));
     }
 
-    /// From now on admission sets this field to something else with each apply.
-    pub(super) fn rewrite(&self, id: &str, path: &[&'static str]) {
-        self.state().rewritten = Some((id.parse().unwrap(), path.to_vec()));
+    /// From now on admission sets this field with each apply: to this value, or to something else each time.
+    pub(super) fn rewrite(&self, id: &str, path: &[&'static str], value: Option<Value>) {
+        self.state().rewritten = Some((id.parse().unwrap(), path.to_vec(), value));
+    }
+
+    pub(super) fn rewrite_nothing(&self) {
+        self.state().rewritten = None;
     }
 
     /// Somebody else sets a field without a trace in anybody's managed fields.
@@ -213,8 +217,8 @@ impl State {
     /// An object as admission lets it through.
     fn admitted(&mut self, id: &ObjectId, mut body: Value) -> Value {
         let number = self.next();
-        if let Some((_, path)) = self.rewritten.as_ref().filter(|(rewritten, _)| rewritten == id) {
-            fields::set(&mut body, path, Some(json!(number.to_string())));
+        if let Some((_, path, value)) = self.rewritten.as_ref().filter(|(rewritten, ..)| rewritten == id) {
+            fields::set(&mut body, path, Some(value.clone().unwrap_or_else(|| json!(number.to_string()))));
         }
         body
     }
@@ -339,6 +343,11 @@ impl Stored {
     }
 
     fn live(&self, id: &ObjectId) -> LiveMetadata {
+        LiveMetadata::from_object(id.clone(), &self.object())
+    }
+
+    /// As the API server shows it.
+    fn object(&self) -> Value {
         let mut object = self.body.clone();
         let api_version = self.body["apiVersion"].clone();
         let entry = |(manager, fields): &(String, Value)| {
@@ -352,6 +361,6 @@ impl Stored {
         if self.deleting {
             metadata.insert("deletionTimestamp".into(), json!("2026-01-01T00:00:00Z"));
         }
-        LiveMetadata::from_object(id.clone(), &object)
+        object
     }
 }

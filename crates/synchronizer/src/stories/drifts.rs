@@ -39,7 +39,7 @@ async fn stripped_labels_come_back_and_foreign_ones_stay() {
     let label = |name: &'static str| ["metadata", "labels", name];
     world.api.edit("/ConfigMap/a/c0", "kubectl-label", &label("team"), Some(json!("red")));
     world.pass(60).await;
-    assert_eq!(world.object_calls(), ["dry-run ConfigMap/a/c0"], "one look, and then it is nobody's business");
+    assert_eq!(world.object_calls(), ["preview ConfigMap/a/c0"], "one look, and then it is nobody's business");
     let extra = world.status().extras.remove(0);
     assert_eq!((extra.path.as_str(), extra.manager.as_str()), (".metadata.labels.team", "kubectl-label"));
     world.api.edit("/ConfigMap/a/c0", "kubectl-label", &label("lockstep.dev/sync"), None);
@@ -100,7 +100,7 @@ async fn a_change_that_no_managed_field_tells_is_found_by_its_event() {
     world.until("repair", |world| world.api.value("/ConfigMap/a/c0", "/data/v") == Some(json!("1"))).await;
     world.pass(60).await;
     let name = "ConfigMap/a/c0";
-    let asked = ["dry-run", "read", "preview", "apply", "read", "preview"].map(|verb| format!("{verb} {name}"));
+    let asked = ["preview", "read", "apply", "read", "preview"].map(|verb| format!("{verb} {name}"));
     assert_eq!(world.object_calls(), asked, "one look, what differs, one apply, and whether that was kept");
     let seen = &world.status().drift[0];
     assert_eq!((seen.object.as_str(), seen.repaired), (name, true));
@@ -134,26 +134,74 @@ async fn the_audit_finds_what_no_event_told_and_is_spread_over_its_period() {
     let mut looks = Vec::new();
     for _ in 0..12 {
         world.pass(60).await;
-        looks.push(world.object_calls().iter().filter(|call| call.starts_with("dry-run")).count());
+        looks.push(world.object_calls().iter().filter(|call| call.starts_with("preview")).count());
     }
     let all: usize = looks.iter().sum();
     assert!((9..=14).contains(&all) && looks.iter().all(|looks| *looks <= 3), "{looks:?}");
     assert_eq!(world.api.value("/ConfigMap/a/c4", "/data/v"), Some(json!("1")));
 }
 
+fn tells_rewriting(happening: &Happening) -> bool {
+    matches!(happening, Happening::AdmissionRewrote { .. })
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_rewritten_at_each_apply_is_told_once_and_left() {
     let world = World::with_config_maps(json!({"audit": "0s"}), 1).await;
-    world.api.rewrite("/ConfigMap/a/c0", &["data", "v"]);
+    world.api.rewrite("/ConfigMap/a/c0", &["data", "v"], None);
     world.api.sneak("/ConfigMap/a/c0", &["data", "v"], json!("9"));
-    world.until("the warning", |world| world.witness.count(|it| matches!(it, Happening::NotKept { .. })) == 1).await;
+    world.until("the warning", |world| world.witness.count(tells_rewriting) == 1).await;
     world.api.take_calls();
     for _ in 0..5 {
         world.api.edit("/ConfigMap/a/c0", "kubectl-label", &["metadata", "labels", "team"], Some(json!("red")));
         world.pass(120).await;
     }
     assert!(world.object_calls().iter().all(|call| !call.starts_with("apply")), "no loop");
-    assert_eq!(world.witness.count(|it| matches!(it, Happening::NotKept { .. })), 1);
+    assert_eq!(world.witness.count(tells_rewriting), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_admission_always_makes_of_a_field_is_told_by_the_apply_and_no_reason_to_try_again() {
+    let mut world = World::new(json!({"audit": "10m"}));
+    world.api.rewrite("/ConfigMap/a/c0", &["data", "v"], Some(json!("as the policy says")));
+    world.commit_config_maps(0..2, "1");
+    world.start();
+    world.until_ready().await;
+    let status = world.status();
+    let told = &status.drift[0];
+    assert_eq!((told.object.as_str(), told.manager.as_str(), told.repaired), ("ConfigMap/a/c0", "(admission)", false));
+    assert_eq!((told.fields[0].path.as_str(), told.fields[0].git.as_str()), (".data.v", "\"1\""));
+    assert_eq!((status.drift.len(), status.objects.unwrap().drifted), (1, 1));
+    let message = world.condition("Ready").2;
+    assert!(message.ends_with("; admission rewrites 1 of them, ConfigMap/a/c0 first, at .data.v"), "{message}");
+    world.api.take_calls();
+    world.pass(1200).await;
+    assert!(world.object_calls().iter().all(|call| !call.starts_with("apply")), "no loop");
+    assert_eq!(world.witness.count(tells_rewriting), 1);
+
+    // A restart forgets it, and the audit finds it again.
+    world.stop().await;
+    world.start();
+    world.until("the audit", |world| world.witness.count(tells_rewriting) == 2).await;
+    world.until("the count", |world| world.status().objects.unwrap().drifted == 1).await;
+    assert_eq!(world.status().drift.len(), 1);
+
+    // Admission lets it through now: the audit sees that an apply would bring it.
+    world.api.rewrite_nothing();
+    world.until("Git's value", |world| world.api.value("/ConfigMap/a/c0", "/data/v") == Some(json!("1"))).await;
+    world.until("the count", |world| world.status().objects.unwrap().drifted == 0).await;
+    assert!(world.status().drift.iter().all(|seen| seen.manager != "(admission)"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_admission_only_would_rewrite_is_left_as_it_is() {
+    let world = World::with_config_maps(json!({"audit": "10m"}), 1).await;
+    world.api.rewrite("/ConfigMap/a/c0", &["data", "v"], Some(json!("as the policy says")));
+    world.pass(1800).await;
+    assert!(world.object_calls().iter().all(|call| !call.starts_with("apply")));
+    assert_eq!(world.api.value("/ConfigMap/a/c0", "/data/v"), Some(json!("1")));
+    assert_eq!(world.witness.count(tells_rewriting), 0, "it is as Git says");
+    assert_eq!(world.status().objects.unwrap().drifted, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -174,11 +174,11 @@ impl Objects for ApiObjects {
     async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError> {
         let Target { kind, namespace, name } = target;
         let applied = self.0.apply(kind, namespace, name, body, precondition).await?;
-        Ok(Applied { live: applied.live, created: applied.created })
+        Ok(Applied { live: applied.live, created: applied.created, rewritten: applied.rewritten })
     }
 
     async fn dry_run(&self, target: &Target, body: &Body) -> Result<LiveMetadata, ClusterError> {
-        Ok(self.0.dry_run(&target.kind, &target.namespace, &target.name, body).await?.live)
+        Ok(self.0.dry_run(&target.kind, &target.namespace, &target.name, body).await?)
     }
 
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError> {

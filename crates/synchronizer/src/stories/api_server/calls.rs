@@ -138,6 +138,14 @@ impl Cluster for Account {
     }
 }
 
+impl Stored {
+    fn answer(&self, id: &ObjectId, applied: &Value, created: bool) -> Applied {
+        let live = self.live(id);
+        let rewritten = lockstep_plan::rewritten(applied, &live, &self.body);
+        Applied { live, created, rewritten }
+    }
+}
+
 #[async_trait]
 impl Objects for Account {
     async fn apply(&self, target: &Target, body: &Body, precondition: &Precondition) -> Result<Applied, ClusterError> {
@@ -155,11 +163,12 @@ impl Objects for Account {
         let Some(mut stored) = before.clone() else {
             let (uid, version) = (state.next(), state.next());
             let entries = vec![("lockstep".to_owned(), fields::of(body))];
+            let admitted = state.admitted(&id, body.clone());
             state
                 .objects
-                .insert(id.clone(), Stored { uid, version, body: body.clone(), entries, deleting: false, held: false });
+                .insert(id.clone(), Stored { uid, version, body: admitted, entries, deleting: false, held: false });
             state.announce(&id, None);
-            return Ok(Applied { live: state.objects[&id].live(&id), created: true });
+            return Ok(state.objects[&id].answer(&id, body, true));
         };
         let owned = fields::of(body);
         let known = stored.entries.iter().find(|(manager, _)| manager == "lockstep").cloned();
@@ -177,7 +186,7 @@ impl Objects for Account {
             state.objects.insert(id.clone(), stored);
             state.announce(&id, before);
         }
-        Ok(Applied { live: state.objects[&id].live(&id), created: false })
+        Ok(state.objects[&id].answer(&id, body, false))
     }
 
     async fn dry_run(&self, target: &Target, body: &Body) -> Result<LiveMetadata, ClusterError> {
@@ -212,8 +221,16 @@ impl Objects for Account {
         let id = id(target);
         let mut state = self.server.state();
         state.call(self.line("preview", &id.short()))?;
-        let live = state.objects.get(&id).map_or(json!({}), |stored| stored.body.clone());
-        Ok(state.admitted(&id, fields::merged(&live, &body.value(), &json!({}))))
+        let Some(mut stored) = state.objects.get(&id).cloned() else { return Ok(state.admitted(&id, body.value())) };
+        let before = stored.body.clone();
+        stored.body = state.admitted(&id, fields::merged(&before, &body.value(), &json!({})));
+        let mut shown = stored.object();
+        if stored.body != before {
+            let entries = shown["metadata"]["managedFields"].as_array_mut().unwrap();
+            let own = entries.iter_mut().find(|entry| entry["manager"] == "lockstep");
+            own.unwrap()["time"] = json!("2027-01-15T08:00:09Z");
+        }
+        Ok(shown)
     }
 
     async fn dry_run_create(&self, target: &Target, _: &Body) -> Result<(), ClusterError> {
