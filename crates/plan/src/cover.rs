@@ -160,7 +160,7 @@ pub fn cover(rendered: &Value, live: &LiveMetadata) -> Cover {
 }
 
 fn is_secret_value(path: &str) -> bool {
-    [".data", ".stringData"].iter().any(|field| path.starts_with(field))
+    !path.starts_with(".metadata")
 }
 
 /// What Git says, short enough to be told.

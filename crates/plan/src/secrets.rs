@@ -42,11 +42,13 @@ fn mask_in_place(object: &mut Value) {
     if !is_secret(object) {
         return;
     }
-    for map in ["data", "stringData"] {
-        match object.get_mut(map) {
-            Some(Value::Object(entries)) => entries.values_mut().for_each(|value| *value = Value::from(MASK)),
-            Some(Value::Null) | None => {}
-            Some(other) => *other = Value::from(MASK),
+    // A misspelt `stringData` holds values, too.
+    for (name, value) in object.as_object_mut().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("apiVersion" | "kind" | "metadata", _) | ("type", Value::String(_)) | ("immutable", Value::Bool(_)) => {}
+            (_, Value::Object(entries)) => entries.values_mut().for_each(|value| *value = Value::from(MASK)),
+            (_, Value::Null) => {}
+            (_, other) => *other = Value::from(MASK),
         }
     }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -73,10 +75,12 @@ mod tests {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": "hunter2", "b": 1}, "stringData": "hunter2",
             "metadata": {"name": "x", "managedFields": [{"v:\"hunter2\"": {}}], "annotations": {LAST_APPLIED: "hunter2", "note": "y"}},
+            "stringdata": {"c": "hunter2"}, "immutable": "hunter2",
         });
         let expected = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {"a": MASK, "b": MASK}, "stringData": MASK,
             "metadata": {"name": "x", "annotations": {LAST_APPLIED: MASK, "note": "y"}},
+            "stringdata": {"c": MASK}, "immutable": MASK,
         });
         assert_eq!(mask(&secret), expected);
         assert_eq!(mask(&json!({"kind": "List", "items": [secret]})), json!({"kind": "List", "items": [expected]}));

@@ -34,11 +34,7 @@ async fn a_client_in_our_name_and_a_new_order_are_found_by_signal_two() {
     assert_eq!((&told["fields"][0]["path"], &told["fields"][0]["git"]), (&json!(".data.v"), &json!("\"1\"")));
     bed.until_looked_at(2).await;
     let calls = bed.calls("configmaps", before..);
-    assert_eq!(
-        calls,
-        ["dry-run", "get", "dry-run", "patch", "get", "dry-run"],
-        "one look, what differs, one apply, was it kept"
-    );
+    assert_eq!(calls, ["dry-run", "get", "patch", "get", "dry-run"], "one look, what differs, one apply, was it kept");
 
     // A3: the order of a keyed list is nobody's field.
     bed.replace("kubectl-edit", "Deployment", "web", |object| {
