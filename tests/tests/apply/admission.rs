@@ -89,6 +89,7 @@ async fn a_webhook_that_rewrites_a_field_of_ours_makes_no_loop() {
     let first = bench.commit(&[(files[0].0, &files[0].1), (files[1].0, &files[1].1)]);
     bench.until(&format!("{first} to be applied"), |status| status["applied"]["commit"] == first).await;
     assert_eq!(bench.data("c").await, json!({"v": "rewritten"}));
+    bench.until_event("Rewritten").await;
     // The next commits touch only the other: each is one look at what is there, and c is not written again.
     let version = async || bench.of("", "ConfigMap").get("c").await.unwrap().metadata.resource_version;
     let before = version().await;
