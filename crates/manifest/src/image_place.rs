@@ -275,8 +275,20 @@ impl ImagePlace {
         if name.is_empty() { Err(UNNAMED.to_owned()) } else { Ok(name) }
     }
 
+    /// Says anew what the image is and where its tag stands, after its scalars have changed; `name` if it is known from
+    /// elsewhere.
+    pub(crate) fn settle(&mut self, name: Option<&str>) {
+        self.text = self.composed(name);
+        let Spots { whole, registry, name, tag, digest } = &self.spots;
+        let told = tag.as_ref().filter(|tag| !tag.text.is_empty());
+        let at = [told, whole.as_ref(), name.as_ref(), tag.as_ref(), digest.as_ref(), registry.as_ref()];
+        if let Some(spot) = at.into_iter().flatten().next() {
+            (self.line, self.pointer) = (spot.line, spot.pointer.clone());
+        }
+    }
+
     /// Puts the image together from its scalars.
-    pub(crate) fn composed(&self, name: Option<&str>) -> String {
+    fn composed(&self, name: Option<&str>) -> String {
         let Spots { whole, registry, name: own_name, tag, digest } = &self.spots;
         let said = |spot: &Option<Spot>, before: &str| match spot {
             Some(spot) if !spot.text.is_empty() => format!("{before}{}", spot.text),

@@ -148,13 +148,6 @@ impl Owner {
 
     /// A place of this owner. Where no object tells its document apart, the container's name does.
     fn place(&self, container: String, form: Form, spots: Spots) -> ImagePlace {
-        let Spots { whole, registry, name, tag, digest } = &spots;
-        let told = tag.as_ref().filter(|tag| !tag.text.is_empty());
-        let at = [told, whole.as_ref(), name.as_ref(), tag.as_ref(), digest.as_ref(), registry.as_ref()];
-        let (line, pointer) = match at.into_iter().flatten().next() {
-            Some(spot) => (spot.line, spot.pointer.clone()),
-            None => (self.line, String::new()),
-        };
         let container = match (&self.object, self.document) {
             (None, 1..) => format!("{}-{container}", self.document),
             _ => container,
@@ -166,13 +159,13 @@ impl Owner {
             container,
             form,
             text: String::new(),
-            line,
-            pointer,
+            line: self.line,
+            pointer: String::new(),
             document: self.document,
             spots,
             comment: None,
         };
-        place.text = place.composed(None);
+        place.settle(None);
         place
     }
 }

@@ -57,7 +57,7 @@ fn attach_one(
             }
             // Two ImagePolicies share an entry: each governs what it is written beside.
             place.spots.without(&scalar.pointer);
-            place.text = place.composed(None);
+            place.settle(None);
             is
         }
         Some((index, _)) => {
@@ -116,7 +116,7 @@ fn give(place: &mut ImagePlace, said: &PolicyComment, line: usize) -> Result<(),
         place.form = Form::Setter;
     }
     place.comment = Some(PlaceComment { policy: said.policy.clone(), options: said.options.clone(), line });
-    place.text = place.composed(said.options.get("image").map(String::as_str));
+    place.settle(said.options.get("image").map(String::as_str));
     Ok(())
 }
 
@@ -159,7 +159,7 @@ fn made(
     let form = if said.is_setter { Form::Setter } else { Form::Comment };
     let mut place = owner.place(dotted(path), form, spots);
     place.comment = Some(PlaceComment { policy: said.policy.clone(), options: said.options.clone(), line });
-    place.text = place.composed(said.options.get("image").map(String::as_str));
+    place.settle(said.options.get("image").map(String::as_str));
     place
 }
 
