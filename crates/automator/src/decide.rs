@@ -1,19 +1,15 @@
 //! The decision about one place, from what is known. Nothing here asks anybody.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
-use lockstep_image::{Candidate, Outcome, Question, Selection, select};
+use lockstep_image::{Outcome, Question, Selection, Want, select};
+use lockstep_registry::Repository;
 
-use crate::scan::Facts;
+use crate::facts::Facts;
 use crate::stopped::StoppedTags;
 use crate::survey::Place;
 
 /// More moves of one place within an hour are held.
 const MOST_MOVES_AN_HOUR: usize = 12;
-/// More look-ups of build times are not made for one decision.
-const MOST_LOOKUPS: usize = 200;
 
 /// What becomes of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +28,15 @@ pub(crate) struct Decided {
     pub(crate) decision: Decision,
     /// The tag that the policy chooses, whether or not the place gets it.
     pub(crate) selected: Option<String>,
-    /// Tags whose build time would help to decide.
-    pub(crate) wants_created: Vec<String>,
+    /// Facts that would help to decide.
+    pub(crate) wants: Vec<Want>,
     /// When time alone may decide otherwise.
     pub(crate) again_at: Option<Timestamp>,
 }
 
 impl Decided {
     pub(crate) fn held(reason: impl Into<String>) -> Self {
-        Self { decision: Decision::Held(reason.into()), selected: None, wants_created: Vec::new(), again_at: None }
+        Self { decision: Decision::Held(reason.into()), selected: None, wants: Vec::new(), again_at: None }
     }
 }
 
@@ -64,20 +60,15 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),
     };
-    let (selection, wants_created) = match choose(place, facts, |_| true, known) {
-        Ok(chosen) => chosen,
+    let Selection { outcome, wants, .. } = match choose(place, facts, |_| true, known) {
+        Ok(selection) => selection,
         Err(reason) => return Decided::held(reason),
     };
-    let selected = match selection.outcome {
+    let again_at = comes_of_age(place, facts, known.now);
+    let selected = match outcome {
         Outcome::Selected(tag) => tag,
-        Outcome::UpToDate => {
-            let again_at = comes_of_age(place, facts, known.now);
-            return Decided { decision: Decision::Leave, selected: None, wants_created, again_at };
-        }
-        Outcome::Held(reason) => {
-            let again_at = comes_of_age(place, facts, known.now);
-            return Decided { wants_created, again_at, ..Decided::held(reason) };
-        }
+        Outcome::UpToDate => return Decided { decision: Decision::Leave, selected: None, wants, again_at },
+        Outcome::Held(reason) => return Decided { wants, again_at, ..Decided::held(reason) },
     };
     let obstacle = obstacle(place, known.now);
     let until = obstacle.as_ref().and_then(|obstacle| obstacle.until);
@@ -86,11 +77,10 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_
         None if !place.policy.automated => Decision::Leave,
         None => Decision::Move(selected.clone()),
     };
-    Decided { decision, selected: Some(selected), wants_created, again_at: until }
+    Decided { decision, selected: Some(selected), wants, again_at: until }
 }
 
-/// What the policy chooses among the tags that `allowed` lets through and the current one, and the tags whose build time
-/// would help.
+/// What the policy chooses among the tags that `allowed` lets through and the current one.
 ///
 /// # Errors
 /// Why nothing can be chosen for this place at all.
@@ -99,22 +89,21 @@ pub(crate) fn choose(
     facts: &Facts,
     allowed: impl Fn(&str) -> bool,
     known: Known<'_>,
-) -> Result<(Selection, Vec<String>), String> {
+) -> Result<Selection, String> {
     let current = place.reference.tag();
-    if current.is_none() && place.reference.digest().is_some() {
+    let by_digest = place.policy.moves_digests();
+    if current.is_none() && place.reference.digest().is_some() && !by_digest {
         return Err("the image is pinned by its digest alone; write its tag before the @ to have it updated".to_owned());
     }
-    let stops = |tag: &str| !known.stopped.is_empty() && known.stopped.contains(&place.repository, tag);
-    let kept = |candidate: &&Candidate| {
-        let tag = candidate.tag.as_str();
-        Some(tag) == current || (allowed(tag) && !stops(tag))
-    };
-    let candidates: Cow<'_, [Candidate]> = if facts.candidates.iter().all(|candidate| kept(&candidate)) {
-        Cow::Borrowed(&facts.candidates)
-    } else {
-        facts.candidates.iter().filter(kept).cloned().collect()
-    };
-    let undone = place.history.undone(&place.repository);
+    let stops = |tag: &str| known.stopped.contains(&place.repository, tag);
+    let key = place.policy.verify.as_deref();
+    let candidates = facts.known(key, |tag| Some(tag) == current || (allowed(tag) && (by_digest || !stops(tag))));
+    let mut undone = place.history.undone(&Repository::from(&place.reference));
+    if by_digest {
+        // What is stopped is no tag but what it pointed to.
+        undone.extend(known.stopped.of(&place.repository).map(str::to_owned));
+    }
+    undone.retain(|name| name.contains('@') == by_digest);
     let question = Question {
         current,
         current_digest: place.reference.digest(),
@@ -124,12 +113,9 @@ pub(crate) fn choose(
         current_time: place.history.since.map(|(_, time)| time),
         first_scan: facts.first_scan,
     };
-    let selection = select(&place.policy.rule, &question);
-    let wants_created = match selection.outcome {
-        Outcome::Held(_) => wants_created(place, facts, &question),
-        _ => Vec::new(),
-    };
-    Ok((selection, wants_created))
+    let mut selection = select(&place.policy.rule, &question);
+    selection.wants.retain(|want| facts.lacks(want));
+    Ok(selection)
 }
 
 /// Why a place may not move now, whatever is chosen.
@@ -155,23 +141,6 @@ fn comes_of_age(place: &Place, facts: &Facts, now: Timestamp) -> Option<Timestam
     let age = place.policy.rule.min_age?;
     let times = facts.candidates.iter().filter_map(|candidate| candidate.pushed.or(candidate.first_seen));
     times.filter_map(|time| time.checked_add(age).ok()).filter(|time| *time > now).min()
-}
-
-/// A policy by time that is held may lack the build times of the tags that were there from the first scan on.
-fn wants_created(place: &Place, facts: &Facts, question: &Question<'_>) -> Vec<String> {
-    let policy = place.policy.rule.policy.to_string();
-    if !policy.starts_with("glob:") && !policy.starts_with("regexp:") {
-        return Vec::new();
-    }
-    // Without a current tag nothing is dropped for being older than it.
-    let selection = select(&place.policy.rule, &Question { current: None, ..*question });
-    let eligible = selection.candidates.iter().filter(|judged| !judged.verdict.starts_with("dropped"));
-    let wanted: BTreeSet<&str> = eligible
-        .map(|judged| judged.tag.as_str())
-        .chain(place.reference.tag())
-        .filter(|tag| facts.from_before.contains(*tag) && !facts.asked_created.contains(*tag))
-        .collect();
-    if wanted.len() > MOST_LOOKUPS { Vec::new() } else { wanted.into_iter().map(str::to_owned).collect() }
 }
 
 #[cfg(test)]

@@ -241,6 +241,7 @@ pub(crate) struct FakeTags {
     images: Mutex<BTreeMap<Repository, BTreeMap<String, FakeImage>>>,
     sights: Mutex<BTreeMap<Repository, Sights>>,
     failing: Mutex<Option<PortError>>,
+    failing_facts: Mutex<Option<PortError>>,
     pub(crate) asked: Mutex<Vec<String>>,
 }
 
@@ -267,7 +268,6 @@ impl FakeTags {
     }
 
     /// Changes what the image of a tag runs on, and who signed it.
-    #[allow(dead_code, reason = "for the policies that ask")]
     pub(crate) fn describe(&self, name: &str, tag: &str, platforms: &[&str], verification: Verification) {
         let mut images = self.images.lock().unwrap();
         let image = images.get_mut(&repository(name)).unwrap().get_mut(tag).unwrap();
@@ -284,6 +284,19 @@ impl FakeTags {
             message.map(|message| PortError { category: "unreachable", message: message.to_owned() });
     }
 
+    /// Fails what is asked of images, and not the listings.
+    pub(crate) fn fail_facts(&self, message: Option<&str>) {
+        *self.failing_facts.lock().unwrap() =
+            message.map(|message| PortError { category: "unreachable", message: message.to_owned() });
+    }
+
+    /// Lets a tag point to an image with this digit as digest.
+    pub(crate) fn point(&self, name: &str, tag: &str, digit: &str) {
+        let mut images = self.images.lock().unwrap();
+        let image = images.get_mut(&repository(name)).unwrap().get_mut(tag).unwrap();
+        image.digest = format!("sha256:{}", digit.repeat(64));
+    }
+
     /// As if the database were deleted.
     pub(crate) fn forget(&self) {
         self.sights.lock().unwrap().clear();
@@ -295,7 +308,11 @@ impl FakeTags {
     }
 
     fn ask(&self, what: String) -> Result<(), PortError> {
+        let listing = what.starts_with("list");
         self.asked.lock().unwrap().push(what);
+        if let Some(error) = self.failing_facts.lock().unwrap().clone().filter(|_| !listing) {
+            return Err(error);
+        }
         self.failing.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }

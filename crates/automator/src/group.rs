@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use lockstep_image::Outcome;
+use lockstep_image::{Outcome, Want};
 
 use crate::decide::{self, Decided, Decision, Known};
+use crate::facts::Facts;
 use crate::publish::Move;
-use crate::scan::Facts;
+
 use crate::survey::Place;
 
 /// As many tags that do not suit all are put aside before a group is held.
@@ -25,6 +26,18 @@ struct Member<'a> {
 enum Fit {
     Moves,
     HasIt,
+}
+
+/// Why a group is held, and which facts might change that, by member.
+struct Hold {
+    reason: String,
+    wants: Vec<(usize, Want)>,
+}
+
+impl From<String> for Hold {
+    fn from(reason: String) -> Self {
+        Self { reason, wants: Vec::new() }
+    }
 }
 
 /// What a group comes to.
@@ -59,7 +72,10 @@ pub(crate) fn agree(places: &[Place], facts: &[Result<&Facts, String>], known: K
                     }
                 }
             }
-            Err(reason) => {
+            Err(Hold { reason, wants }) => {
+                for (number, want) in wants {
+                    decided[number].wants.push(want);
+                }
                 for number in numbers {
                     let held = Decision::Held(format!("group {group}: {reason}"));
                     rest(&mut decided[number], held, None, None);
@@ -100,7 +116,7 @@ fn agree_one<'a>(
     facts: &[Result<&'a Facts, String>],
     numbers: &[usize],
     known: Known<'_>,
-) -> Result<(Agreed, Vec<Member<'a>>), String> {
+) -> Result<(Agreed, Vec<Member<'a>>), Hold> {
     let mut members = Vec::with_capacity(numbers.len());
     for &number in numbers {
         let place = &places[number];
@@ -112,7 +128,7 @@ fn agree_one<'a>(
 }
 
 /// The newest tag that all repositories have and that each member's own policy would take it for.
-fn find_tag(members: &[Member<'_>], known: Known<'_>) -> Result<Agreed, String> {
+fn find_tag(members: &[Member<'_>], known: Known<'_>) -> Result<Agreed, Hold> {
     let listed = |member: &Member<'_>| -> BTreeSet<String> {
         member.facts.candidates.iter().map(|candidate| candidate.tag.clone()).collect()
     };
@@ -123,7 +139,7 @@ fn find_tag(members: &[Member<'_>], known: Known<'_>) -> Result<Agreed, String> 
             match member.outcome(|tag| common.contains(tag), known)? {
                 Outcome::Selected(tag) => drop(chosen.insert(tag)),
                 Outcome::UpToDate => {}
-                Outcome::Held(reason) => return Err(at(member.place, &reason)),
+                Outcome::Held(reason) => return Err(at(member.place, &reason).into()),
             }
         }
         if chosen.is_empty() {
@@ -138,23 +154,23 @@ fn find_tag(members: &[Member<'_>], known: Known<'_>) -> Result<Agreed, String> 
         match suits.as_slice() {
             [] => common.retain(|tag| !chosen.contains(tag)),
             [(tag, fits)] => return Ok(Agreed::Tag(tag.clone(), fits.clone())),
-            [(one, _), (other, _), ..] => return Err(format!("its policies choose both {one} and {other}")),
+            [(one, _), (other, _), ..] => return Err(format!("its policies choose both {one} and {other}").into()),
         }
     }
-    Err(format!("the newest {MOST_ROUNDS} tags do not suit all of its places"))
+    Err(format!("the newest {MOST_ROUNDS} tags do not suit all of its places").into())
 }
 
 /// Nothing newer suits: it is well if all have the same.
-fn rest_together(members: &[Member<'_>]) -> Result<Agreed, String> {
+fn rest_together(members: &[Member<'_>]) -> Result<Agreed, Hold> {
     let tags: BTreeSet<&str> = members.iter().filter_map(|member| member.place.reference.tag()).collect();
     match tags.into_iter().collect::<Vec<_>>().as_slice() {
         [] | [_] => Ok(Agreed::Rest),
-        tags => Err(format!("its places have {}, and no tag suits all of them", tags.join(" and "))),
+        tags => Err(format!("its places have {}, and no tag suits all of them", tags.join(" and ")).into()),
     }
 }
 
 /// What the tag would do at each member; nothing if there is one that would not take it.
-fn fit_all(members: &[Member<'_>], tag: &str, known: Known<'_>) -> Result<Option<Vec<Fit>>, String> {
+fn fit_all(members: &[Member<'_>], tag: &str, known: Known<'_>) -> Result<Option<Vec<Fit>>, Hold> {
     let mut fits = Vec::with_capacity(members.len());
     for member in members {
         fits.push(match member.outcome(|known| known == tag, known)? {
@@ -190,9 +206,17 @@ fn may_move(
 }
 
 impl Member<'_> {
-    fn outcome(&self, allowed: impl Fn(&str) -> bool, known: Known<'_>) -> Result<Outcome, String> {
+    /// What its own policy chooses. Where facts are lacking, the group waits for them.
+    fn outcome(&self, allowed: impl Fn(&str) -> bool, known: Known<'_>) -> Result<Outcome, Hold> {
         let chosen = decide::choose(self.place, self.facts, allowed, known);
-        chosen.map(|(selection, _)| selection.outcome).map_err(|reason| at(self.place, &reason))
+        let chosen = chosen.map_err(|reason| at(self.place, &reason))?;
+        match chosen.outcome {
+            Outcome::Held(reason) if !chosen.wants.is_empty() => {
+                let wants = chosen.wants.into_iter().map(|want| (self.number, want)).collect();
+                Err(Hold { reason: at(self.place, &reason), wants })
+            }
+            outcome => Ok(outcome),
+        }
     }
 }
 

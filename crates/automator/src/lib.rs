@@ -22,6 +22,7 @@ mod undone;
 
 mod decide;
 mod edit;
+mod facts;
 mod group;
 mod rhythm;
 mod scan;

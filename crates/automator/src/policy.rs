@@ -6,7 +6,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use lockstep_image::{Policy, Rule, TagFilter, parse_duration};
+use lockstep_image::{Platform, PlatformError, Policy, Rule, TagFilter, parse_duration};
 
 use crate::settings::PlaceRule;
 
@@ -17,22 +17,21 @@ use words::{Words, keys};
 const PREFIX: &str = "lockstep.dev/";
 
 /// Keys that this version acts on.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "automated",
     "policy",
     "tags",
     "skip-tags",
     "min-age",
     "pin",
+    "platforms",
+    "verify",
     "locked",
     "on-failure",
     "group",
     "window",
     "allow-downgrade",
 ];
-
-/// Keys that have a meaning, which this version would not honour.
-const NOT_SUPPORTED: [&str; 2] = ["platforms", "verify"];
 
 /// Keys that are the synchronizer's business.
 const SYNCHRONIZER: [&str; 14] = [
@@ -86,6 +85,8 @@ pub(crate) struct PlacePolicy {
     pub(crate) automated: bool,
     pub(crate) rule: Rule,
     pub(crate) pin: Pin,
+    /// The name of the key that must have signed an image.
+    pub(crate) verify: Option<String>,
     /// Why no automatic change is made.
     pub(crate) locked: Option<String>,
     pub(crate) on_failure: OnFailure,
@@ -95,6 +96,25 @@ pub(crate) struct PlacePolicy {
     pub(crate) window: Option<Window>,
     /// Where the policy stands, or what made this a place.
     pub(crate) origin: Origin,
+}
+
+impl PlacePolicy {
+    /// Whether what moves is the digest of one tag.
+    pub(crate) fn moves_digests(&self) -> bool {
+        moves_digests(&self.rule)
+    }
+
+    /// Whether a digest is written behind the tag. What was verified is what must run, so it always is then.
+    pub(crate) fn writes_digest(&self, found: bool) -> bool {
+        self.verify.is_some()
+            || self.moves_digests()
+            || self.pin == Pin::TagAndDigest
+            || (found && self.pin == Pin::AsFound)
+    }
+}
+
+fn moves_digests(rule: &Rule) -> bool {
+    rule.policy.to_string().starts_with("digest:")
 }
 
 /// What is wrong, and on which line, if not that of the object.
@@ -193,11 +213,6 @@ fn check_keys(annotations: &BTreeMap<String, String>, containers: &[Container<'_
 }
 
 fn unknown(key: &str, written: &str) -> Option<String> {
-    if NOT_SUPPORTED.contains(&key) {
-        return Some(format!(
-            "{written} is not supported by this version; take it away, or automate this object later"
-        ));
-    }
     (!KEYS.contains(&key)).then(|| format!("{written} is no key that Lockstep knows; check the spelling"))
 }
 
@@ -212,6 +227,7 @@ struct Said {
     automated: bool,
     rule: Rule,
     pin: Pin,
+    verify: Option<String>,
     locked: Option<String>,
     on_failure: OnFailure,
     group: Option<String>,
@@ -220,8 +236,8 @@ struct Said {
 
 impl Said {
     fn at(self, origin: Origin) -> PlacePolicy {
-        let Self { automated, rule, pin, locked, on_failure, group, window } = self;
-        PlacePolicy { automated, rule, pin, locked, on_failure, group, window, origin }
+        let Self { automated, rule, pin, verify, locked, on_failure, group, window } = self;
+        PlacePolicy { automated, rule, pin, verify, locked, on_failure, group, window, origin }
     }
 }
 
@@ -240,17 +256,21 @@ fn read_words<'a>(value: impl Fn(&'static str) -> Option<&'a str>, current: Opti
         note(&mut wrong, "min-age", value("min-age").map(parse_duration).transpose()).flatten();
     let window = note(&mut wrong, "window", value("window").map(Window::parse).transpose()).flatten();
     let group = note(&mut wrong, "group", value("group").map(group).transpose()).flatten();
-    match (policy, on_failure, pin) {
-        (Some(policy), Some(on_failure), Some(pin)) if wrong.is_empty() => Ok(Said {
-            automated,
-            rule: Rule { tags, skip_tags, min_age, allow_downgrade, ..Rule::new(policy) },
-            pin,
-            locked: value("locked").map(str::to_owned),
-            on_failure,
-            group,
-            window,
-        }),
-        _ => Err(wrong),
+    let platforms = note(&mut wrong, "platforms", value("platforms").map_or(Ok(Vec::new()), platforms));
+    let verify = note(&mut wrong, "verify", value("verify").map(key).transpose()).flatten();
+    let (Some(policy), Some(on_failure), Some(pin), Some(platforms)) = (policy, on_failure, pin, platforms) else {
+        return Err(wrong);
+    };
+    let verified = verify.is_some();
+    let rule = Rule { tags, skip_tags, min_age, platforms, verify: verified, allow_downgrade, ..Rule::new(policy) };
+    if pin == Pin::Tag && (verified || moves_digests(&rule)) {
+        let by = if verified { "verify" } else { "the policy" };
+        wrong.push(("pin", format!("\"tag\" leaves out the digest that {by} has to write; take one of them away")));
+    }
+    if wrong.is_empty() {
+        Ok(Said { automated, rule, pin, verify, locked: value("locked").map(str::to_owned), on_failure, group, window })
+    } else {
+        Err(wrong)
     }
 }
 
@@ -281,6 +301,18 @@ fn pin(text: &str) -> Result<Pin, String> {
         "tag" => Ok(Pin::Tag),
         "tag+digest" => Ok(Pin::TagAndDigest),
         other => Err(format!("{other:?} is neither as-found, tag nor tag+digest")),
+    }
+}
+
+fn platforms(text: &str) -> Result<Vec<Platform>, String> {
+    text.split(',').map(|platform| platform.trim().parse().map_err(|error: PlatformError| error.to_string())).collect()
+}
+
+/// `cosign:KEYNAME`; the settings say which key that is.
+fn key(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some(("cosign", name)) if !name.is_empty() && !name.contains(char::is_whitespace) => Ok(name.to_owned()),
+        _ => Err(format!("{text:?} is not cosign:KEYNAME, with the name of a key of the automator's settings")),
     }
 }
 

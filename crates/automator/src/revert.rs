@@ -29,6 +29,7 @@ use crate::settings::PlaceRule;
 use crate::stopped::StoppedTags;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError};
+use crate::undone::tag_names;
 use crate::update::edit_files;
 
 pub(crate) use judge::Judgement;
@@ -157,11 +158,11 @@ impl Reverts<'_> {
         };
         let evidence = evidence::gather(&ours, self.ports, head).await?;
         let judgement = judge::judge(failure, &ours, &evidence);
-        if let Some(reason) = judgement.stops()
-            && let Some(tag) = ours.hit.reference.tag()
-        {
-            let reason = format!("{} says that it does not run: {reason}", failure.cluster);
-            self.reaction.stopped.stop(ours.hit.repository.clone(), tag.to_owned(), reason);
+        if let Some(reason) = judgement.stops() {
+            for tag in tag_names(&ours.hit.reference) {
+                let reason = format!("{} says that it does not run: {reason}", failure.cluster);
+                self.reaction.stopped.stop(ours.hit.repository.clone(), tag, reason);
+            }
         }
         if !matches!(judgement, Judgement::Revert(_)) {
             return Ok((judgement, Vec::new()));
@@ -180,7 +181,7 @@ fn tags_above(place: &Place, text: &str) -> Vec<String> {
     let run = place.history.standing();
     let first = run.iter().rposition(|update| update.from == text).unwrap_or(run.len());
     let written = run.iter().skip(first).filter_map(|update| update.to.parse().ok());
-    written.filter_map(|reference: Reference| reference.tag().map(str::to_owned)).collect()
+    written.flat_map(|reference: Reference| tag_names(&reference)).collect()
 }
 
 fn takes_back(commits: &[CommitId]) -> String {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use lockstep_image::Candidate;
 use lockstep_registry::Repository;
 
 use crate::allow::AllowedRepositories;
 use crate::board::Problem;
-use crate::ports::{PortError, Ports, Sights, Tags};
+use crate::facts::{self, Facts, LookUp};
+use crate::ports::{PortError, Ports, Tags};
 use crate::rhythm::Pace;
 use crate::turn::{Target, Wake};
 
@@ -20,17 +20,6 @@ const AT_A_TIME: usize = 8;
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
 /// How long a listing that failed waits for another try, where a repository may not be listed sooner anyway.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
-
-/// What is known of an image repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) candidates: Vec<Candidate>,
-    pub(crate) first_scan: Option<Timestamp>,
-    /// Tags that were there at the first scan.
-    pub(crate) from_before: BTreeSet<String>,
-    /// Tags whose build time was looked up, whatever came of it.
-    pub(crate) asked_created: BTreeSet<String>,
-}
 
 /// The listings of all image repositories, as of the last time that each was read. Losing it costs time only.
 #[derive(Debug, Default)]
@@ -235,22 +224,30 @@ impl Listings {
         doubted.chain(self.failed.values().map(|failed| failed.at + retry)).min()
     }
 
-    /// Looks up when tags were built. What cannot be read is left out, and asked for again by the next turn.
-    pub(crate) async fn look_up_created(&mut self, wanted: Wanted, ports: &Ports<'_>) {
-        let mut asked = Vec::new();
-        for (repository, tags) in wanted {
-            for tag in tags {
-                asked.push(created(repository.clone(), tag, ports.tags).boxed());
-            }
-        }
+    /// Forgets what may have changed since the last turn without being listed.
+    pub(crate) fn begin_turn(&mut self) {
+        self.known.values_mut().for_each(Facts::begin_turn);
+    }
+
+    /// Looks facts up, several at a time. What cannot be read is handed back with the reason.
+    pub(crate) async fn look_up(&mut self, wanted: Vec<LookUp>, ports: &Ports<'_>) -> Vec<(LookUp, String)> {
+        let asked = wanted.into_iter().map(|wanted| async move {
+            let found = facts::look_up(&wanted, ports.tags).await;
+            (wanted, found)
+        });
         let mut answers = futures::stream::iter(asked).buffer_unordered(AT_A_TIME);
-        while let Some((repository, tag, created)) = answers.next().await {
-            match (created, self.known.get_mut(&repository)) {
-                (Ok(created), Some(facts)) => facts.note_created(tag, created),
-                (Err(error), _) => tracing::warn!(image = %repository, tag, %error, "build time not read"),
+        let mut unread = Vec::new();
+        while let Some((wanted, found)) = answers.next().await {
+            match (found, self.known.get_mut(&wanted.repository)) {
+                (Ok(found), Some(facts)) => facts.note(wanted.want.tag(), found),
                 (Ok(_), None) => {}
+                (Err(error), _) => {
+                    tracing::warn!(image = %wanted.repository, tag = wanted.want.tag(), %error, "not read");
+                    unread.push((wanted, error.message));
+                }
             }
         }
+        unread
     }
 }
 
@@ -265,57 +262,6 @@ fn is_asked(repository: &Repository, wake: &Wake) -> bool {
 async fn list(repository: Repository, tags: &dyn Tags) -> (Repository, Result<Vec<String>, PortError>) {
     let answer = tags.list(&repository).await;
     (repository, answer)
-}
-
-async fn created(
-    repository: Repository,
-    tag: String,
-    tags: &dyn Tags,
-) -> (Repository, String, Result<Option<Timestamp>, PortError>) {
-    let created = match tags.digest(&repository, &tag).await {
-        Ok(Some(digest)) => tags.created(&repository, &digest).await,
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    (repository, tag, created)
-}
-
-impl Facts {
-    /// A listing with the times of its tags. Build times that are known already are kept.
-    fn new(tags: &[String], sights: &Sights, known: Option<&Facts>) -> Self {
-        let mut facts = Self { first_scan: sights.first_scan, ..Self::default() };
-        let created: BTreeMap<&str, Option<Timestamp>> = known
-            .iter()
-            .flat_map(|known| &known.candidates)
-            .map(|candidate| (candidate.tag.as_str(), candidate.created))
-            .collect();
-        for tag in tags {
-            let seen = sights.first_seen.get(tag).copied().flatten();
-            if seen.is_none() {
-                facts.from_before.insert(tag.clone());
-            }
-            if known.is_some_and(|known| known.asked_created.contains(tag)) {
-                facts.asked_created.insert(tag.clone());
-            }
-            facts.candidates.push(Candidate {
-                first_seen: seen.or(sights.first_scan),
-                created: created.get(tag.as_str()).copied().flatten(),
-                ..Candidate::new(tag.clone())
-            });
-        }
-        facts
-    }
-
-    fn lists(&self, tag: &str) -> bool {
-        self.candidates.iter().any(|candidate| candidate.tag == tag)
-    }
-
-    fn note_created(&mut self, tag: String, created: Option<Timestamp>) {
-        if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.tag == tag) {
-            candidate.created = created;
-        }
-        self.asked_created.insert(tag);
-    }
 }
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ impl StoppedTags {
         self.tags.contains_key(&(repository.clone(), tag.to_owned()))
     }
 
-    /// Whether nothing is stopped.
-    pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+    /// What is stopped of one image repository.
+    pub fn of<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = &'a str> {
+        self.tags.keys().filter(move |(of, _)| of == repository).map(|(_, tag)| tag.as_str())
     }
 
     /// Every image repository and tag, with the reason.

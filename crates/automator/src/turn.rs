@@ -38,6 +38,7 @@ pub async fn turn(
         return Ok(same);
     }
     memory.settled = None;
+    memory.listings.begin_turn();
     let mut updates = Updates { target, memory, ports, board, wake, seen: Seen::default() };
     let published = publish::publish(&mut updates, head, target, ports).await?;
     if let Some((commit, _)) = &published.commit {

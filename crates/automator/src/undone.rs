@@ -61,7 +61,7 @@ pub(crate) struct PlaceHistory {
     held: Option<String>,
     /// The commit that wrote that, if it is within reach.
     pub(crate) since: Option<(CommitId, Timestamp)>,
-    /// Image repositories and tags that were taken away.
+    /// Image repositories and what was taken away of them: each tag, and `TAG@DIGEST` where a digest stood behind it.
     undone: BTreeSet<(Repository, String)>,
     /// Our own updates, oldest first.
     pub(crate) updates: Vec<Update>,
@@ -79,7 +79,7 @@ pub(crate) struct Update {
 }
 
 impl PlaceHistory {
-    /// The tags of `repository` that were undone at the place.
+    /// What was undone at the place, of what it called `repository`: tags, and `TAG@DIGEST`.
     pub(crate) fn undone(&self, repository: &Repository) -> Vec<String> {
         self.undone.iter().filter(|(of, _)| of == repository).map(|(_, tag)| tag.clone()).collect()
     }
@@ -228,7 +228,7 @@ impl FileHistory {
                 let id =
                     PlaceId { file: path.to_owned(), object: object.clone(), container: container.clone() }.to_string();
                 if *place == id {
-                    history.undone.retain(|(_, undone)| undone != tag);
+                    history.undone.retain(|(_, undone)| undone != tag && undone.split('@').next() != Some(tag));
                 }
             }
         }
@@ -241,11 +241,8 @@ impl PlaceHistory {
         let continues = !run.is_empty();
         // Who goes back over several of our updates at once takes back what each of them wrote.
         let back_to = run.iter().position(|update| now == Some(update.from.as_str()));
-        let taken_back: Vec<_> = back_to
-            .into_iter()
-            .flat_map(|first| &run[first..])
-            .filter_map(|update| image_and_tag(&update.to))
-            .collect();
+        let taken_back: Vec<_> =
+            back_to.into_iter().flat_map(|first| &run[first..]).flat_map(|update| names(&update.to)).collect();
         let before = self.held.take();
         let is_ours = |before: &str, now: &str| {
             commit.kind == Some(ChangeKind::Update)
@@ -260,12 +257,12 @@ impl PlaceHistory {
                 continues,
             }),
             (Some(before), _) => {
-                self.undone.extend(image_and_tag(before));
+                self.undone.extend(names(before));
                 self.undone.extend(taken_back);
             }
             (None, _) => {}
         }
-        if let Some(held) = now.and_then(image_and_tag) {
+        for held in now.into_iter().flat_map(names) {
             self.undone.remove(&held);
         }
         self.held = now.map(str::to_owned);
@@ -273,9 +270,17 @@ impl PlaceHistory {
     }
 }
 
-fn image_and_tag(text: &str) -> Option<(Repository, String)> {
-    let reference: Reference = text.parse().ok()?;
-    Some((Repository::from(&reference), reference.tag()?.to_owned()))
+/// What a reference is called among what is undone.
+fn names(text: &str) -> Vec<(Repository, String)> {
+    let Ok(reference) = text.parse::<Reference>() else { return Vec::new() };
+    tag_names(&reference).into_iter().map(|name| (Repository::from(&reference), name)).collect()
+}
+
+/// The tag, and `TAG@DIGEST`.
+pub(crate) fn tag_names(reference: &Reference) -> Vec<String> {
+    let Some(tag) = reference.tag() else { return Vec::new() };
+    let with_digest = reference.digest().map(|digest| format!("{tag}@{digest}"));
+    [tag.to_owned()].into_iter().chain(with_digest).collect()
 }
 
 #[cfg(test)]

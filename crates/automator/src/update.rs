@@ -5,19 +5,25 @@ use std::mem;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use lockstep_image::Want;
 use lockstep_repository::CommitId;
 
 use crate::board::{Board, BranchState, PlaceState, Problem};
 use crate::decide::{self, Decided, Decision, Known};
 use crate::edit;
+use crate::facts::{self, LookUp};
 use crate::group;
 use crate::memory::Memory;
-use crate::policy::Pin;
 use crate::ports::{FileChange, PortError, Ports};
 use crate::publish::{Batch, ChangeKind, Move, Proposal};
 use crate::scan::Wanted;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError, Wake};
+
+/// As often facts are looked up for one turn: two about each of five tags, and the build times.
+const MOST_ROUNDS: usize = 12;
+/// How long what could not be read, or is not there yet, waits for another look.
+const AFTER_LOOK_UP: SignedDuration = SignedDuration::from_secs(60);
 
 /// The updates of a branch.
 pub(crate) struct Updates<'a> {
@@ -75,18 +81,31 @@ impl Updates<'_> {
         self.seen.again_at = self.memory.listings.next_look(&self.target.pace);
     }
 
-    /// Decides about every place; where build times would help, they are looked up and it is decided once more.
+    /// Decides about every place. What a decision lacks is looked up, and it is decided once more, until nothing is lacking
+    /// that can be read.
     async fn decide(&mut self, survey: &Survey) -> Vec<Decided> {
         let mut decided = self.decide_once(survey);
-        let mut wanted = Wanted::new();
-        for (place, decided) in survey.places.iter().zip(&decided) {
-            if !decided.wants_created.is_empty() {
-                wanted.entry(place.repository.clone()).or_default().extend(decided.wants_created.iter().cloned());
+        let mut asked = BTreeSet::new();
+        let mut unread = BTreeMap::new();
+        for _ in 0..MOST_ROUNDS {
+            let wanted: BTreeSet<LookUp> =
+                look_ups(survey, &decided).filter(|wanted| !asked.contains(wanted)).collect();
+            if wanted.is_empty() {
+                break;
             }
-        }
-        if !wanted.is_empty() {
-            self.memory.listings.look_up_created(wanted, self.ports).await;
+            asked.extend(wanted.iter().cloned());
+            unread.extend(self.memory.listings.look_up(wanted.into_iter().collect(), self.ports).await);
             decided = self.decide_once(survey);
+        }
+        let now = self.ports.clock.now();
+        for (place, decided) in survey.places.iter().zip(&mut decided) {
+            let missing = decided.wants.first().map(|_| now + AFTER_LOOK_UP);
+            decided.again_at = decided.again_at.into_iter().chain(missing).min();
+            let error = decided.wants.iter().find_map(|want| unread.get(&look_up(place, want)));
+            if let (Decision::Held(reason), Some(error)) = (&mut decided.decision, error) {
+                reason.push_str(": ");
+                reason.push_str(error);
+            }
         }
         let soonest = decided.iter().filter_map(|decided| decided.again_at).min();
         self.seen.again_at = self.seen.again_at.into_iter().chain(soonest).min();
@@ -107,18 +126,23 @@ impl Updates<'_> {
     }
 
     /// The moves that were decided. A tag that turns out to have no manifest, or none that can be read, is held instead.
-    async fn moves(&self, survey: &Survey, decided: &mut [Decided]) -> Vec<Move> {
-        let mut digests = BTreeMap::new();
+    async fn moves(&mut self, survey: &Survey, decided: &mut [Decided]) -> Vec<Move> {
+        let mut digests: BTreeMap<_, Result<Option<String>, PortError>> = BTreeMap::new();
         let mut moves = Vec::new();
         for (place, decided) in survey.places.iter().zip(decided) {
             let Decision::Move(tag) = decided.decision.clone() else { continue };
             let key = (place.repository.clone(), tag.clone());
-            let known: Option<Result<Option<String>, PortError>> = digests.get(&key).cloned();
-            let digest = match known {
-                Some(known) => known,
-                None => self.ports.tags.digest(&place.repository, &tag).await,
+            let digest = match (self.looked_up(place, &tag), digests.get(&key)) {
+                // What was looked at is what is written.
+                (Some(digest), _) => Ok(Some(digest)),
+                (None, Some(known)) => Result::clone(known),
+                (None, None) => self.ports.tags.digest(&place.repository, &tag).await,
             };
             digests.insert(key, digest.clone());
+            if digest.is_err() {
+                let again = self.ports.clock.now() + AFTER_LOOK_UP;
+                self.seen.again_at = self.seen.again_at.into_iter().chain([again]).min();
+            }
             match digest.map_err(|error| error.message).and_then(|digest| self.one_move(place, &tag, digest)) {
                 Ok(change) => moves.push(change),
                 Err(reason) => decided.decision = Decision::Held(reason),
@@ -127,20 +151,22 @@ impl Updates<'_> {
         moves
     }
 
+    fn looked_up(&self, place: &Place, tag: &str) -> Option<String> {
+        let facts = self.memory.listings.facts(&place.repository, &self.target.allowed).ok()?;
+        facts.digest(tag).map(str::to_owned)
+    }
+
     fn one_move(&self, place: &Place, tag: &str, digest: Option<String>) -> Result<Move, String> {
         let repository = &place.repository;
-        let digest = digest.ok_or_else(|| format!("{repository} lists {tag} and has no image of that tag"))?;
-        let pinned = match place.policy.pin {
-            Pin::AsFound => place.reference.digest().is_some(),
-            Pin::Tag => false,
-            Pin::TagAndDigest => true,
-        };
+        let digest = digest.ok_or_else(|| facts::no_image(repository, tag))?;
+        let pinned = place.policy.writes_digest(place.reference.digest().is_some());
         let to = if pinned {
             place.image.with(tag, Some(&digest))?
         } else {
             place.reference.with_tag(tag).map_err(|error| error.to_string())?
         };
         let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
+        evidence.extend(place.policy.verify.as_ref().map(|key| format!("signed by cosign:{key}")));
         let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
         let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));
         let times = candidate.map(|candidate| {
@@ -206,6 +232,17 @@ impl Updates<'_> {
         let until = self.memory.last_update? + batch;
         (self.ports.clock.now() < until).then_some(until)
     }
+}
+
+/// What the decisions lack.
+fn look_ups<'a>(survey: &'a Survey, decided: &'a [Decided]) -> impl Iterator<Item = LookUp> + 'a {
+    let each = survey.places.iter().zip(decided);
+    each.flat_map(|(place, decided)| decided.wants.iter().map(move |want| look_up(place, want)))
+}
+
+fn look_up(place: &Place, want: &Want) -> LookUp {
+    let key = place.policy.verify.clone().filter(|_| matches!(want, Want::Verified { .. }));
+    LookUp { repository: place.repository.clone(), want: want.clone(), key }
 }
 
 /// Makes the moves in their files at `head`. Where one of a group is refused, none of the group is made.

@@ -49,7 +49,9 @@ fn facts(tags: &str) -> Facts {
         let seen = now() - jiff::SignedDuration::from_mins(ago.parse().unwrap());
         Candidate { first_seen: Some(seen), ..Candidate::new(tag) }
     };
-    Facts { candidates: tags.split_whitespace().map(candidate).collect(), ..Facts::default() }
+    let mut facts = Facts::default();
+    facts.candidates = tags.split_whitespace().map(candidate).collect();
+    facts
 }
 
 /// What becomes of each of two places of one group.

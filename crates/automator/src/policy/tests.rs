@@ -137,16 +137,17 @@ fn what_cannot_be_read_or_honoured_selects_nothing() {
         ("policy.wob=glob:*", "lockstep.dev/policy.wob: the object has no container \"wob\""),
         ("locked.wob=x", "the object has no container \"wob\""),
         ("policy=semver:not", "lockstep.dev/policy: the policy \"semver:not\""),
-        ("policy=calver:YYYY", "not supported yet"),
         ("automated=yes", "lockstep.dev/automated: \"yes\" is neither"),
         ("tags=(", "lockstep.dev/tags: the regular expression"),
         ("skip-tags=(", "lockstep.dev/skip-tags: the regular expression"),
         ("min-age=3", "lockstep.dev/min-age: \"3\" is not a span of time"),
         ("on-failure=panic", "lockstep.dev/on-failure: \"panic\" is neither"),
         ("allow-downgrade=1", "lockstep.dev/allow-downgrade: \"1\""),
-        ("verify=cosign:main", "lockstep.dev/verify is not supported by this version"),
+        ("verify=main", "lockstep.dev/verify: \"main\" is not cosign:KEYNAME"),
+        ("verify=cosign:main; pin=tag", "lockstep.dev/pin: \"tag\" leaves out the digest that verify has to write"),
+        ("policy=digest:stable; pin=tag", "\"tag\" leaves out the digest that the policy has to write"),
         ("window=Mon-Thu", "lockstep.dev/window: \"Mon-Thu\" is not a window"),
-        ("platforms=linux/amd64", "lockstep.dev/platforms is not supported by this version"),
+        ("platforms=linux/amd64,amd64", "lockstep.dev/platforms: \"amd64\" is no platform"),
         ("pin.web=always", "lockstep.dev/pin.web: \"always\" is neither"),
         ("group=a b", "lockstep.dev/group: \"a b\" is not a name"),
     ] {
@@ -168,7 +169,7 @@ fn a_job_is_automated_only_if_it_may_be_replaced() {
 #[test]
 fn everything_that_a_person_may_write_arrives() {
     let text = "automated=true; tags=^v; skip-tags=rc; min-age=1d; allow-downgrade=true; on-failure=revert; \
-                pin=tag+digest; group=shop; window=Mon 09:00-10:00 UTC";
+                pin=tag+digest; group=shop; platforms=linux/amd64, linux/arm64; verify=cosign:main; window=Mon 09:00-10:00 UTC";
     let policies = all("Pod", text, None, &[]).unwrap();
     let policy = policies[0].as_ref().unwrap();
     assert!(
@@ -177,7 +178,8 @@ fn everything_that_a_person_may_write_arrives() {
     assert_eq!(policy.rule.min_age, Some(SignedDuration::from_hours(24)));
     assert!(policy.rule.allow_downgrade);
     assert_eq!((policy.on_failure, policy.pin), (OnFailure::Revert, Pin::TagAndDigest));
-    assert_eq!(policy.group.as_deref(), Some("shop"));
+    assert_eq!((policy.group.as_deref(), policy.verify.as_deref()), (Some("shop"), Some("main")));
+    assert_eq!((policy.rule.platforms.len(), policy.rule.verify), (2, true));
     assert_eq!(policy.window.as_ref().map(ToString::to_string).as_deref(), Some("Mon 09:00-10:00 UTC"));
 }
 

@@ -315,7 +315,7 @@ async fn what_a_person_releases_is_tried_again_and_an_old_report_does_not_take_i
         ["migrate", "web"].map(|container| format!("Lockstep-Release: {FILE}#Deployment/shop/web/{container} 1.4.3"));
     world.branch.human(&format!("Try it again\n\n{}\n{}", places[0], places[1]), &[("note", "")]);
     let reaction = world.react(failure.clone()).await;
-    assert!(reaction.stopped.is_empty());
+    assert_eq!(reaction.stopped, StoppedTags::default());
     assert!(world.turn().await.pushed.is_some());
     assert_eq!(world.branch.text(FILE), manifest(REVERT, "1.4.3"));
     let old_report = world.react(failure).await;

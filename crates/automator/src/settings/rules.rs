@@ -29,6 +29,10 @@ pub struct PlaceRule {
     pub min_age: Option<String>,
     /// How a digest is written.
     pub pin: Option<String>,
+    /// What an image must run on.
+    pub platforms: Option<String>,
+    /// Whose signature an image must have.
+    pub verify: Option<String>,
     /// Why no automatic change is made.
     pub locked: Option<String>,
     /// What happens when a cluster proves that an update does not run.
@@ -83,6 +87,8 @@ impl PlaceRule {
             ("skip-tags", self.skip_tags.as_deref()),
             ("min-age", self.min_age.as_deref()),
             ("pin", self.pin.as_deref()),
+            ("platforms", self.platforms.as_deref()),
+            ("verify", self.verify.as_deref()),
             ("locked", self.locked.as_deref()),
             ("on-failure", self.on_failure.as_deref()),
             ("group", self.group.as_deref()),

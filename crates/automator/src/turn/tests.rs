@@ -1,6 +1,7 @@
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::stopped::StoppedTags;
 
+mod looked_up;
 mod policies;
 
 use super::*;
