@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, text_of};
+use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, mentions_updates, text_of};
 use lockstep_repository::{BlobId, CommitId, TreeFile};
 
 use crate::board::Problem;
 use crate::policy;
 use crate::ports::{Branch, PortError};
 use crate::settings::PlaceRule;
-
-/// How annotations and comments of ours begin. A file without any of them has nothing for us, unless the settings say so.
-const MARKS: [&[u8]; 2] = [b"lockstep.dev/", b"lockstep:"];
 
 /// One image in Git, whatever it is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,12 +97,9 @@ fn manifest_problem(message: String) -> Problem {
     Problem { category: "manifest", message }
 }
 
-/// The images of a file that mentions Lockstep; none of one that does not, whatever is in it.
+/// The images of a file that says something about updates; none of one that does not, whatever is in it.
 async fn parse_marked(path: &str, bytes: Vec<u8>) -> Result<Vec<ImagePlace>, Vec<ManifestError>> {
-    if !MARKS.iter().any(|mark| bytes.windows(mark.len()).any(|window| window == *mark)) {
-        return Ok(Vec::new());
-    }
-    parse(path, bytes).await
+    if mentions_updates(&String::from_utf8_lossy(&bytes)) { parse(path, bytes).await } else { Ok(Vec::new()) }
 }
 
 /// The images of a file, on a thread where computing keeps nobody waiting.

@@ -70,58 +70,53 @@ pub(crate) async fn survey(
 /// Adds the object's places; or, if anything about it cannot be read, the reasons and no place.
 fn govern(owner: &Owner, rules: &[PlaceRule], survey: &mut Survey) {
     let Owner { file, id, line, annotations, images, linked } = owner;
-    let mut wrong = Vec::new();
-    let mut problem = |category, line: usize, message: String| {
+    let mut problems = Vec::new();
+    let problem = |category, line: usize, message: String| {
         let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
-        wrong.push(Problem { category, message: format!("{file}:{line}: {of}{message}") });
+        Problem { category, message: format!("{file}:{line}: {of}{message}") }
     };
-    let named: Vec<(Result<Reference, String>, Result<Repository, String>)> = images.iter().map(name).collect();
+    let references: Vec<Result<Reference, String>> = images.iter().map(ImagePlace::reference).collect();
+    let repositories: Vec<Option<Repository>> =
+        references.iter().map(|reference| reference.as_ref().ok().map(Repository::from)).collect();
     let containers: Vec<Container<'_>> = images
         .iter()
-        .zip(&named)
+        .zip(references.iter().zip(&repositories))
         .map(|(image, (reference, repository))| Container {
             name: &image.container,
-            repository: repository.as_ref().ok(),
+            repository: repository.as_ref(),
             tag: reference.as_ref().ok().and_then(Reference::tag),
             comment: image.comment.as_ref().filter(|_| image.form != Form::Setter),
         })
         .collect();
     let subject = Subject { file, object: id, line: *line, annotations };
     let policies = policy::read(&subject, &containers, rules).unwrap_or_else(|wrong| {
-        wrong.into_iter().for_each(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message));
+        problems.extend(wrong.into_iter().map(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message)));
         Vec::new()
     });
     let mut places = Vec::new();
-    for ((image, (reference, repository)), policy) in images.iter().zip(named).zip(policies) {
+    let mut unnamed = Vec::new();
+    for ((image, reference), policy) in images.iter().zip(references).zip(policies) {
         let Some(policy) = policy else { continue };
-        match (reference, repository) {
-            (Ok(reference), Ok(repository)) => places.push(Place {
+        match reference {
+            Ok(reference) => places.push(Place {
                 id: places::place_id(file, image),
                 image: image.clone(),
                 line: image.line,
                 text: image.text.clone(),
-                repository,
+                repository: Repository::from(&reference),
                 reference,
                 policy,
                 history: PlaceHistory::default(),
             }),
-            (Err(error), _) | (_, Err(error)) => problem("reference", image.line, error),
+            Err(error) => unnamed.push((image.line, error)),
         }
     }
     if *linked && !places.is_empty() {
         let message = "the file is reached through a link; let the paths of the settings name the file itself";
-        problem("manifest", *line, message.to_owned());
+        problems.push(problem("manifest", *line, message.to_owned()));
+        places.clear();
     }
-    if wrong.is_empty() {
-        survey.places.extend(places);
-    } else {
-        survey.problems.extend(wrong);
-    }
-}
-
-/// What is written, and the image repository that it means: that which a comment names, else that which is written. A name
-/// that stands apart from its tag must have a registry in it, since nothing says that a cluster would read it as Docker does.
-fn name(image: &ImagePlace) -> (Result<Reference, String>, Result<Repository, String>) {
-    let reference = image.text.parse::<Reference>().map_err(|error| error.to_string());
-    (reference, image.reference().map(|reference| Repository::from(&reference)))
+    problems.extend(unnamed.into_iter().map(|(line, error)| problem("reference", line, error)));
+    survey.places.extend(places);
+    survey.problems.extend(problems);
 }

@@ -5,9 +5,8 @@ use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
 use crate::policy::{self, Container, Subject};
+use crate::ports::Sights;
 use crate::undone::{PlaceHistory, Update};
-
-use lockstep_image::Candidate;
 
 use super::*;
 
@@ -51,15 +50,14 @@ fn known(stopped: &StoppedTags) -> Known<'_> {
 
 /// Tags, all there from the first scan on, or first seen `@N` minutes ago.
 fn facts(tags: &str) -> Facts {
-    let first_scan = now() - SignedDuration::from_hours(240);
-    let mut facts = Facts::default();
-    facts.first_scan = Some(first_scan);
-    for text in tags.split_whitespace() {
+    let seen = |text: &str| {
         let (tag, ago) = text.split_once('@').map_or((text, None), |(tag, ago)| (tag, Some(ago)));
-        let seen = ago.map(|minutes| now() - SignedDuration::from_mins(minutes.parse().unwrap()));
-        facts.candidates.push(Candidate { first_seen: Some(seen.unwrap_or(first_scan)), ..Candidate::new(tag) });
-    }
-    facts
+        (tag.to_owned(), ago.map(|minutes| now() - SignedDuration::from_mins(minutes.parse().unwrap())))
+    };
+    let first_seen: BTreeMap<_, _> = tags.split_whitespace().map(seen).collect();
+    let tags: Vec<String> = first_seen.keys().cloned().collect();
+    let first_scan = Some(now() - SignedDuration::from_hours(240));
+    Facts::new(&tags, &Sights { first_scan, first_seen, ..Sights::default() }, None)
 }
 
 fn shown(decided: &Decided) -> String {

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use lockstep_image::Candidate;
 use lockstep_manifest::{ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
 use crate::policy::{self, Container, Subject};
+use crate::ports::Sights;
 use crate::stopped::StoppedTags;
 use crate::undone::PlaceHistory;
 
@@ -44,14 +44,14 @@ fn place(name: &str, image: &str, annotations: &str) -> Place {
 
 /// Tags that were there from the first scan on, or first seen `@N` minutes ago.
 fn facts(tags: &str) -> Facts {
-    let candidate = |text: &str| {
-        let (tag, ago) = text.split_once('@').unwrap_or((text, "999"));
-        let seen = now() - jiff::SignedDuration::from_mins(ago.parse().unwrap());
-        Candidate { first_seen: Some(seen), ..Candidate::new(tag) }
+    let seen = |text: &str| {
+        let (tag, ago) = text.split_once('@').map_or((text, None), |(tag, ago)| (tag, Some(ago)));
+        (tag.to_owned(), ago.map(|minutes| now() - jiff::SignedDuration::from_mins(minutes.parse().unwrap())))
     };
-    let mut facts = Facts::default();
-    facts.candidates = tags.split_whitespace().map(candidate).collect();
-    facts
+    let first_seen: BTreeMap<_, _> = tags.split_whitespace().map(seen).collect();
+    let tags: Vec<String> = first_seen.keys().cloned().collect();
+    let first_scan = Some(now() - jiff::SignedDuration::from_hours(240));
+    Facts::new(&tags, &Sights { first_scan, first_seen, ..Sights::default() }, None)
 }
 
 /// What becomes of each of two places of one group.

@@ -105,3 +105,39 @@ async fn pin_says_whether_a_digest_is_written() {
         assert!(image.starts_with("ghcr.io/acme/web:1.0.1") && image.contains("@sha256:") == digest, "{pin}: {image}");
     }
 }
+
+#[tokio::test]
+async fn a_comment_governs_an_image_in_any_form() {
+    let mut story = Story::new("policy=semver:~1.0", "ghcr.io/acme/web:1.0.0", &["1.0.0", "1.0.1", "1.1.0"]);
+    let values = "web:\n  image:\n    repository: ghcr.io/acme/web\n    tag: 1.0.0 # lockstep: semver:~1.0\n  replicas: 2\nother:\n  image: {repository: redis, tag: 7.0.0}\nproxy:\n  image:\n    repository: acme/web\n    tag: 1.0.0 # lockstep: semver:*\n";
+    let kustomization = "images:\n- name: web\n  newName: ghcr.io/acme/web\n  newTag: 1.0.0 # lockstep: semver:* [pin=tag+digest]\n- name: web2\n  newTag: 1.0.0 # lockstep: semver:* [image=ghcr.io/acme/web]\n";
+    story.branch.human("More", &[("values.yaml", values), ("app/kustomization.yaml", kustomization)]);
+    let outcome = story.scan().await;
+    let written = story.branch.text("values.yaml");
+    assert_eq!(written, values.replacen("tag: 1.0.0", "tag: 1.0.1", 1), "{:?}", outcome.problems);
+    let written = story.branch.text("app/kustomization.yaml");
+    assert!(written.ends_with("newTag: 1.1.0 # lockstep: semver:* [image=ghcr.io/acme/web]\n"), "{written}");
+    assert!(written.contains("newTag: 1.0.0 # lockstep: semver:* [pin=tag+digest]"), "{written}");
+    let state = story.board.get(&story.target.branch).unwrap();
+    let shown: Vec<String> = state
+        .places
+        .iter()
+        .map(|place| format!("{} {} {}", place.origin, place.current, place.held.as_deref().unwrap_or("-")))
+        .collect();
+    for (shown, wanted) in shown.iter().zip([
+        "app/kustomization.yaml:4 ghcr.io/acme/web:1.0.0 no key is ever added: write `digest: sha256:",
+        "app/kustomization.yaml:6 ghcr.io/acme/web:1.1.0 -",
+        "values.yaml:4 ghcr.io/acme/web:1.0.1 -",
+        "web.yaml:1 ghcr.io/acme/web:1.0.0 -",
+    ]) {
+        assert!(shown.starts_with(wanted), "{shown}\n{wanted}");
+    }
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    let problems: Vec<&str> = outcome.problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(problems.len() == 1 && problems[0].starts_with("values.yaml:11: acme/web has no registry"), "{problems:?}");
+    assert!(story.branch.message().contains("Lockstep-Place: values.yaml#///web.image ghcr.io/acme/web:1.0.0 -> "));
+
+    story.branch.human_reverts();
+    story.memory = Memory::default();
+    assert_eq!(story.scan().await.pushed, None, "a revert sticks in these forms too");
+}
