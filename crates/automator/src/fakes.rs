@@ -12,7 +12,9 @@ use lockstep_image::Platform;
 use lockstep_registry::{Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, PushOutcome, Signature, Step, TreeFile};
 
-use crate::ports::{Branch, Clock, FileChange, PortError, Sights, Tags};
+use crate::ports::{Branch, Clock, FileChange, OwnBranch, PortError, Sights, Tags};
+
+mod own;
 
 type Tree = BTreeMap<String, String>;
 type BeforePush = Box<dyn FnOnce(&FakeBranch) + Send>;
@@ -32,6 +34,8 @@ struct State {
     blobs: BTreeMap<BlobId, String>,
     rejecting: bool,
     pushes: usize,
+    /// Branches for change requests.
+    own: BTreeMap<String, CommitId>,
 }
 
 fn id<T: std::str::FromStr>(text: &impl std::hash::Hash) -> T {
@@ -224,6 +228,19 @@ impl Branch for FakeBranch {
         }
         state.head = state.commits.iter().position(|(info, _)| info.id == commit).unwrap();
         Ok(PushOutcome::Pushed)
+    }
+
+    async fn own(&self, branch: &str) -> Result<Option<OwnBranch>, PortError> {
+        Ok(self.own_branch(branch))
+    }
+
+    async fn replace(
+        &self,
+        branch: &str,
+        commit: CommitId,
+        expected: Option<CommitId>,
+    ) -> Result<PushOutcome, PortError> {
+        Ok(self.replace_own(branch, commit, expected))
     }
 }
 

@@ -29,6 +29,7 @@ mod scan;
 
 mod message;
 mod publish;
+mod requests;
 
 mod board;
 #[cfg(test)]
@@ -58,7 +59,7 @@ pub use board::{Board, BranchKey, BranchState, Heads, PlaceState, Problem};
 pub use memory::Memory;
 pub use message::MessageTemplate;
 pub use policy::OnFailure;
-pub use ports::{Branch, Clock, FileChange, PortError, Ports, Sights, Tags};
+pub use ports::{Branch, Clock, FileChange, OwnBranch, PortError, Ports, Sights, Tags};
 pub use publish::{ChangeKind, Moved};
 pub use rhythm::Pace;
 pub use run::{Addresses, RunError, run, start};

@@ -9,6 +9,8 @@ use lockstep_repository::CommitInfo;
 use crate::publish::{Batch, ChangeKind, Moved};
 
 pub use template::MessageTemplate;
+#[cfg(test)]
+pub(crate) use template::examples;
 
 const CHANGE: &str = "Lockstep-Change";
 const PLACE: &str = "Lockstep-Place";
@@ -27,12 +29,21 @@ pub(crate) fn write(batch: &Batch, template: &MessageTemplate) -> String {
             let _ = write!(text, "\n  {}", one_line(evidence));
         }
     }
+    let _ = write!(text, "\n\n{}", trailers(batch));
+    if let Some(who) = template.sign_off() {
+        let _ = writeln!(text, "{SIGN_OFF}: {}", one_line(who));
+    }
+    text
+}
+
+/// What programs read of a batch.
+pub(crate) fn trailers(batch: &Batch) -> String {
     let kind = match batch.kind {
         ChangeKind::Update => "update",
         ChangeKind::Revert => "revert",
         ChangeKind::Request => "request",
     };
-    let _ = write!(text, "\n\n{CHANGE}: {kind}\n");
+    let mut text = format!("{CHANGE}: {kind}\n");
     for change in &batch.moves {
         let _ = writeln!(text, "{PLACE}: {} {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
     }
@@ -45,9 +56,6 @@ pub(crate) fn write(batch: &Batch, template: &MessageTemplate) -> String {
     digests.dedup();
     for digest in digests {
         let _ = writeln!(text, "{digest}");
-    }
-    if let Some(who) = template.sign_off() {
-        let _ = writeln!(text, "{SIGN_OFF}: {}", one_line(who));
     }
     text
 }
@@ -63,7 +71,13 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// What a commit says that it is, if it says that it is ours.
 pub(crate) fn kind(commit: &CommitInfo) -> Option<ChangeKind> {
-    match commit.trailer(CHANGE)? {
+    kind_of(&commit.trailers)
+}
+
+/// The same of trailers that stand elsewhere.
+pub(crate) fn kind_of(trailers: &[(String, String)]) -> Option<ChangeKind> {
+    let (_, value) = trailers.iter().find(|(key, _)| key.eq_ignore_ascii_case(CHANGE))?;
+    match value.as_str() {
         "update" => Some(ChangeKind::Update),
         "revert" => Some(ChangeKind::Revert),
         _ => None,
@@ -72,7 +86,12 @@ pub(crate) fn kind(commit: &CommitInfo) -> Option<ChangeKind> {
 
 /// The places that a commit says that it moved.
 pub(crate) fn moved(commit: &CommitInfo) -> Vec<Moved> {
-    let values = commit.trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(PLACE));
+    moved_of(&commit.trailers)
+}
+
+/// The same of trailers that stand elsewhere.
+pub(crate) fn moved_of(trailers: &[(String, String)]) -> Vec<Moved> {
+    let values = trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(PLACE));
     values.filter_map(|(_, value)| read_moved(value)).collect()
 }
 

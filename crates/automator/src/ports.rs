@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{MovedTag, Repository, Verification};
-use lockstep_repository::{BlobId, CommitId, PushOutcome, Signature, Step, TreeFile};
+use lockstep_repository::{BlobId, CommitId, CommitInfo, PushOutcome, Signature, Step, TreeFile};
 
 /// A call to the outside that failed; it is tried again in the next turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,26 @@ pub trait Branch: Send + Sync {
 
     /// Moves the branch to a commit, never by force.
     async fn push(&self, commit: CommitId) -> Result<PushOutcome, PortError>;
+
+    /// One of Lockstep's own branches, below `lockstep/`; none if there is no such branch.
+    async fn own(&self, branch: &str) -> Result<Option<OwnBranch>, PortError>;
+
+    /// Sets one of Lockstep's own branches to a commit, if it is still where it was seen.
+    async fn replace(
+        &self,
+        branch: &str,
+        commit: CommitId,
+        expected: Option<CommitId>,
+    ) -> Result<PushOutcome, PortError>;
+}
+
+/// A branch that Lockstep writes for a change request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnBranch {
+    /// Its newest commit.
+    pub tip: CommitInfo,
+    /// Whether that commit was made by Lockstep, as far as it says.
+    pub by_us: bool,
 }
 
 /// When the tags of an image repository were first listed to us.

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use lockstep_manifest::ScalarEdit;
 use lockstep_repository::{CommitId, PushOutcome, Signature};
 
+use crate::board::Problem;
 use crate::message;
 use crate::places::PlaceId;
-use crate::ports::{FileChange, Ports};
+use crate::ports::{FileChange, PortError, Ports};
+use crate::requests::{self, Rejected};
 use crate::turn::{Target, TurnError};
 
 /// As often a proposal is made again after a lost race.
@@ -84,6 +86,12 @@ pub(crate) struct Batch {
 pub(crate) trait Proposal: Send {
     /// Decides on the tree of `head`; none if there is nothing to commit.
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError>;
+
+    /// What its batches are.
+    fn kind(&self) -> ChangeKind;
+
+    /// Is told what people rejected, before it decides.
+    fn reject(&mut self, _rejected: &[Rejected]) {}
 }
 
 /// What publishing came to.
@@ -93,9 +101,12 @@ pub(crate) struct Published {
     pub(crate) head: CommitId,
     /// The commit, if there was something to commit.
     pub(crate) commit: Option<(CommitId, Batch)>,
+    /// What keeps change requests from being what they should be.
+    pub(crate) problems: Vec<Problem>,
 }
 
-/// Commits what is proposed on `head` and pushes it. A lost race fetches, and asks the proposal again.
+/// Commits what is proposed on `head` and pushes it. A lost race fetches, and asks the proposal again. Where the settings
+/// want change requests, it opens these instead.
 ///
 /// A crash between commit and push leaves nothing: the commit exists in the clone only.
 pub(crate) async fn publish(
@@ -104,14 +115,19 @@ pub(crate) async fn publish(
     target: &Target,
     ports: &Ports<'_>,
 ) -> Result<Published, TurnError> {
+    if let Some(forge) = &target.requests {
+        return requests::request(proposal, head, target, &**forge, ports).await;
+    }
     let branch = &target.branch;
     for attempt in 1..=ATTEMPTS {
-        let Some(batch) = proposal.at(head).await? else { return Ok(Published { head, commit: None }) };
+        let Some(batch) = proposal.at(head).await? else {
+            return Ok(Published { head, commit: None, problems: Vec::new() });
+        };
         let commit = commit(target, head, &batch, ports).await?;
         match ports.branch.push(commit).await? {
             PushOutcome::Pushed => {
                 tracing::info!(%branch, %commit, places = batch.moves.len(), kind = ?batch.kind, "pushed");
-                return Ok(Published { head: commit, commit: Some((commit, batch)) });
+                return Ok(Published { head: commit, commit: Some((commit, batch)), problems: Vec::new() });
             }
             PushOutcome::Rejected { reason } => return Err(TurnError::Rejected { branch: branch.clone(), reason }),
             PushOutcome::Raced => {
@@ -124,12 +140,18 @@ pub(crate) async fn publish(
     Err(TurnError::Raced { branch: branch.clone(), attempts: ATTEMPTS })
 }
 
-async fn commit(target: &Target, parent: CommitId, batch: &Batch, ports: &Ports<'_>) -> Result<CommitId, TurnError> {
+/// Makes the commit of a batch; it is nobody's but the clone's until it is pushed.
+pub(crate) async fn commit(
+    target: &Target,
+    parent: CommitId,
+    batch: &Batch,
+    ports: &Ports<'_>,
+) -> Result<CommitId, PortError> {
     let (message, author) = match &batch.requested {
         Some(requested) => (requested.message.clone(), Some(requested.by.clone())),
         None => (message::write(batch, &target.message), None),
     };
-    Ok(ports.branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await?)
+    ports.branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await
 }
 
 /// Longer each time, and not the same for two automators that lost to each other.

@@ -131,6 +131,10 @@ impl Proposal for Reverts<'_> {
         }
         Ok((!made.is_empty()).then_some(Batch { kind: ChangeKind::Revert, moves: made, files, requested: None }))
     }
+
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Revert
+    }
 }
 
 impl Reverts<'_> {

@@ -20,12 +20,13 @@ use crate::clusters::Clusters;
 use crate::metrics::Metrics;
 use crate::notes::Notes;
 use crate::ports::PortError;
+use crate::requests::Requests;
 use crate::rhythm::Pace;
 use crate::server::{ROLES, UpdatesService};
-use crate::settings::Settings;
+use crate::settings::{RepositorySettings, Settings};
 use crate::turn::Target;
 use crate::webhook::Webhook;
-use crate::wiring::{Clones, GitBranch, RegistryTags, SystemClock};
+use crate::wiring::{Clones, ForgeRequests, GitBranch, RegistryTags, SystemClock};
 
 use branch::BranchLoop;
 
@@ -95,7 +96,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
 
     let clones = settings.data.join("clones");
     std::fs::create_dir_all(&clones).map_err(|source| RunError::Data { folder: clones.clone(), source })?;
-    let tags = RegistryTags::open(&settings.registries, &settings.data.join("seen.redb"))?;
+    let tags = RegistryTags::open(&settings.registries, &settings.verify, &settings.data.join("seen.redb"))?;
     let allowed = AllowedRepositories::new(
         settings.allow_repositories.iter().cloned(),
         settings.registries.iter().map(|registry| registry.host.clone()),
@@ -122,6 +123,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
                 },
                 rules: repository.rules.clone().into(),
                 message: repository.message_template().unwrap_or_default(),
+                requests: requests(repository)?,
             },
             branch: Arc::new(git),
             tags: Arc::new(tags.clone()),
@@ -162,6 +164,12 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
     tasks.spawn("admin", Policy::Critical, ports.admin.serve(registry, readiness, shutdown));
     tracing::info!(?addresses, repositories = settings.repositories.len(), "started");
     Ok(addresses)
+}
+
+/// The change requests of a branch, where its settings want them.
+fn requests(repository: &RepositorySettings) -> Result<Option<Arc<dyn Requests>>, PortError> {
+    let open = |settings| ForgeRequests::open(repository, settings);
+    Ok(repository.pull_requests.as_ref().map(open).transpose()?.map(|forge| Arc::new(forge) as Arc<dyn Requests>))
 }
 
 /// Everything secret that must be good at the start; all that is not is told at once.

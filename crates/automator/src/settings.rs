@@ -2,7 +2,9 @@
 
 mod check;
 mod commits;
+mod requests;
 mod rules;
+mod verify;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,7 +13,9 @@ use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsEr
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commits::{Author, Signing, VerifyHead};
+pub(crate) use requests::PullRequests;
 pub use rules::PlaceRule;
+pub(crate) use verify::Verify;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,8 @@ pub struct Settings {
     pub registries: Vec<RegistrySettings>,
     /// Globs of the image repositories that may be asked; none means those of the known registries.
     pub allow_repositories: Vec<String>,
+    /// The keys that images must be signed with.
+    pub verify: Verify,
     /// How often to look without any hint.
     pub intervals: Intervals,
     /// The folder of the clones and of the first sights of tags.
@@ -74,6 +80,9 @@ pub struct RepositorySettings {
     /// Whose signature the head of the branch must have before anything is committed on it.
     #[serde(default)]
     pub verify_head: Option<VerifyHead>,
+    /// Changes are proposed on a forge instead of being pushed to the branch.
+    #[serde(default)]
+    pub pull_requests: Option<PullRequests>,
     /// How to log in.
     #[serde(default)]
     pub credentials: Option<GitCredentials>,
@@ -181,6 +190,7 @@ impl Default for Settings {
             repositories: Vec::new(),
             registries: Vec::new(),
             allow_repositories: Vec::new(),
+            verify: Verify::default(),
             intervals: Intervals::default(),
             data: "/var/lib/lockstep-automator".into(),
             listen: Listen::default(),

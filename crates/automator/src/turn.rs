@@ -14,6 +14,7 @@ use crate::memory::Memory;
 use crate::message::MessageTemplate;
 use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
+use crate::requests::Requests;
 use crate::rhythm::Pace;
 use crate::settings::PlaceRule;
 use crate::update::{Seen, Updates};
@@ -40,7 +41,14 @@ pub async fn turn(
     memory.settled = None;
     memory.listings.begin_turn();
     let mut updates = Updates { target, memory, ports, board, wake, seen: Seen::default() };
-    let published = publish::publish(&mut updates, head, target, ports).await?;
+    let published = match publish::publish(&mut updates, head, target, ports).await {
+        Ok(published) => published,
+        Err(error) => {
+            updates.add_problems(vec![Problem { category: error.category(), message: error.to_string() }]);
+            return Err(error);
+        }
+    };
+    updates.add_problems(published.problems);
     if let Some((commit, _)) = &published.commit {
         updates.memory.last_update = Some(ports.clock.now());
         // The commit stands, whatever comes of looking at its tree for those who read the board.
@@ -73,6 +81,8 @@ pub struct Target {
     pub rules: Arc<[PlaceRule]>,
     /// What commits say.
     pub message: MessageTemplate,
+    /// Where changes are proposed instead of being pushed.
+    pub(crate) requests: Option<Arc<dyn Requests>>,
 }
 
 impl Target {
@@ -86,6 +96,7 @@ impl Target {
             pace: Pace { shortest: Duration::from_secs(3600), longest: Duration::from_secs(3600) },
             rules: Arc::default(),
             message: MessageTemplate::default(),
+            requests: None,
         }
     }
 }
@@ -129,7 +140,7 @@ pub enum TurnError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// The server does not take our commits.
-    #[error("{branch}: the push was rejected: {reason}; let this account push to the branch")]
+    #[error("{branch}: the push was rejected: {reason}; let this account push to the branch, or set pull-requests")]
     Rejected {
         /// Which branch.
         branch: BranchKey,

@@ -16,6 +16,7 @@ use crate::message;
 use crate::places::{self, PlaceId};
 use crate::ports::{Branch, PortError};
 use crate::publish::{ChangeKind, Moved};
+use crate::requests::Rejected;
 
 /// As far back is looked. What was undone before that is forgotten.
 const LIMIT: usize = 10_000;
@@ -28,6 +29,8 @@ pub(crate) struct History {
     /// By path, in the order of the commits.
     versions: HashMap<String, Vec<Version>>,
     files: HashMap<String, FileHistory>,
+    /// What people did not want, by closing its change request.
+    rejected: Vec<Rejected>,
 }
 
 #[derive(Debug)]
@@ -109,7 +112,7 @@ impl History {
         let steps = branch.steps(head, known, LIMIT).await?;
         let continues = steps.last().is_some_and(|oldest| oldest.commit.parent == known);
         if known.is_some() && !continues {
-            *self = Self::default();
+            *self = Self { rejected: std::mem::take(&mut self.rejected), ..Self::default() };
         }
         for step in steps.into_iter().rev() {
             self.push(step);
@@ -170,7 +173,26 @@ impl History {
     pub(crate) fn place(&self, id: &PlaceId) -> PlaceHistory {
         let file = self.files.get(&id.file);
         let place = file.and_then(|file| file.places.get(&(id.object.clone(), id.container.clone())));
-        place.cloned().unwrap_or_default()
+        let mut place = place.cloned().unwrap_or_default();
+        let name = id.to_string();
+        for rejected in self.rejected.iter().filter(|rejected| rejected.place == name) {
+            place
+                .undone
+                .extend(names(&rejected.reference).into_iter().filter(|(_, tag)| !self.released(rejected, tag)));
+        }
+        place
+    }
+
+    /// From now on this was rejected, and nothing else.
+    pub(crate) fn reject(&mut self, rejected: Vec<Rejected>) {
+        self.rejected = rejected;
+    }
+
+    /// Whether a commit released it after it was rejected.
+    fn released(&self, rejected: &Rejected, tag: &str) -> bool {
+        let later = self.commits.iter().filter(|commit| commit.time > rejected.at);
+        let mut releases = later.flat_map(|commit| &commit.releases);
+        releases.any(|(place, of)| *place == rejected.place && (of == tag || tag.split('@').next() == Some(of)))
     }
 
     /// Whether `commit` came after `after` and not after `until`, on the first-parent history. Without `after`: any time before.

@@ -16,6 +16,7 @@ use crate::group;
 use crate::memory::Memory;
 use crate::ports::{FileChange, PortError, Ports};
 use crate::publish::{Batch, ChangeKind, Move, Proposal};
+use crate::requests::Rejected;
 use crate::scan::Wanted;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError, Wake};
@@ -64,6 +65,14 @@ impl Proposal for Updates<'_> {
             self.seen.again_at = self.seen.again_at.into_iter().chain(self.gather_until()).min();
         }
         Ok(batch.filter(|_| due))
+    }
+
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Update
+    }
+
+    fn reject(&mut self, rejected: &[Rejected]) {
+        self.memory.history.reject(rejected.to_vec());
     }
 }
 
@@ -224,6 +233,17 @@ impl Updates<'_> {
         self.seen.held = places.iter().filter(|place| place.held.is_some()).count();
         self.seen.problems = problems.clone();
         self.board.publish(&self.target.branch, BranchState { head, at: self.ports.clock.now(), places, problems });
+    }
+
+    /// Adds to what was put up what came after it.
+    pub(crate) fn add_problems(&mut self, problems: Vec<Problem>) {
+        let Some(state) = self.board.get(&self.target.branch).filter(|_| !problems.is_empty()) else { return };
+        let mut state = (*state).clone();
+        state.problems.extend(problems);
+        state.problems.sort();
+        state.problems.dedup();
+        self.seen.problems = state.problems.clone();
+        self.board.publish(&self.target.branch, state);
     }
 
     /// Until when changes wait for the next commit; `None` if one may be made now.

@@ -1,6 +1,7 @@
 //! The only file that knows everybody: the ports of the story, made of Git, registries and the clock of this machine.
 
 mod branch;
+mod forge;
 mod tags;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use crate::ports::Clock;
 
 pub(crate) use branch::{Clones, GitBranch};
+pub(crate) use forge::ForgeRequests;
 pub(crate) use tags::RegistryTags;
 
 /// The time of this machine.

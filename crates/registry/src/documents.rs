@@ -252,7 +252,7 @@ pub(crate) fn platform(words: &[String; 3]) -> Option<Platform> {
     Platform::new(os, architecture, variant)
 }
 
-fn has_digest(content: &[u8], digest: &str) -> bool {
+pub(crate) fn has_digest(content: &[u8], digest: &str) -> bool {
     match digest.split_once(':') {
         Some(("sha256", hex)) => hex::encode(Sha256::digest(content)) == hex,
         Some(("sha512", hex)) => hex::encode(Sha512::digest(content)) == hex,

@@ -53,6 +53,6 @@ pub use error::RegistryError;
 pub use push_events::{PushEventsError, PushHint, authorised, is_push_notification, push_hints};
 pub use seen::{MovedTag, SeenTag, SeenTags};
 pub use settings::{PlainHttp, RegistrySettings};
-pub use signature::Verification;
+pub use signature::{Verification, VerificationKey, VerificationKeyError};
 pub use store::SeenError;
 pub use tags::Listing;

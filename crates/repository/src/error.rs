@@ -23,6 +23,12 @@ pub enum RepositoryError {
         /// The refused name.
         branch: String,
     },
+    /// The branch is not one of Lockstep's own.
+    #[error("{branch:?} is not below lockstep/, and no other branch is ever replaced")]
+    NotOwn {
+        /// The branch.
+        branch: String,
+    },
     /// The server refused the credentials, or wants some.
     #[error("{url} refused access: {detail}; check the credentials given for this repository")]
     Authentication {
@@ -165,7 +171,7 @@ impl RepositoryError {
     pub fn category(&self) -> &'static str {
         match self {
             Self::BranchMissing { .. } => "branch-missing",
-            Self::BranchName { .. } => "branch-name",
+            Self::BranchName { .. } | Self::NotOwn { .. } => "branch-name",
             Self::Authentication { .. } | Self::WrongCredentials { .. } => "authentication",
             Self::HostKey { .. } => "host-key",
             Self::Network { .. } => "network",

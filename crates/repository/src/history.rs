@@ -21,7 +21,8 @@ pub struct CommitInfo {
     pub time: Timestamp,
     /// The whole message.
     pub message: String,
-    /// The `Key: value` lines at the end of the message, in order.
+    /// The `Key: value` lines at the end of the message, in order. Those of a merge are followed by those of the commit that
+    /// it merged: what a change request says of itself is true of its merge.
     pub trailers: Vec<(String, String)>,
 }
 
@@ -96,6 +97,17 @@ impl Repository {
         }))
     }
 
+    /// Who committed a commit.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn committer(&self, commit: CommitId) -> Result<Signature, RepositoryError> {
+        let local = self.local();
+        let found = local.find_commit(commit.0).map_err(|error| self.unreadable(commit, error))?;
+        let committer = found.committer().map_err(|error| self.unreadable(commit, error))?;
+        Ok(Signature { name: committer.name.to_string(), email: committer.email.to_string() })
+    }
+
     /// The content of the file at `path` at a commit; links are not followed.
     ///
     /// # Errors
@@ -152,12 +164,20 @@ impl Repository {
         let author = commit.author().map_err(|error| self.unreadable(id, error))?;
         let seconds = commit.time().map_err(|error| self.unreadable(id, error))?.seconds;
         let message = decoded.message.to_string();
+        let mut parents = decoded.parents();
+        let parent = parents.next().map(CommitId);
+        let mut found = trailers(&message);
+        if let Some(merged) = parents.next() {
+            let merged = local.find_commit(merged).map_err(|error| self.unreadable(merged, error))?;
+            let merged_message = merged.message_raw().map_err(|error| self.unreadable(id, error))?;
+            found.extend(trailers(&merged_message.to_string()));
+        }
         Ok(CommitInfo {
             id,
-            parent: decoded.parents().next().map(CommitId),
+            parent,
             author: Signature { name: author.name.to_string(), email: author.email.to_string() },
             time: Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH),
-            trailers: trailers(&message),
+            trailers: found,
             message,
         })
     }

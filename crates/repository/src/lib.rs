@@ -39,7 +39,7 @@ pub use error::RepositoryError;
 pub use history::{CommitInfo, PathChange};
 pub use ids::{BlobId, CommitId, TreeId};
 pub use path::check_path;
-pub use push::PushOutcome;
+pub use push::{OWN_BRANCHES, PushOutcome};
 pub use signers::{AllowedSigners, AllowedSignersError};
 pub use signing::{SigningKey, SigningKeyError};
 pub use steps::{FileStep, Step};

@@ -20,6 +20,9 @@ use crate::url::Scheme;
 
 mod porcelain;
 
+/// Branches below this are written by Lockstep alone, and no other is ever replaced.
+pub const OWN_BRANCHES: &str = "lockstep/";
+
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What became of a push that reached the server.
@@ -49,10 +52,39 @@ impl Repository {
         credentials: &Credentials,
     ) -> Result<PushOutcome, RepositoryError> {
         let reference = branch::reference(branch)?;
+        self.push_as(&reference, commit, None, credentials)
+    }
+
+    /// Sets a branch of Lockstep's own to `commit`, whatever it held, if it is still at `expected` (none: not there yet).
+    ///
+    /// # Errors
+    /// As [`Repository::push`]; and for every branch that does not lie below [`OWN_BRANCHES`].
+    pub fn replace(
+        &self,
+        commit: CommitId,
+        branch: &str,
+        expected: Option<CommitId>,
+        credentials: &Credentials,
+    ) -> Result<PushOutcome, RepositoryError> {
+        if !branch.starts_with(OWN_BRANCHES) {
+            return Err(RepositoryError::NotOwn { branch: branch.to_owned() });
+        }
+        let reference = branch::reference(branch)?;
+        let expected = expected.map(|commit| commit.to_string()).unwrap_or_default();
+        self.push_as(&reference, commit, Some(format!("--force-with-lease={reference}:{expected}")), credentials)
+    }
+
+    fn push_as(
+        &self,
+        reference: &str,
+        commit: CommitId,
+        lease: Option<String>,
+        credentials: &Credentials,
+    ) -> Result<PushOutcome, RepositoryError> {
         let folder = PrivateFolder::new()?;
         let mut command = Command::new("git");
-        command.arg("-C").arg(self.bare()).args(["push", "--porcelain", "--no-verify", "--", "origin"]);
-        command.arg(format!("{commit}:{reference}"));
+        command.arg("-C").arg(self.bare()).args(["push", "--porcelain", "--no-verify"]).args(lease);
+        command.args(["--", "origin"]).arg(format!("{commit}:{reference}"));
         command.env_clear().envs(path_variable());
         for (key, value) in [
             ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -76,7 +108,7 @@ impl Repository {
         let Some(ended) = ended else {
             return Err(RepositoryError::Timeout { url: url.to_owned(), after: self.limits.whole });
         };
-        match porcelain::outcome(&ended.output, &ended.errors, &reference) {
+        match porcelain::outcome(&ended.output, &ended.errors, reference) {
             Some(PushOutcome::Pushed) | None if !ended.status.success() => {
                 Err(explain::words(url, &ended.errors, self.limits.whole))
             }

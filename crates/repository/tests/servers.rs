@@ -46,7 +46,7 @@ impl Scene {
         let new = NewCommit {
             parent,
             changes: &[(path, text.as_bytes())],
-            message: "By Lockstep",
+            message: "By Lockstep\n\nLockstep-Change: update\n",
             author: &bot,
             committer: &bot,
             time: Timestamp::UNIX_EPOCH,
@@ -54,6 +54,36 @@ impl Scene {
         };
         self.repository.commit(&new).unwrap()
     }
+}
+
+/// A branch of our own is set anew as long as nobody else wrote to it; no other branch ever is.
+#[test]
+fn only_branches_of_our_own_are_replaced() {
+    let scene = Scene::http();
+    let nobody = &Credentials::none();
+    let base = scene.human_commits("prod/a.yaml", "one");
+    scene.repository.fetch("main", nobody).unwrap();
+    let (one, two) = (scene.our_commit(base, "prod/a.yaml", "two"), scene.our_commit(base, "prod/a.yaml", "three"));
+    let replace = |commit, branch: &str, expected| scene.repository.replace(commit, branch, expected, nobody);
+    assert_eq!(category(scene.repository.fetch("lockstep/updates", nobody)), "branch-missing");
+    assert_eq!(replace(one, "lockstep/updates", None).unwrap(), PushOutcome::Pushed);
+    assert_eq!(replace(two, "lockstep/updates", None).unwrap(), PushOutcome::Raced, "it is there already");
+    assert_eq!(replace(two, "lockstep/updates", Some(base)).unwrap(), PushOutcome::Raced, "it is elsewhere");
+    assert_eq!(replace(two, "lockstep/updates", Some(one)).unwrap(), PushOutcome::Pushed);
+    assert_eq!(scene.repository.fetch("lockstep/updates", nobody).unwrap(), two);
+    assert_eq!(scene.repository.committer(two).unwrap().name, "Lockstep");
+    for branch in ["main", "lockstep", "release/lockstep/updates"] {
+        assert_eq!(category(replace(two, branch, Some(base))), "branch-name");
+    }
+    assert_eq!(scene.repository.remote_head("main", nobody).unwrap(), base);
+
+    // What was said of the commit is true of its merge.
+    scene.human.git(&["fetch", "-q", "origin", "lockstep/updates"]).unwrap();
+    scene.human.git(&["merge", "-q", "--no-ff", "-m", "Merge pull request #1\n\nBy a person", "FETCH_HEAD"]).unwrap();
+    scene.human.git(&["push", "-q", "origin", "HEAD:main"]).unwrap();
+    let merge = scene.repository.fetch("main", nobody).unwrap();
+    let info = scene.repository.first_parents(merge, 1).next().unwrap().unwrap();
+    assert_eq!((info.parent, info.trailer("Lockstep-Change")), (Some(base), Some("update")));
 }
 
 fn basic(password: &str) -> Credentials {

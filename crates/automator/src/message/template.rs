@@ -184,7 +184,7 @@ fn summary(batch: &Batch) -> String {
 }
 
 /// What a template is tried on.
-fn examples() -> impl Iterator<Item = Batch> {
+pub(crate) fn examples() -> impl Iterator<Item = Batch> {
     let one = |name: &str| Move {
         place: PlaceId {
             file: "clusters/prod/web.yaml".to_owned(),

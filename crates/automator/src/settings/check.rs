@@ -69,6 +69,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<(String, String)> {
     if settings.shutdown_grace.get().is_zero() {
         problems.add("shutdown-grace", "must be longer than nothing");
     }
+    super::verify::problems(&settings.verify, &mut problems);
     address_problems(settings, &mut problems);
     problems.0
 }
@@ -91,6 +92,7 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
         rule_problems(rule, &format!("{key}.rules.{index}"), problems);
     }
     super::commits::problems(repository, key, problems);
+    super::requests::problems(repository, key, problems);
     let over_http = repository.url.starts_with("http");
     if repository.ca_file.is_some() && !over_http {
         problems.add(format!("{key}.ca-file"), "is for https:// only; SSH has credentials.known-hosts-file");
@@ -211,6 +213,10 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
             key("verify-head.allowed-signers-file"),
             repository.verify_head.as_ref().map(|verify| verify.allowed_signers_file.as_path()),
         );
+        look(
+            key("pull-requests.token-file"),
+            repository.pull_requests.as_ref().map(|requests| requests.token_file.path()),
+        );
         let Some(credentials) = &repository.credentials else { continue };
         look(key("credentials.password-file"), credentials.password_file.as_ref().map(SecretFile::path));
         look(key("credentials.bearer-token-file"), credentials.bearer_token_file.as_ref().map(SecretFile::path));
@@ -223,5 +229,6 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
     }
     look("webhook.secret-file".to_owned(), settings.webhook.as_ref().map(|webhook| webhook.secret_file.path()));
     super::commits::unusable_files(settings, &mut problems);
+    super::verify::unusable_files(settings, &mut problems);
     problems.0
 }

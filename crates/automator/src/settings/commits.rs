@@ -102,7 +102,7 @@ pub(super) fn problems(repository: &RepositorySettings, key: &str, problems: &mu
     if let Err(problem) = repository.message_template() {
         problems.add(format!("{key}.message"), problem);
     }
-    if repository.verify_head.is_some() && repository.signing.is_none() {
+    if repository.verify_head.is_some() && repository.signing.is_none() && repository.pull_requests.is_none() {
         let message = "needs signing.key-file: without it the first commit of Lockstep's own would not pass";
         problems.add(format!("{key}.verify-head"), message);
     }

@@ -67,6 +67,30 @@ fn each_mistake_is_named() {
         (repository("message: '{{ nobody }}'"), "repositories.0.message: \"nobody\" is not a variable"),
         (repository("message: '{{ summary'"), "repositories.0.message: cannot be used: syntax error"),
         (repository("verify-head: {allowed-signers-file: a}"), "repositories.0.verify-head: needs signing.key-file"),
+        (
+            repository("pull-requests: {forge: svn, project: a/b, token-file: c}"),
+            "repositories.0.pull-requests.forge: ",
+        ),
+        (
+            repository("pull-requests: {forge: forgejo, project: a/b, token-file: c}"),
+            "repositories.0.pull-requests.api: is required for gitea and forgejo",
+        ),
+        (
+            repository("pull-requests: {forge: gitea, api: 'http://git.example/api/v1', project: a/b, token-file: c}"),
+            "repositories.0.pull-requests: the forge of a/b cannot be used: the API's URL must begin with https://",
+        ),
+        (
+            repository("pull-requests: {forge: github, project: b, token-file: c}"),
+            "repositories.0.pull-requests: the forge of b cannot be used: write the project as OWNER/NAME",
+        ),
+        (
+            repository("pull-requests: {forge: github, project: a/b, token-file: c, title: '{{ who }}'}"),
+            "repositories.0.pull-requests.title: \"who\" is not a variable",
+        ),
+        (
+            repository("pull-requests: {forge: github, project: a/b, token-file: c, labels: ['a,b']}"),
+            "repositories.0.pull-requests.labels.0: is empty or has a comma",
+        ),
         (repository("signing: {}"), "repositories.0.signing.key-file: is required and not set"),
         (repository("credentials: {}"), "repositories.0.credentials: must have exactly one"),
         (
@@ -107,6 +131,8 @@ fn each_mistake_is_named() {
         (with("listen: {webhook: '0.0.0.0:1'}\nwebhook: {secret-file: a}"), "tls: is required because listen.webhook"),
         (with("tls: {key-file: a}"), "tls.certificate-file: is required and not set"),
         (with("webhook: {secret: canary}"), "webhook.secret-file: is required and not set"),
+        (with("verify: {keys: {release: {}}}"), "verify.keys.release.file: is required and not set"),
+        (with("verify: {keys: {'a b': {file: a}}}"), "verify.keys.a b: is no name for a key"),
         (with("interval: 5m"), "interval: there is no such setting"),
     ] {
         let found = problems(&text);
@@ -144,6 +170,7 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
          - {url: 'https://git.example/a', ca-file: /absent/ca, signing: {key-file: /absent/key}, verify-head: {allowed-signers-file: /absent/signers}, credentials: {username: a, password-file: /absent/password}}\n\
          - {url: 'git@git.example:b', credentials: {identity-file: /absent/identity, known-hosts-file: /absent/known}}\n\
          registries: [{host: ghcr.io, username: a, password-file: /absent/registry}]\n\
+         verify: {keys: {release: {file: /absent/release}}}\n\
          webhook: {secret-file: /absent/webhook}\n",
     )
     .unwrap();
@@ -159,6 +186,7 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
             "repositories.1.credentials.known-hosts-file",
             "registries.0.password-file",
             "webhook.secret-file",
+            "verify.keys.release.file",
         ]
     );
 }

@@ -172,7 +172,8 @@ async fn what_is_undone() {
         ("human 1, update 2, removed, human 1", "2"),
         ("human 1, update 2, removed", "2"),
         ("human 1, forged 2", "1"),
-        ("human 1, merge 2", "1"),
+        ("human 1, merge 2", ""),
+        ("human 1, merge 2, revert 1", "2"),
         ("human 1, update 2, other 9", "2"),
         ("other 1, update 2", ""),
     ] {

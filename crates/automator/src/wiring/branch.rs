@@ -14,7 +14,7 @@ use lockstep_repository::{
 };
 use secrecy::ExposeSecret as _;
 
-use crate::ports::{Branch, FileChange, PortError};
+use crate::ports::{Branch, FileChange, OwnBranch, PortError};
 use crate::repository_name::normalised;
 use crate::settings::{GitCredentials, RepositorySettings, Signing};
 
@@ -137,6 +137,35 @@ impl Branch for GitBranch {
     async fn push(&self, commit: CommitId) -> Result<PushOutcome, PortError> {
         self.blocking(move |clone, settings| {
             clone.push(commit, &settings.branch, &credentials(settings)?).map_err(failed)
+        })
+        .await
+    }
+
+    async fn own(&self, branch: &str) -> Result<Option<OwnBranch>, PortError> {
+        let branch = branch.to_owned();
+        self.blocking(move |clone, settings| {
+            let tip = match clone.fetch(&branch, &credentials(settings)?) {
+                Ok(tip) => tip,
+                Err(RepositoryError::BranchMissing { .. }) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let Some(tip) = clone.first_parents(tip, 1).next().transpose().map_err(failed)? else { return Ok(None) };
+            let committer = clone.committer(tip.id).map_err(failed)?;
+            let by_us = committer == settings.committer().signature() && tip.trailer("Lockstep-Change").is_some();
+            Ok(Some(OwnBranch { tip, by_us }))
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        branch: &str,
+        commit: CommitId,
+        expected: Option<CommitId>,
+    ) -> Result<PushOutcome, PortError> {
+        let branch = branch.to_owned();
+        self.blocking(move |clone, settings| {
+            clone.replace(commit, &branch, expected, &credentials(settings)?).map_err(failed)
         })
         .await
     }

@@ -21,6 +21,7 @@ use crate::settings;
 pub(crate) struct RegistryTags {
     registries: Arc<Registries>,
     seen: SeenTags,
+    verify: Arc<settings::Verify>,
 }
 
 impl RegistryTags {
@@ -28,11 +29,15 @@ impl RegistryTags {
     ///
     /// # Errors
     /// If the settings of a registry or the record cannot be used.
-    pub(crate) fn open(registries: &[settings::RegistrySettings], record: &Utf8Path) -> Result<Self, PortError> {
+    pub(crate) fn open(
+        registries: &[settings::RegistrySettings],
+        verify: &settings::Verify,
+        record: &Utf8Path,
+    ) -> Result<Self, PortError> {
         let clients = registries.iter().map(client_settings).collect::<Result<_, _>>()?;
         let seen = SeenTags::open(record.as_std_path()).map_err(unrecorded)?;
         let registries = Arc::new(Registries::new(clients).map_err(unanswered)?.remembering(&seen));
-        Ok(Self { registries, seen })
+        Ok(Self { registries, seen, verify: Arc::new(verify.clone()) })
     }
 
     /// Runs `work` on the record, which blocks.
@@ -115,9 +120,9 @@ impl Tags for RegistryTags {
         self.registries.platforms(repository, digest).await.map_err(unanswered)
     }
 
-    async fn verify(&self, _repository: &Repository, _digest: &str, key: &str) -> Result<Verification, PortError> {
-        let message = format!("no key {key:?} is configured");
-        Err(PortError { category: "settings", message })
+    async fn verify(&self, repository: &Repository, digest: &str, key: &str) -> Result<Verification, PortError> {
+        let key = self.verify.key(key)?;
+        self.registries.verify(repository, digest, &key).await.map_err(unanswered)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn outcome(output: &str, errors: &str, reference: &str) -> Option<Pus
         (to == reference).then_some((flag, summary))
     })?;
     match flag {
-        " " | "*" | "=" => Some(PushOutcome::Pushed),
+        " " | "*" | "=" | "+" => Some(PushOutcome::Pushed),
         "!" if RACED.iter().any(|words| summary.contains(words)) => Some(PushOutcome::Raced),
         "!" if summary.contains("[remote failure]") => None,
         "!" => Some(PushOutcome::Rejected { reason: reason(summary, errors) }),
@@ -68,7 +68,8 @@ mod tests {
             ),
             (format!("!\t{main}\t[remote failure] (remote failed to report status)"), None),
             ("*\t5b7d:refs/heads/other\t[new branch]".to_owned(), None),
-            (format!("+\t{main}\t1a2b...5b7d (forced update)"), None),
+            (format!("+\t{main}\t1a2b...5b7d (forced update)"), Some(PushOutcome::Pushed)),
+            (format!("!\t{main}\t[rejected] (stale info)"), Some(PushOutcome::Raced)),
             (String::new(), None),
         ] {
             assert_eq!(of(&line), expected, "{line}");

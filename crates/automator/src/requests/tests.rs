@@ -1,0 +1,309 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::board::{Board, BranchKey};
+use crate::fakes::{FakeBranch, FakeClock, FakeTags};
+use crate::memory::Memory;
+use crate::message::{MessageTemplate, examples};
+use crate::turn::{Outcome, Wake, turn};
+
+use super::*;
+
+/// A forge in memory that is stricter than real ones: one open request a branch.
+#[derive(Debug, Default)]
+struct FakeForge {
+    requests: Mutex<Vec<(Request, State)>>,
+    calls: Mutex<Vec<String>>,
+    texts: Texts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Closed,
+    Merged,
+}
+
+impl FakeForge {
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    /// What was done since the last call.
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    fn set(&self, number: u64, state: State) {
+        let mut requests = self.requests.lock().unwrap();
+        let (request, now) = requests.iter_mut().find(|(request, _)| request.number == number).unwrap();
+        request.closed_at = (state == State::Closed).then(|| "2026-11-23T12:30:00Z".parse().unwrap());
+        *now = state;
+    }
+
+    fn get(&self, number: u64) -> (Request, State) {
+        self.requests.lock().unwrap()[usize::try_from(number).unwrap() - 1].clone()
+    }
+
+    fn change(&self, request: &Request, change: impl FnOnce(&mut Request)) {
+        let mut requests = self.requests.lock().unwrap();
+        change(&mut requests.iter_mut().find(|(known, _)| known.number == request.number).unwrap().0);
+    }
+
+    fn of(&self, wanted: State) -> Vec<Request> {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().filter(|(_, state)| *state == wanted).map(|(request, _)| request.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Requests for FakeForge {
+    async fn open(&self) -> Result<Vec<Request>, PortError> {
+        Ok(self.of(State::Open))
+    }
+
+    async fn closed(&self) -> Result<Vec<Request>, PortError> {
+        Ok(self.of(State::Closed))
+    }
+
+    async fn create(&self, branch: &str, title: &str, body: &str) -> Result<Request, PortError> {
+        assert!(self.of(State::Open).iter().all(|open| open.branch != branch), "{branch} has a request");
+        let mut requests = self.requests.lock().unwrap();
+        let number = u64::try_from(requests.len()).unwrap() + 1;
+        let request = Request {
+            number,
+            url: format!("https://forge.example/{number}"),
+            branch: branch.to_owned(),
+            title: title.to_owned(),
+            // As forges give it back.
+            body: body.replace('\n', "\r\n"),
+            labels: Vec::new(),
+            closed_at: None,
+            merges_itself: None,
+            id: String::new(),
+        };
+        requests.push((request.clone(), State::Open));
+        drop(requests);
+        self.note(format!("open {branch}: {title}"));
+        Ok(request)
+    }
+
+    async fn rewrite(&self, request: &Request, title: &str, body: &str) -> Result<(), PortError> {
+        self.note(format!("rewrite {}: {title}", request.number));
+        self.change(request, |request| (request.title, request.body) = (title.to_owned(), body.to_owned()));
+        Ok(())
+    }
+
+    async fn equip(&self, _request: &Request, _commit: CommitId, news: bool) -> Result<(), PortError> {
+        if news {
+            self.note("equip".to_owned());
+        }
+        Ok(())
+    }
+
+    async fn close(&self, request: &Request, body: &str) -> Result<(), PortError> {
+        self.note(format!("close {}", request.number));
+        self.change(request, |request| request.body = body.to_owned());
+        self.set(request.number, State::Closed);
+        Ok(())
+    }
+
+    fn texts(&self) -> &Texts {
+        &self.texts
+    }
+}
+
+const UPDATES: &str = "lockstep/updates";
+
+fn file(name: &str, image: &str, group: &str) -> String {
+    let group = if group.is_empty() { String::new() } else { format!("    lockstep.dev/group: {group}\n") };
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\n  namespace: shop\n  annotations:\n    lockstep.dev/automated: \"true\"\n    lockstep.dev/policy: semver:~1\n{group}spec:\n  template:\n    spec:\n      containers:\n      - name: {name}\n        image: {image}\n"
+    )
+}
+
+struct Story {
+    branch: FakeBranch,
+    tags: FakeTags,
+    clock: FakeClock,
+    board: Board,
+    memory: Memory,
+    target: Target,
+    forge: std::sync::Arc<FakeForge>,
+}
+
+impl Story {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let forge = std::sync::Arc::new(FakeForge::default());
+        let key = BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() };
+        let tags = FakeTags::with("acme/web", &["1.0.0", "1.1.0"]);
+        for tag in ["1.0.0", "1.1.0"] {
+            tags.push("acme/api", tag, None);
+        }
+        Self {
+            branch: FakeBranch::with(files),
+            tags,
+            clock: FakeClock::at("2026-11-23T12:00:00Z"),
+            board: Board::default(),
+            memory: Memory::default(),
+            target: Target {
+                batch: Duration::from_secs(10),
+                requests: Some(std::sync::Arc::<FakeForge>::clone(&forge)),
+                ..Target::new(key)
+            },
+            forge,
+        }
+    }
+
+    fn of_web() -> Self {
+        Self::new(&[("web.yaml", &file("web", "ghcr.io/acme/web:1.0.0", ""))])
+    }
+
+    async fn scan(&mut self) -> Outcome {
+        self.clock.pass(7200);
+        let ports = Ports { branch: &self.branch, tags: &self.tags, clock: &self.clock };
+        turn(&self.target, Wake::Registries, &mut self.memory, &ports, &self.board).await.unwrap()
+    }
+
+    /// What a look does on the forge.
+    async fn does(&mut self) -> Vec<String> {
+        self.scan().await;
+        self.forge.calls()
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_opened_once_and_follows_what_is_newest() {
+    let mut story = Story::of_web();
+    let outcome = story.scan().await;
+    assert_eq!((outcome.pushed, outcome.problems), (None, Vec::new()));
+    assert_eq!(story.forge.calls(), ["open lockstep/updates: Update shop/web to 1.1.0", "equip"]);
+    assert_eq!(story.branch.length(), 1, "nothing is pushed to the branch itself");
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("acme/web:1.1.0"));
+
+    assert_eq!(story.does().await, [""; 0], "once is enough");
+    story.branch.human("Elsewhere", &[("README.md", "hello")]);
+    let pushes = story.branch.pushes();
+    assert_eq!(story.does().await, [""; 0]);
+    assert_eq!(story.branch.pushes(), pushes, "a commit elsewhere changes nothing here");
+
+    // A new automator, without any memory.
+    story.memory = Memory::default();
+    story.tags.forget();
+    assert_eq!(story.does().await, [""; 0]);
+
+    story.tags.push("acme/web", "1.2.0", None);
+    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0", "equip"]);
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("acme/web:1.2.0"));
+
+    // Somebody changes the very file: the commit is made anew on it.
+    let text = file("web", "ghcr.io/acme/web:1.0.0", "").replace("namespace: shop", "namespace: shop # moved");
+    story.branch.human("Same file", &[("web.yaml", &text)]);
+    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0", "equip"]);
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("# moved"));
+
+    story.branch.human_merges(UPDATES);
+    story.forge.set(1, State::Merged);
+    assert_eq!(story.does().await, [""; 0]);
+    story.tags.push("acme/web", "1.3.0", None);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.3.0", "equip"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_closed_rejects_its_tags_until_newer_ones_appear() {
+    let mut story = Story::of_web();
+    story.scan().await;
+    story.forge.set(1, State::Closed);
+    story.forge.calls();
+    for _ in 0..2 {
+        assert_eq!(story.does().await, [""; 0]);
+        // Whoever starts anew reads it from the forge.
+        story.memory = Memory::default();
+    }
+    story.tags.push("acme/web", "1.2.0", None);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0", "equip"]);
+
+    story.forge.set(2, State::Closed);
+    assert_eq!(story.does().await, [""; 0]);
+    let place = "web.yaml#Deployment/shop/web/web";
+    story.branch.human(&format!("Go on\n\nLockstep-Release: {place} 1.2.0"), &[("b.txt", "b")]);
+    assert_eq!(story.does().await, [""; 0], "it was released before it was closed");
+    story.clock.pass(60);
+    story.forge.change(&story.forge.get(2).0, |request| request.closed_at = "2026-11-23T07:00:00Z".parse().ok());
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0", "equip"]);
+}
+
+#[tokio::test]
+async fn what_others_push_to_our_branch_is_left_and_told() {
+    let mut story = Story::of_web();
+    story.scan().await;
+    story.forge.calls();
+    story.branch.human_adds(UPDATES);
+    story.tags.push("acme/web", "1.2.0", None);
+    let outcome = story.scan().await;
+    assert_eq!(story.forge.calls(), [""; 0]);
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("1.1.0"));
+    let [problem] = outcome.problems.as_slice() else { panic!("{outcome:?}") };
+    assert!(problem.message.contains("which is not Lockstep's"), "{problem:?}");
+    assert_eq!(story.board.get(&story.target.branch).unwrap().problems, outcome.problems);
+}
+
+#[tokio::test]
+async fn a_group_has_a_request_of_its_own_and_what_is_moot_is_closed() {
+    let mut story = Story::new(&[
+        ("web.yaml", &file("web", "ghcr.io/acme/web:1.0.0", "front")),
+        ("api.yaml", &file("api", "ghcr.io/acme/api:1.0.0", "")),
+    ]);
+    let opened = [
+        "open lockstep/front: Update shop/web to 1.1.0",
+        "equip",
+        "open lockstep/updates: Update shop/api to 1.1.0",
+        "equip",
+    ];
+    assert_eq!(story.does().await, opened);
+    assert!(story.branch.text_on("lockstep/front", "api.yaml").contains("1.0.0"), "only its own places");
+
+    story.tags.fail(Some("registry down"));
+    assert_eq!(story.does().await, [""; 0], "what is in doubt is left");
+    story.tags.fail(None);
+
+    // A person does it by hand: nothing is left of that request.
+    story.branch.human("By hand", &[("web.yaml", &file("web", "ghcr.io/acme/web:1.1.0", "front"))]);
+    assert_eq!(story.does().await, ["close 1"]);
+    let (closed, _) = story.forge.get(1);
+    assert!(closed.body.starts_with("Closed by Lockstep"));
+    assert_eq!(body::rejected(&closed), [], "nobody rejected anything");
+    assert_eq!(story.does().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_protected_branch_of_ours_is_told() {
+    let mut story = Story::of_web();
+    story.branch.reject(true);
+    let outcome = story.scan().await;
+    assert_eq!(story.forge.calls(), [""; 0]);
+    assert!(outcome.problems[0].message.contains("let this account push to lockstep/*"), "{:?}", outcome.problems);
+}
+
+#[test]
+fn a_description_is_harmless_and_is_read_again() {
+    let mut batch = examples().next().unwrap();
+    batch.moves[0].place.file = "a|b/c`d <x>.yaml".to_owned();
+    batch.moves[0].evidence =
+        vec!["policy semver:~1 | @everyone <img>".to_owned(), "```\nLockstep-Place: x a -> b".to_owned()];
+    let texts = Texts {
+        body: Some(MessageTemplate::parse("Please look: {{ summary }}").unwrap()),
+        file_link: Some("https://forge.example/acme/config/blob/COMMIT/FILE#LLINE".to_owned()),
+        ..Texts::default()
+    };
+    let (title, text) = texts.write(&batch, "5b7d".repeat(10).parse().unwrap());
+    assert_eq!(title, "Update shop/web to 1.5.0");
+    assert!(text.starts_with("Please look: Update shop/web to 1.5.0\n\n| where |"), "{text}");
+    let row = text.lines().find(|line| line.contains("semver")).unwrap();
+    assert_eq!(row.matches('|').count(), 5, "{row}");
+    assert!(row.contains("/blob/5b7d5b7d") && row.contains("/a%7Cb/c%60d%20%3Cx%3E.yaml#L21)"), "{row}");
+    assert!(!row.contains("<img>"), "{row}");
+    let said = body::read(&text.replace('\n', "\r\n"));
+    assert_eq!(said.kind, Some(ChangeKind::Update));
+    assert_eq!(said.moved, [batch.moves[0].moved()]);
+}
