@@ -1,5 +1,6 @@
 //! What is done with images: choose a tag, write a reference, list the places that the automator knows.
 
+mod foreign;
 mod list;
 mod select;
 mod set;

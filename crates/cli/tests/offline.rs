@@ -24,13 +24,18 @@ fn what_is_wrong_with_the_words_is_exit_code_2_and_told_on_standard_error() {
     let select = ["images", "select", "--tags-file", "tags"];
     let set = ["images", "set", "deploy.yaml", "--container", "web"];
     let target = ["--object", "deployment/web", "--image", "web:2"];
-    let table: [(&[&str], &[&str], &str); 26] = [
+    let table: [(&[&str], &[&str], &str); 31] = [
         (&[], &[], "Usage: lockstep <COMMAND>"),
         (&["apply"], &[], "unrecognized subcommand 'apply'"),
         (&["images", "select"], &[], "--tags-file <FILE>"),
         (&select, &["--policy", "newest"], "\"newest\" is not a policy"),
         (&select, &["--policy", "semver:^^1"], "semver:^^1"),
-        (&select, &["--policy", "digest:latest"], "not supported yet"),
+        (&select, &["--policy", "digest:a b"], "cannot be a tag"),
+        (&select, &["--policy", "calver:YYYY.M"], "column 6"),
+        (&select, &["--compat", "flux3"], "no tool that is understood"),
+        (&select, &["--compat", "keel", "--policy", "force"], "matchTag"),
+        (&select, &["--compat", "keel", "--tags", "a"], "cannot be used with"),
+        (&select, &["--platforms", "linux"], "is no platform"),
         (&select, &["--policy", "regexp:("], "the regular expression \"(\" cannot be read"),
         (&select, &["--tags", "("], "'--tags <RE>'"),
         (&select, &["--skip-tags", "["], "'--skip-tags <RE>'"),

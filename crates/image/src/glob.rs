@@ -1,4 +1,4 @@
-//! Globs over tags: `*`, `?` and `[…]`, always for the whole tag.
+//! Globs over tags: `*`, `?` and `[…]`, always for the whole tag; and those of other tools.
 
 use regex::Regex;
 
@@ -7,6 +7,26 @@ use regex::Regex;
 /// # Errors
 /// A sentence about what is wrong, with its place.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+    expression(pattern).and_then(|expression| build(&expression))
+}
+
+/// A glob that only `*` is special in, as Flux v1 and Keel read it. The empty one matches only the empty text.
+pub(crate) fn stars(pattern: &str) -> Result<Regex, String> {
+    let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+    build(&format!("^{}$", parts.join(".*")))
+}
+
+/// Whether any of several globs matches.
+pub(crate) fn any_of(patterns: &[&str]) -> Result<Regex, String> {
+    let expressions: Result<Vec<String>, String> = patterns.iter().map(|pattern| expression(pattern)).collect();
+    build(&expressions?.join("|"))
+}
+
+fn build(expression: &str) -> Result<Regex, String> {
+    Regex::new(expression).map_err(|error| error.to_string())
+}
+
+fn expression(pattern: &str) -> Result<String, String> {
     if pattern.is_empty() {
         return Err("it is empty; write for example main-*".to_owned());
     }
@@ -39,7 +59,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
         }
     }
     expression.push('$');
-    Regex::new(&expression).map_err(|error| error.to_string())
+    Ok(expression)
 }
 
 fn is_tag_letter(letter: char) -> bool {

@@ -35,10 +35,14 @@ mod policy;
 mod question;
 mod rule;
 
+mod foreign;
+
 mod clock;
 mod eligible;
 mod reason;
 mod select;
+
+pub mod compat;
 
 pub use calver::FormatError;
 pub use duration::{DurationError, parse_duration};

@@ -5,6 +5,7 @@ use std::fmt;
 use regex::Regex;
 
 use crate::calver::{Format, FormatError};
+use crate::foreign::{Foreign, Latest};
 use crate::glob;
 use crate::range::{Range, RangeError};
 use crate::rule::{FilterError, TagFilter};
@@ -26,6 +27,8 @@ use crate::tag::{self, Tag};
 pub struct Policy {
     text: String,
     pub(crate) kind: Kind,
+    /// The one tag that it names exactly, be it `latest`.
+    named: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub(crate) enum Kind {
     Time(Regex),
     /// The tag that stays while its digest moves.
     Digest(String),
+    /// As another tool chooses.
+    Foreign(Foreign),
 }
 
 /// Why a policy cannot be used. Nothing is selected under it.
@@ -94,7 +99,7 @@ impl Policy {
         let text = text.trim();
         if text.is_empty() {
             let range = current.and_then(Tag::parse).map_or_else(Range::any, |tag| Range::caret(&tag));
-            return Ok(Self { text: format!("semver:{range}"), kind: Kind::Semver(range) });
+            return Ok(Self { text: format!("semver:{range}"), kind: Kind::Semver(range), named: None });
         }
         let unknown = || PolicyError::Unknown(text.to_owned());
         let (word, value) = text.split_once(':').ok_or_else(unknown)?;
@@ -117,16 +122,24 @@ impl Policy {
             }
             _ => return Err(unknown()),
         };
-        Ok(Self { text: text.to_owned(), kind })
+        let named = match word {
+            "glob" | "digest" => Some(value),
+            "semver" | "calver" => None,
+            _ => value.strip_prefix('^').and_then(|value| value.strip_suffix('$')),
+        };
+        Ok(Self { text: text.to_owned(), kind, named: named.map(str::to_owned) })
     }
 
-    /// Whether the policy names exactly this tag, and so means even `latest`.
-    pub(crate) fn names(&self, tag: &str) -> bool {
-        let Some((word, value)) = self.text.split_once(':') else { return false };
-        match word {
-            "glob" | "digest" => value == tag,
-            "semver" | "calver" => false,
-            _ => value.strip_prefix('^').and_then(|value| value.strip_suffix('$')) == Some(tag),
+    /// A policy that was written in the words of another tool.
+    pub(crate) fn of_words(text: String, kind: Kind, named: Option<String>) -> Self {
+        Self { text, kind, named }
+    }
+
+    /// Whether `latest`, spelled like this, is a candidate: the policy names exactly that, or is another tool's.
+    pub(crate) fn means_latest(&self, tag: &str) -> bool {
+        match &self.kind {
+            Kind::Foreign(foreign) => matches!(foreign.latest, Latest::Tag | Latest::Text),
+            _ => self.named.as_deref() == Some(tag),
         }
     }
 }

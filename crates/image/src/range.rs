@@ -27,7 +27,7 @@ mod read;
 ///
 /// A space or a comma means "and", `||` means "or". Prereleases are in a range only where one of the joined parts has a
 /// prerelease itself (`>=1.2.3-0`); that part then compares prereleases too, the others compare numbers alone, so
-/// `^1.2-0` has 1.3.0-rc.1 and does not have 2.0.0-rc.1.
+/// `>=1.2-0 <2` has 1.3.0-rc.1 and does not have 2.0.0-rc.1. `>=1.2.0-rc.1 <1.2.0` has the prereleases of 1.2.0.
 #[derive(Clone, Debug)]
 pub struct Range {
     text: String,
@@ -52,7 +52,7 @@ impl RangeError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
+pub(crate) enum Operator {
     Equal,
     NotEqual,
     Above,
@@ -64,11 +64,11 @@ enum Operator {
 }
 
 #[derive(Clone, Debug)]
-struct Part {
-    operator: Operator,
+pub(crate) struct Part {
+    pub(crate) operator: Operator,
     /// None for `*`, else up to three.
-    numbers: Vec<String>,
-    prerelease: Option<String>,
+    pub(crate) numbers: Vec<String>,
+    pub(crate) prerelease: Option<String>,
 }
 
 impl Range {
@@ -85,6 +85,11 @@ impl Range {
         Self { text, alternatives: vec![vec![Part { operator: Operator::Caret, numbers, prerelease: None }]] }
     }
 
+    /// What the range says, for those that read it otherwise: one of these must hold, and each with all of its parts.
+    pub(crate) fn alternatives(&self) -> &[Vec<Part>] {
+        &self.alternatives
+    }
+
     /// Whether the tag is in the range, and is no prerelease unless the range asks for them.
     pub fn contains(&self, tag: &Tag<'_>) -> bool {
         self.holds(tag, !tag.is_prerelease())
@@ -97,7 +102,8 @@ impl Range {
 
     fn holds(&self, tag: &Tag<'_>, freely: bool) -> bool {
         self.alternatives.iter().any(|parts| {
-            (freely || parts.iter().any(|part| part.prerelease.is_some())) && parts.iter().all(|part| part.holds(tag))
+            (freely || parts.iter().any(|part| part.prerelease.is_some()))
+                && parts.iter().all(|part| part.holds(tag) || part.is_end_of_prereleases(parts, tag))
         })
     }
 }
@@ -115,17 +121,26 @@ impl Part {
             }),
             None => self.numbers_against(tag, length),
         };
-        let equal = || if length < 3 { self.numbers_against(tag, length).is_eq() } else { order().is_eq() };
+        // A part with less than three numbers stands for all that begin with them.
+        let broad = || if length < 3 { self.numbers_against(tag, length) } else { order() };
         match self.operator {
-            Operator::Equal => equal(),
-            Operator::NotEqual => !equal(),
-            Operator::Above => order().is_gt(),
+            Operator::Equal => broad().is_eq(),
+            Operator::NotEqual => broad().is_ne(),
+            Operator::Above => broad().is_gt(),
             Operator::AtLeast => order().is_ge(),
             Operator::Below => order().is_lt(),
-            Operator::AtMost => order().is_le(),
+            Operator::AtMost => broad().is_le(),
             Operator::Tilde => order().is_ge() && self.numbers_against(tag, length.min(2)).is_eq(),
             Operator::Caret => order().is_ge() && self.numbers_against(tag, self.kept_by_caret()).is_eq(),
         }
+    }
+
+    /// Whether this part is the `<1.2.0` of `>=1.2.0-rc.1 <1.2.0`, which asks for prereleases of 1.2.0 and of nothing later.
+    fn is_end_of_prereleases(&self, parts: &[Part], tag: &Tag<'_>) -> bool {
+        (self.operator, &self.prerelease) == (Operator::Below, &None)
+            && tag.is_prerelease()
+            && self.numbers_against(tag, 3).is_eq()
+            && parts.iter().any(|part| part.prerelease.is_some() && part.numbers_against(tag, 3).is_eq())
     }
 
     /// Compares the first numbers of the tag with those of this part.

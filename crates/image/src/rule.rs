@@ -85,6 +85,11 @@ impl TagFilter {
         Ok(Self { expression, has_key })
     }
 
+    /// A filter whose expression orders nothing, whatever its groups are called.
+    pub(crate) fn of(expression: Regex) -> Self {
+        Self { expression, has_key: false }
+    }
+
     /// Whether the tag matches.
     pub fn matches(&self, tag: &str) -> bool {
         self.expression.is_match(tag)

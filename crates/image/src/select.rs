@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::clock::Record;
-use crate::eligible::{self, Current, Key, Keyed};
+use crate::eligible::{self, Current, Key, Keyed, Sight};
 use crate::platform::Platform;
 use crate::policy::Kind;
 use crate::question::{Candidate, Judged, Outcome, Question, Selection, Verified, Want};
@@ -74,9 +74,10 @@ impl From<String> for Halt {
 /// decides; elsewhere, of tags of equal value the one that is written like the current tag wins. Under `digest:` there is
 /// one tag, and what moves is its digest.
 pub fn select(rule: &Rule, question: &Question<'_>) -> Selection {
-    let current = Current::of(rule, question.current);
-    let mut entries = gather(rule, question.candidates, &current);
-    let standing = stand::stand(rule, question, &current, &mut entries);
+    let sight = Sight::new(rule, question);
+    let current = Current::of(&sight, question.current);
+    let mut entries = gather(&sight, question.candidates, &current);
+    let standing = stand::stand(&sight, question, &current, &mut entries);
     let mut entries = in_order(entries, &current);
     let decided = match &standing {
         Err(halt) => Err(Halt { reason: halt.reason.clone(), wants: halt.wants.clone() }),
@@ -98,7 +99,7 @@ pub fn select(rule: &Rule, question: &Question<'_>) -> Selection {
 }
 
 /// One entry for each tag, judged, ordered by name.
-fn gather<'a>(rule: &'a Rule, candidates: &'a [Candidate], current: &Current<'a>) -> Vec<Entry<'a>> {
+fn gather<'a>(sight: &'a Sight<'a>, candidates: &'a [Candidate], current: &Current<'a>) -> Vec<Entry<'a>> {
     let mut sorted: Vec<&Candidate> = candidates.iter().collect();
     sorted.sort_unstable_by(|left, right| left.tag.cmp(&right.tag));
     let mut entries: Vec<Entry<'a>> = Vec::with_capacity(sorted.len());
@@ -108,7 +109,7 @@ fn gather<'a>(rule: &'a Rule, candidates: &'a [Candidate], current: &Current<'a>
             known.merge(&entry);
             continue;
         }
-        let (keyed, reason) = eligible::judge(rule, current, entry.tag);
+        let (keyed, reason) = eligible::judge(sight, current, entry.tag);
         (entry.keyed, entry.reason) = (keyed.map(Box::new), reason);
         entries.push(entry);
     }
@@ -132,7 +133,11 @@ fn newest_first(left: &Entry<'_>, right: &Entry<'_>, current: &Current<'_>) -> O
     };
     value
         .then_with(|| likeness(right, current).cmp(&likeness(left, current)))
-        .then_with(|| left.tag.len().cmp(&right.tag.len()))
+        .then_with(|| match &left.keyed {
+            // Other tools take 1.10.0 for newer than 1.10.
+            Some(keyed) if matches!(keyed.key, Key::Release(_)) => right.tag.len().cmp(&left.tag.len()),
+            _ => left.tag.len().cmp(&right.tag.len()),
+        })
         .then_with(|| left.tag.cmp(right.tag))
 }
 
@@ -143,6 +148,7 @@ fn likeness(entry: &Entry<'_>, current: &Current<'_>) -> u8 {
     match (&keyed.key, &theirs.key) {
         (Key::Version(ours), Key::Version(model)) => around + ours.likeness(model),
         (Key::Dated(ours), Key::Dated(model)) => around + ours.likeness(model),
+        (Key::Release(ours), Key::Release(model)) => around + ours.likeness(model),
         _ => around + u8::from(entry.tag.len() == tag.len()),
     }
 }

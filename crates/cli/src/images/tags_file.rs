@@ -1,7 +1,7 @@
 //! A listing of tags as a file: tags and JSON objects, one a line.
 
 use jiff::Timestamp;
-use lockstep_image::Candidate;
+use lockstep_image::{Candidate, Platform, Verified};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -18,6 +18,24 @@ struct Line {
     pushed: Option<Timestamp>,
     created: Option<Timestamp>,
     first_seen: Option<Timestamp>,
+    platforms: Option<Vec<String>>,
+    signed: Option<bool>,
+}
+
+impl Line {
+    fn candidate(self) -> Result<Candidate, String> {
+        let platforms =
+            self.platforms.map(|list| list.iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>());
+        Ok(Candidate {
+            digest: self.digest,
+            pushed: self.pushed,
+            created: self.created,
+            first_seen: self.first_seen,
+            platforms: platforms.transpose().map_err(|error| error.to_string())?,
+            verified: self.signed.map(|signed| if signed { Verified::Signed } else { Verified::NotSigned }),
+            ..Candidate::new(self.tag)
+        })
+    }
 }
 
 /// Every tag of the file. All lines that cannot be read are told at once.
@@ -34,11 +52,10 @@ pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate>, Failure> {
             }
             continue;
         }
-        match serde_json::from_str(line) {
-            Ok(Line { tag, digest, pushed, created, first_seen }) => {
-                candidates.push(Candidate { digest, pushed, created, first_seen, ..Candidate::new(tag) });
-            }
-            Err(error) => problems.push(format!("{}:{}: {}", input.name, index + 1, sentence(&error))),
+        let read: Result<Line, String> = serde_json::from_str(line).map_err(|error| sentence(&error));
+        match read.and_then(Line::candidate) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(problem) => problems.push(format!("{}:{}: {problem}", input.name, index + 1)),
         }
     }
     if problems.is_empty() {
@@ -49,7 +66,7 @@ pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate>, Failure> {
     if more > 0 {
         problems.push(format!("{}: {more} more lines cannot be read", input.name));
     }
-    let next = r#"Write a tag, or {"tag": "1.4.2", "pushed": "2026-01-31T12:00:00Z"} with any of digest, pushed, created, firstSeen."#;
+    let next = r#"Write a tag, or {"tag": "1.4.2", "pushed": "2026-01-31T12:00:00Z"} with any of digest, pushed, created, firstSeen, platforms, signed."#;
     Err(Failure::errors(problems).next(next))
 }
 

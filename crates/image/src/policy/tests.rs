@@ -55,6 +55,6 @@ fn only_an_exact_pattern_names_a_tag() {
     for (text, named) in
         [("glob:latest", true), ("regexp:^latest$", true), ("glob:lat*", false), ("regexp:latest", false)]
     {
-        assert_eq!(Policy::parse(text, None).unwrap().names("latest"), named, "{text}");
+        assert_eq!(Policy::parse(text, None).unwrap().means_latest("latest"), named, "{text}");
     }
 }

@@ -141,6 +141,11 @@ impl<'a> Cursor<'a> {
             if text.is_empty() {
                 return self.fail("a prerelease should follow the dash: 0 stands for every one");
             }
+            let dots = text.find("..").or_else(|| text.ends_with('.').then(|| text.len() - 1));
+            if let Some(place) = dots.or_else(|| text.starts_with('.').then_some(0)) {
+                self.place -= text.len() - place;
+                return self.fail("a part of a prerelease is empty");
+            }
             prerelease = Some(text.to_owned());
         }
         if self.rest().starts_with('+') {

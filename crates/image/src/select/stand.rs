@@ -2,11 +2,10 @@
 
 use super::{Entry, Halt};
 use crate::clock::{Clock, Horizon, Moment, Record};
-use crate::eligible::{self, Current, Key, Keyed};
+use crate::eligible::{self, Current, Key, Keyed, Sight};
 use crate::policy::Kind;
 use crate::question::{Question, Want};
 use crate::reason::Reason;
-use crate::rule::Rule;
 
 /// More build times are not looked up for one decision.
 const MOST_BUILD_TIMES: usize = 200;
@@ -14,11 +13,12 @@ const MOST_BUILD_TIMES: usize = 200;
 /// Finds what every candidate is measured against, gives time policies their keys, and marks what was undone.
 /// The entries are still ordered by name.
 pub(super) fn stand<'a>(
-    rule: &'a Rule,
+    sight: &'a Sight<'a>,
     question: &Question<'a>,
     current: &Current<'a>,
     entries: &mut [Entry<'a>],
 ) -> Result<Option<Key<'a>>, Halt> {
+    let rule = sight.rule;
     let undone = || question.undone.iter().map(String::as_str).filter(|tag| Some(*tag) != question.current);
     let standing = match current {
         Current::Absent => None,
@@ -28,13 +28,17 @@ pub(super) fn stand<'a>(
         }
         Current::Unordered(_) => None,
     };
+    // The tool that counts in decimals wants every tag to be a number, or chooses nothing.
+    if let Some(entry) = entries.iter().find(|entry| matches!(entry.reason, Some(Reason::NotADecimal))) {
+        return Err(format!("{} is not a number, and {} wants all tags to be numbers", entry.tag, rule.policy).into());
+    }
     if let Kind::Digest(_) = &rule.policy.kind {
         return Ok(None);
     }
     let Kind::Time(expression) = &rule.policy.kind else {
         let prefix = standing.as_ref().and_then(Key::kept_prefix).unwrap_or_default();
         for tag in undone() {
-            let key = eligible::key_of(rule, tag).map(|keyed| keyed.key);
+            let key = eligible::key_of(sight, tag).map(|keyed| keyed.key);
             let key = key.filter(|key| key.kept_prefix().is_none_or(|ours| ours == prefix));
             mark_undone(entries, tag, key.as_ref());
         }
@@ -65,7 +69,7 @@ pub(super) fn stand<'a>(
     };
     let mut taken_back = Vec::new();
     for tag in undone() {
-        if !expression.is_match(tag) || (tag.eq_ignore_ascii_case("latest") && !rule.policy.names(tag)) {
+        if !expression.is_match(tag) || (tag.eq_ignore_ascii_case("latest") && !rule.policy.means_latest(tag)) {
             mark_undone(entries, tag, None);
             continue;
         }

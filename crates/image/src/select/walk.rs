@@ -87,7 +87,9 @@ fn settle(entries: &[Entry<'_>], place: usize, key: Key<'_>, current: &Current<'
 /// Two spellings of one version; no matter which is taken.
 fn is_same_version(left: &Entry<'_>, right: &Entry<'_>) -> bool {
     match (&left.keyed, &right.keyed) {
-        (Some(left), Some(right)) => matches!(left.key, Key::Version(_) | Key::Dated(_)) && left.around == right.around,
+        (Some(left), Some(right)) => {
+            matches!(left.key, Key::Version(_) | Key::Dated(_) | Key::Release(_)) && left.around == right.around
+        }
         _ => false,
     }
 }
