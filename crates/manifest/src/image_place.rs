@@ -267,7 +267,7 @@ impl ImagePlace {
     }
 
     /// The name, whatever stands behind it.
-    fn name(&self) -> Result<&str, String> {
+    pub(crate) fn name(&self) -> Result<&str, String> {
         const UNNAMED: &str = "no name stands beside the tag; say image=REGISTRY/NAME in a comment of the line";
         let tagged = self.text.split_once('@').map_or(self.text.as_str(), |(tagged, _)| tagged);
         let path = tagged.rfind('/').map_or(0, |slash| slash + 1);

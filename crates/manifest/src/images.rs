@@ -202,6 +202,11 @@ fn dotted(pointer: &str) -> String {
     steps.collect::<Vec<_>>().join(".")
 }
 
+/// The text of a scalar that is there.
+pub(crate) fn scalar_text(tree: &Tree<'_>, place: Place) -> Option<String> {
+    spot(tree, place, String::new()).map(|spot| spot.text)
+}
+
 /// The text of a scalar as it stands between its quotes, never its YAML value.
 fn source_text(tree: &Tree<'_>, place: Place) -> String {
     match &tree.node(place.node).kind {
