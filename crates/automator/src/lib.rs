@@ -15,6 +15,7 @@ mod glob;
 mod ports;
 mod stopped;
 
+mod overlays;
 mod places;
 mod policy;
 mod survey;

@@ -8,6 +8,7 @@ use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, ment
 use lockstep_repository::{BlobId, CommitId, TreeFile};
 
 use crate::board::Problem;
+use crate::overlays::Overlays;
 use crate::policy;
 use crate::ports::{Branch, PortError};
 use crate::settings::PlaceRule;
@@ -48,6 +49,7 @@ type Parsed = Arc<Result<Vec<ImagePlace>, Vec<ManifestError>>>;
 /// Files that were parsed before. Losing it costs time only.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedFiles {
+    pub(crate) overlays: Overlays,
     files: HashMap<(String, BlobId), Parsed>,
 }
 
@@ -90,7 +92,13 @@ pub(crate) async fn read(
 
 /// Whether a file of this name is looked at.
 pub(crate) fn is_manifest(path: &str) -> bool {
-    path.ends_with(".yaml") || path.ends_with(".yml")
+    path.ends_with(".yaml") || path.ends_with(".yml") || is_kustomization(path)
+}
+
+/// Whether kustomize looks for a file of this name.
+pub(crate) fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next();
+    matches!(name, Some("kustomization.yaml" | "kustomization.yml" | "Kustomization"))
 }
 
 fn manifest_problem(message: String) -> Problem {

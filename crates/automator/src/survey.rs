@@ -49,6 +49,8 @@ pub(crate) async fn survey(
     for owner in &owners {
         govern(owner, rules, &mut survey);
     }
+    let overridden = files.overlays.refuse(branch, head, &mut survey.places).await?;
+    survey.problems.extend(overridden);
     history.advance(branch, head).await?;
     let mut followed: BTreeMap<String, bool> = BTreeMap::new();
     for place in &mut survey.places {

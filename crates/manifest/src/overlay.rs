@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::ManifestError;
-use crate::image_place::{ImagePlace, Spots};
+use crate::image_place::{Form, ImagePlace};
 use crate::images::{images, scalar_text};
 use crate::object::parsed;
 use crate::place::Place;
@@ -115,17 +115,22 @@ impl Overlay {
     }
 }
 
-/// The kustomization that sets the image of a container anew, by file and line; `overlays` are those of the repository by
+/// The kustomization that sets the image of a container, or of another kustomization's entry, anew, by file and line; `overlays` are those of the repository by
 /// their files.
 pub fn overridden<'o>(
     file: &str,
     place: &ImagePlace,
     overlays: &'o BTreeMap<String, Overlay>,
 ) -> Option<(&'o str, usize)> {
-    let Spots { whole: Some(_), .. } = &place.spots else { return None };
-    place.object.as_ref()?;
+    let is_entry = place.form == Form::Kustomization && place.object.is_none();
+    if !is_entry && (place.object.is_none() || place.spots.whole.is_none()) {
+        return None;
+    }
     let mut seen = BTreeSet::new();
     let mut waiting = vec![file.to_owned()];
+    if is_entry {
+        waiting.push(folder_of(file).to_owned());
+    }
     while let Some(path) = waiting.pop() {
         for (overlay_file, overlay) in overlays.iter().filter(|(_, overlay)| overlay.takes_in(&path)) {
             if !seen.insert(overlay_file) {

@@ -51,6 +51,15 @@ fn who_sets_an_image() {
         by(&[("base/kustomization.yaml", "resources: [./web.yaml]\nimages: [{name: ghcr.io/a/web, digest: x}]\n")]),
         ["-", "base/kustomization.yaml:2"]
     );
+    let mid = ("mid/kustomization.yaml", "resources: [../base]\nimages: [{name: a, newName: b, newTag: '1'}]\n");
+    let top = ("top/kustomization.yaml", "resources: [../mid]\nimages: [{name: b, newTag: '2'}]\n");
+    let overlays = [mid, top].map(|(file, text)| (file.to_owned(), Overlay::read(file, text).unwrap())).into();
+    let overrides = |(file, text): (&str, &str)| {
+        let places = images(file, text).unwrap();
+        overridden(file, &places[0], &overlays).map(|(file, line)| format!("{file}:{line}"))
+    };
+    assert_eq!(overrides(mid).as_deref(), Some("top/kustomization.yaml:2"));
+    assert_eq!(overrides(top), None);
     let chain = [
         BASE,
         ("mid/kustomization.yaml", "resources: [../base]\n"),
