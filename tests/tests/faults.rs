@@ -13,6 +13,7 @@ mod faults {
     mod proxy;
     mod prunes;
     mod rivals;
+    mod strain;
     mod watches;
     mod writes;
 }

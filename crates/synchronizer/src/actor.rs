@@ -63,7 +63,7 @@ pub(crate) struct Actor {
 }
 
 /// A turn is given the Sync's timeout, and at least this.
-const SHORTEST_TURN: Duration = Duration::from_secs(60);
+const SHORTEST_TURN: Duration = Duration::from_secs(10);
 
 /// What a turn of this Sync works with.
 pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dyn Objects>) -> Desk<'a> {

@@ -54,6 +54,8 @@ pub(crate) struct Applies {
     pub(crate) changed: BTreeMap<ObjectId, Timestamp>,
     pub(crate) adopted: Vec<ObjectId>,
     pub(crate) failed: BTreeMap<ObjectId, ObjectFailure>,
+    /// What an earlier turn of the same commit was told, and will be told again.
+    pub(crate) refused: BTreeMap<ObjectId, ObjectFailure>,
     /// Fields that the server turned out not to keep.
     pub(crate) not_kept: Vec<(ObjectId, Vec<String>)>,
     /// Fields that admission stored otherwise.
@@ -89,7 +91,8 @@ pub(crate) async fn apply_some(
     stage: Stage,
     applies: &mut Applies,
 ) {
-    for wave in plan.apply_waves(wanted) {
+    for mut wave in plan.apply_waves(wanted) {
+        wave.sort_by_key(|(rendered, _)| applies.refused.contains_key(&rendered.object.id));
         let is_early = wave.iter().all(|(rendered, _)| is_definition(&rendered.object.id));
         if stage == Stage::Definitions && !is_early {
             return;
@@ -199,6 +202,11 @@ impl Applies {
 
     /// Notes that an object was not begun.
     fn put_off(&mut self, hands: &Hands<'_>, id: &ObjectId) {
+        if let Some(failure) = self.refused.remove(id) {
+            self.outcome.failed(id);
+            self.failed.insert(id.clone(), failure);
+            return;
+        }
         self.interrupted = true;
         if !hands.shutdown.is_requested() {
             let why =

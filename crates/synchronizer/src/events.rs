@@ -105,6 +105,13 @@ fn notice(happening: &Happening) -> Option<Notice> {
             let note = format!("{object} left Git and is never to be deleted: it lives on, and belongs to no Sync");
             (Normal, "Released", "Prune", note)
         }
+        Happening::KindLost { kind } => {
+            let note = format!(
+                "the definition of {kind} was deleted, and all its objects with it; Git wants none any more, and the record \
+                 of this Sync has forgotten the kind"
+            );
+            (Warning, "KindLost", "Prune", note)
+        }
         Happening::Replaced { object } => {
             let note = format!("{object} was deleted and made anew: a field of it cannot change");
             (Normal, "Replaced", "Apply", note)

@@ -66,6 +66,9 @@ pub trait Cluster: Send + Sync {
     /// What is known about each of these kinds, in their order.
     async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError>;
 
+    /// Whether a CustomResourceDefinition of the cluster is of this group and kind; an error is no answer.
+    async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError>;
+
     /// The objects of the cluster for this Sync, as a service account of its namespace or as the daemon itself.
     fn objects(&self, sync: &SyncKey, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError>;
 

@@ -90,6 +90,8 @@ pub(crate) struct Done {
     pub(crate) held: Option<Held>,
     /// Kinds whose objects cannot be watched for drift, and why.
     pub(crate) unwatched: BTreeMap<GroupKind, ClusterError>,
+    /// Kinds that somebody took away, with all their objects; Git wants none of them.
+    pub(crate) lost: Vec<GroupKind>,
 }
 
 impl Desk<'_> {
@@ -122,13 +124,19 @@ pub(crate) async fn prepare(
     Ok(Prepared { manifests, plan, kinds, unanswered })
 }
 
-/// Applies a prepared commit, then deletes what it leaves out.
-pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut Record) -> Result<Done, RenderFailure> {
+/// Applies a prepared commit, then deletes what it leaves out. What the API server has `refused` of this very commit comes
+/// last in its wave, so that a turn that ends early begins with other objects than the one before.
+pub(crate) async fn carry_out(
+    desk: &Desk<'_>,
+    prepared: Prepared,
+    record: &mut Record,
+    refused: BTreeMap<ObjectId, ObjectFailure>,
+) -> Result<Done, RenderFailure> {
     let Prepared { mut manifests, mut plan, mut kinds, mut unanswered } = prepared;
     let hands = desk.hands();
     record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
 
-    let mut applies = Applies::default();
+    let mut applies = Applies { refused, ..Applies::default() };
     apply(&hands, &plan, &manifests, Stage::Definitions, &mut applies).await;
     if await_definitions(&hands, desk.ports.cluster.as_ref(), &manifests, &applies).await {
         Prepared { manifests, plan, kinds, unanswered } =
@@ -150,11 +158,12 @@ pub(crate) async fn carry_out(desk: &Desk<'_>, prepared: Prepared, record: &mut 
         deleted,
         withheld,
         held: plan.held().cloned(),
+        lost: Vec::new(),
     };
     done.read_plan(&plan);
     done.name_what_holds(&hands).await;
     if done.is_clean() {
-        record.settle(desk, &done.manifests).await;
+        done.lost = record.settle(desk, &done.manifests).await;
     }
     Ok(done)
 }

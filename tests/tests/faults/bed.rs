@@ -224,8 +224,13 @@ impl Bed {
 
     /// Waits for a status.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        self.until_long(PATIENCE, what, condition).await
+    }
+
+    /// The same, for up to so long.
+    pub(crate) async fn until_long(&self, patience: Duration, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Value::Null;
-        let waited = eventually(PATIENCE, what, async || {
+        let waited = eventually(patience, what, async || {
             seen = self.status().await;
             condition(&seen)
         })
@@ -248,7 +253,12 @@ impl Bed {
 
     /// Waits for something that is not on the Sync.
     pub(crate) async fn wait(&self, what: &str, condition: impl AsyncFnMut() -> bool) {
-        let waited = eventually(PATIENCE, what, condition).await;
+        self.wait_long(PATIENCE, what, condition).await;
+    }
+
+    /// The same, for up to so long.
+    pub(crate) async fn wait_long(&self, patience: Duration, what: &str, condition: impl AsyncFnMut() -> bool) {
+        let waited = eventually(patience, what, condition).await;
         if let Err(error) = waited {
             panic!("{error}; the Sync: {:#}", self.status().await);
         }

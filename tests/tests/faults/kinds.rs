@@ -1,6 +1,7 @@
 //! Kinds and their versions, which come and go under the objects.
 
 use kube::{Api, api::DeleteParams, core::DynamicObject};
+use lockstep_testkit::{Fault, Requests, Times};
 use serde_json::Value;
 
 use super::bed::{Bed, api, condition, version};
@@ -111,6 +112,52 @@ async fn b11_a11_a_version_goes_then_the_kind_and_the_kind_comes_back() {
     bed.plane.apply_yaml(&widgets.definition(&[("v1", true)])).await.unwrap();
     bed.wait("the widget to be back", async || current.get("kept").await.is_ok()).await;
     bed.finish(&second, &["gone"]).await;
+}
+
+/// Whether the Sync's record knows a kind of this group.
+async fn recorded(bed: &Bed, group: &str) -> bool {
+    let sync = bed.syncs().get("shop").await.unwrap();
+    sync.metadata.annotations.unwrap()["applyset.kubernetes.io/contains-group-kinds"].contains(group)
+}
+
+/// A11: a kind that Git wants no more is forgotten when its definition is proven to be gone, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_a_lost_kind_leaves_the_record_only_when_its_definition_is_gone() {
+    let mut bed = Bed::make("a11-record").await;
+    let widgets = Widgets::of(&bed).await;
+    bed.plane.apply_yaml(&widgets.definition(&[("v1", true)])).await.unwrap();
+    bed.human.write("w.yaml", &widgets.widget("v1", "w", 1)).unwrap();
+    bed.write("c0", "1");
+    bed.write("c1", "1");
+    let first = bed.commit("A widget and two maps");
+    bed.start().await;
+    bed.until_ready(&first).await;
+    assert!(recorded(&bed, &widgets.group).await);
+
+    // The group does not answer, and the widget leaves Git: nothing is known, so nothing is forgotten.
+    bed.stop().await;
+    let name = format!("widgets.{}", widgets.group);
+    let lists = Requests::with(&["list"]).of("customresourcedefinitions");
+    let silent = bed.proxy.inject(lists, Times::Always, Fault::status(503, "ServiceUnavailable", "try again"));
+    definitions(&bed).delete(&name, &DeleteParams::default()).await.unwrap();
+    bed.wait("the definition to be gone", async || definitions(&bed).get_opt(&name).await.unwrap().is_none()).await;
+    bed.human.remove("w.yaml").unwrap();
+    bed.write("c0", "2");
+    let second = bed.commit("Remove the widget");
+    bed.start().await;
+    bed.until_ready(&second).await;
+    assert!(recorded(&bed, &widgets.group).await, "an error is no proof");
+
+    silent.lift();
+    bed.write("c0", "3");
+    let third = bed.commit("Change a map");
+    bed.until_ready(&third).await;
+    bed.wait("the kind to be forgotten", async || !recorded(&bed, &widgets.group).await).await;
+    bed.wait("the Event", async || {
+        bed.events().await.iter().any(|event| event.starts_with("KindLost") && event.contains("Widget"))
+    })
+    .await;
+    bed.finish(&third, &[]).await;
 }
 
 /// A22: the rights to one kind are taken away, while the daemon runs and when it starts.

@@ -13,7 +13,7 @@ use crate::{
     fetch::fetch,
     ports::{ClusterError, Enforced, Freshness, Happening, ObjectFailure},
     render::RenderFailure,
-    status::{is_final, told},
+    status::is_final,
     turn::{Done, Prepared, carry_out, prepare},
 };
 
@@ -21,8 +21,8 @@ use crate::{
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(60);
 /// A turn that takes longer is told of while it goes on.
 const SHORT_TURN: Duration = Duration::from_secs(1);
-/// What only a person can put right is tried again this seldom.
-const FINAL_RETRY: Duration = Duration::from_secs(600);
+/// What only a person can put right is tried again at the interval, but no more often than this.
+const FINAL_RETRY: Duration = Duration::from_secs(30);
 
 impl Actor {
     /// Looks at the branch, and makes a turn if there is anything that the last one has not answered.
@@ -183,8 +183,9 @@ impl Actor {
         self.begin_applying(&prepared);
         let drifts = drifts(&prepared.plan);
         let mut record = self.memory.record.clone();
+        let refused = self.memory.refused(commit);
         let done = {
-            let turn = carry_out(&desk, prepared, &mut record);
+            let turn = carry_out(&desk, prepared, &mut record, refused);
             tokio::pin!(turn);
             tokio::select! {
                 done = &mut turn => done,
@@ -278,43 +279,6 @@ impl Actor {
             failed: memory.failed.clone(),
         };
         self.common.ports.observer.applied(&self.key, &enforced);
-    }
-
-    fn tell_turn(&mut self, done: &Done, commit: &str, started: Instant) {
-        let (applied, failed) = (done.applies.applied.len(), done.applies.failed.len());
-        self.tell(&Happening::TurnEnded { took: started.elapsed(), applied, failed });
-        for id in &done.applies.adopted {
-            self.tell(&Happening::Adopted { object: id.short() });
-        }
-        for id in &done.deleted.released {
-            self.tell(&Happening::Released { object: id.short() });
-        }
-        for id in &done.applies.replaced {
-            self.tell(&Happening::Replaced { object: id.short() });
-        }
-        for (id, fields) in &done.applies.not_kept {
-            self.tell(&Happening::NotKept { object: id.short(), fields: fields.clone() });
-        }
-        if !done.deleted.objects.is_empty() {
-            let objects = done.deleted.objects.iter().map(ObjectId::short).collect();
-            self.tell(&Happening::Pruned { commit: commit.to_owned(), objects });
-        }
-        let known = self.memory.held.as_ref().filter(|_| self.memory.commit.as_deref() == Some(commit));
-        let known = known.map(|held| held.would_prune);
-        if let Some(held) = done.held.as_ref().filter(|held| Some(held.would_prune) != known) {
-            self.tell(&Happening::Held {
-                commit: commit.to_owned(),
-                would_prune: held.would_prune,
-                reason: held.reason,
-                message: held.to_string(),
-            });
-        }
-        let problems: Vec<String> =
-            done.applies.failed.iter().map(|(id, failure)| format!("{}: {}", id.short(), told(failure))).collect();
-        if !problems.is_empty() && problems != self.memory.problems_told {
-            self.tell(&Happening::ApplyFailed { commit: commit.to_owned(), problems: problems.clone() });
-        }
-        self.memory.problems_told = problems;
     }
 
     /// What is left to be tried again.

@@ -20,6 +20,7 @@ use crate::{
     ports::{ClusterError, Finalizer, ObjectFailure, SourceError},
     render::Manifests,
     resource::{CommitAt, DriftSeen, Failure, FieldSeen, SyncObject, SyncSpec, SyncStatus},
+    status::is_final,
     turn::Record,
 };
 
@@ -168,6 +169,13 @@ impl Memory {
     /// The objects that are not in the cluster as wanted, as far as is known.
     pub(super) fn unsettled(&self) -> BTreeSet<ObjectId> {
         self.failed.keys().chain(self.waiting.keys()).cloned().collect()
+    }
+
+    /// What the API server refused of this commit, and will refuse again.
+    pub(super) fn refused(&self, commit: CommitId) -> BTreeMap<ObjectId, ObjectFailure> {
+        let is_known = self.commit.as_deref() == Some(commit.to_string().as_str());
+        let refused = self.failed.iter().filter(|(_, failure)| is_known && is_final(failure));
+        refused.map(|(id, failure)| (id.clone(), failure.clone())).collect()
     }
 
     /// Whether kinds that come may change what a turn can do.

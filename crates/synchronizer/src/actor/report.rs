@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use lockstep_manifest::ObjectId;
 use lockstep_plan::Status;
 use tokio::time::Instant;
 
@@ -9,7 +10,8 @@ use super::{Actor, memory::Standing};
 use crate::{
     board::SyncSnapshot,
     ports::{Happening, NOT_OBSERVED},
-    status::{Picture, health_in_words, is_sick, status},
+    status::{Picture, health_in_words, is_sick, status, told},
+    turn::Done,
 };
 
 /// Between two writes of the status.
@@ -23,6 +25,47 @@ impl Actor {
         self.memory.late = false;
         self.memory.audit.rest(Instant::now());
         self.times.healthy = Some(Instant::now() + Duration::from(self.setting.spec.timeout));
+    }
+
+    /// Tells the witness what a turn has done.
+    pub(super) fn tell_turn(&mut self, done: &Done, commit: &str, started: Instant) {
+        let (applied, failed) = (done.applies.applied.len(), done.applies.failed.len());
+        self.tell(&Happening::TurnEnded { took: started.elapsed(), applied, failed });
+        for id in &done.applies.adopted {
+            self.tell(&Happening::Adopted { object: id.short() });
+        }
+        for kind in &done.lost {
+            self.tell(&Happening::KindLost { kind: kind.to_string() });
+        }
+        for id in &done.deleted.released {
+            self.tell(&Happening::Released { object: id.short() });
+        }
+        for id in &done.applies.replaced {
+            self.tell(&Happening::Replaced { object: id.short() });
+        }
+        for (id, fields) in &done.applies.not_kept {
+            self.tell(&Happening::NotKept { object: id.short(), fields: fields.clone() });
+        }
+        if !done.deleted.objects.is_empty() {
+            let objects = done.deleted.objects.iter().map(ObjectId::short).collect();
+            self.tell(&Happening::Pruned { commit: commit.to_owned(), objects });
+        }
+        let known = self.memory.held.as_ref().filter(|_| self.memory.commit.as_deref() == Some(commit));
+        let known = known.map(|held| held.would_prune);
+        if let Some(held) = done.held.as_ref().filter(|held| Some(held.would_prune) != known) {
+            self.tell(&Happening::Held {
+                commit: commit.to_owned(),
+                would_prune: held.would_prune,
+                reason: held.reason,
+                message: held.to_string(),
+            });
+        }
+        let problems: Vec<String> =
+            done.applies.failed.iter().map(|(id, failure)| format!("{}: {}", id.short(), told(failure))).collect();
+        if !problems.is_empty() && problems != self.memory.problems_told {
+            self.tell(&Happening::ApplyFailed { commit: commit.to_owned(), problems: problems.clone() });
+        }
+        self.memory.problems_told = problems;
     }
 
     /// Brings the board and, if it differs, the Sync's status up to date.

@@ -48,6 +48,11 @@ pub enum Happening {
         /// `Kind/namespace/name`.
         object: String,
     },
+    /// Somebody deleted the definition of a kind that the Sync once had objects of, and Git wants none any more.
+    KindLost {
+        /// `Kind.group`.
+        kind: String,
+    },
     /// Other Syncs want objects of this one.
     Claimed {
         /// Who wants which, as a sentence each.

@@ -3,10 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockstep_cluster::Resolution;
 use lockstep_plan::{GROUP_KINDS_ANNOTATION, GroupKind, ParentMetadata};
 
 use super::Desk;
-use crate::{ports::ClusterError, render::Manifests, resource::SyncObject};
+use crate::{
+    ports::{ClusterError, Freshness, KindName},
+    render::Manifests,
+    resource::SyncObject,
+};
 
 const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
 
@@ -44,15 +49,22 @@ impl Record {
     }
 
     /// After a turn that left nothing undone: what neither Git nor the cluster has any more is taken off. A failure only
-    /// leaves too much on the record.
-    pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) {
+    /// leaves too much on the record. Answers the kinds that were lost: somebody deleted their definitions, and with them all
+    /// objects.
+    pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) -> Vec<GroupKind> {
         let (ours, listed) = {
             let index = desk.watches.index();
             (index.named(&desk.sync.key), index.listed())
         };
         let mut kinds = manifests.group_kinds();
         kinds.extend(ours.iter().map(GroupKind::of));
-        kinds.extend(self.kinds.iter().filter(|kind| !listed.contains(*kind)).cloned());
+        let mut lost = Vec::new();
+        for kind in self.kinds.iter().filter(|kind| !listed.contains(*kind) && !kinds.contains(*kind)) {
+            if is_lost(desk, kind).await {
+                lost.push(kind.clone());
+            }
+        }
+        kinds.extend(self.kinds.iter().filter(|kind| !listed.contains(*kind) && !lost.contains(*kind)).cloned());
         let mut places = namespaces(manifests);
         places.extend(ours.iter().map(|id| id.namespace.clone()));
         let less = Self { kinds, namespaces: places, written: self.written.clone() };
@@ -62,6 +74,7 @@ impl Record {
                 tracing::warn!(sync = %desk.sync.key, %error, "cannot take kinds off the Sync's record");
             }
         }
+        lost
     }
 
     async fn write(&mut self, desk: &Desk<'_>) -> Result<(), ClusterError> {
@@ -73,6 +86,24 @@ impl Record {
         desk.ports.cluster.record_parent(desk.sync, &parent).await?;
         self.written = parent.annotations;
         Ok(())
+    }
+}
+
+/// Whether a kind that is not served has no definition either. That it is not served proves nothing, nor does an error.
+async fn is_lost(desk: &Desk<'_>, kind: &GroupKind) -> bool {
+    let cluster = desk.ports.cluster.as_ref();
+    let asked = [KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() }];
+    let is_served = cluster.resolve(&asked, Freshness::Cached).await.map(|found| found != [Resolution::Unknown]);
+    // The groups of definitions have a dot in them.
+    if is_served.unwrap_or(true) || !kind.group.contains('.') {
+        return false;
+    }
+    match cluster.is_defined(kind).await {
+        Ok(is_defined) => !is_defined,
+        Err(error) => {
+            tracing::debug!(sync = %desk.sync.key, %kind, %error, "cannot tell whether the kind is still defined");
+            false
+        }
     }
 }
 

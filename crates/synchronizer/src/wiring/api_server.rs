@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future;
 use futures::stream::{BoxStream, StreamExt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::ApiResource;
 use lockstep_cluster::{Cluster, Deletion, Discovery, Kind, Lookup, Precondition, Resolution, WatchEvent};
-use lockstep_plan::{Body, Class, LiveMetadata, ManagedFields, ParentMetadata, Scope};
+use lockstep_plan::{Body, Class, GroupKind, LiveMetadata, ManagedFields, ParentMetadata, Scope};
 use serde_json::Value;
 use tokio::sync::RwLock;
 
@@ -64,6 +65,21 @@ impl ports::Cluster for ApiServer {
             None => discovery.served(&kind.group, &kind.kind),
         };
         Ok(kinds.iter().map(resolve).collect())
+    }
+
+    async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
+        let definitions = Kind { resource: ApiResource::erase::<CustomResourceDefinition>(&()), scope: Scope::Cluster };
+        let ending = format!(".{}", kind.group);
+        let of_group = |live: &LiveMetadata| live.id.name.ends_with(&ending);
+        for live in self.cluster.list_metadata(&definitions, "", &of_group).await? {
+            let definition = self.cluster.object(&definitions, "", &live.id.name).await?;
+            if definition
+                .is_some_and(|it| it["spec"]["group"] == kind.group && it["spec"]["names"]["kind"] == kind.kind)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn objects(&self, sync: &SyncKey, service_account: Option<&str>) -> Result<Arc<dyn Objects>, ClusterError> {

@@ -7,8 +7,8 @@ use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
 use lockstep_cluster::{Deletion, Kind, Precondition, Resolution};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    APPLIED_ANNOTATION, Body, Class, ID_ANNOTATION, LiveMetadata, ManagedFields, PART_OF_LABEL, ParentMetadata,
-    SYNC_LABEL, SYNC_NAMESPACE_LABEL,
+    APPLIED_ANNOTATION, Body, Class, GroupKind, ID_ANNOTATION, LiveMetadata, ManagedFields, PART_OF_LABEL,
+    ParentMetadata, SYNC_LABEL, SYNC_NAMESPACE_LABEL,
 };
 use serde_json::{Value, json};
 
@@ -101,6 +101,13 @@ impl Cluster for Account {
             state.sweep_sync(name);
         }
         Ok(())
+    }
+
+    async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
+        let mut state = self.server.state();
+        state.call(format!("look for the definition of {kind}"))?;
+        let name = KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() };
+        Ok(state.kind(&name).is_some())
     }
 
     async fn drop_annotation(&self, sync: &SyncRef, annotation: &str) -> Result<(), ClusterError> {
