@@ -1,5 +1,5 @@
 use lockstep_manifest::objects;
-use lockstep_plan::{Class, HoldReason, Ownership, Scope, place, render};
+use lockstep_plan::{Class, FieldChange, HoldReason, Ownership, Scope, place, render};
 
 use super::*;
 use crate::board::SyncKey;
@@ -42,6 +42,11 @@ fn refused(class: Class) -> ClusterError {
 
 fn health(status: Status) -> BTreeMap<ObjectId, Health> {
     BTreeMap::from([(id("x"), Health { status, reason: "Because".into(), message: "it is so".into() })])
+}
+
+fn rewritten() -> BTreeMap<ObjectId, Rewritten> {
+    let fields = vec![FieldChange { path: ".data.v".into(), before: Some("b".into()), after: Some("a".into()) }];
+    BTreeMap::from([(id("x"), Rewritten { hash: "h".into(), fields })])
 }
 
 impl Default for Scene {
@@ -132,6 +137,13 @@ fn each_trouble_has_its_word() {
     let blocked = ObjectFailure::Blocked("it belongs to Flux (apps)".into());
     let table = [
         (scene(), "Succeeded", "Ready", "True", "c0ffee0000"),
+        (
+            Scene { rewritten: rewritten(), ..scene() },
+            "Succeeded",
+            "Ready",
+            "True",
+            "rewrites 1 of them, ConfigMap/a/x",
+        ),
         (Scene { suspended: true, ..scene() }, "Suspended", "", "True", "suspended"),
         (Scene { applying: Some(2), ..scene() }, "Applying", "Reconciling", "True", "2 objects"),
         (Scene { fetch_error: Some(source(true)), ..scene() }, "FetchFailed", "Reconciling", "True", "network"),
