@@ -63,7 +63,7 @@ impl Direction {
     }
 }
 
-/// What counts as a version.
+/// What counts as a version among the candidates; a place may have any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grammar {
     /// One to three numbers.
@@ -106,7 +106,7 @@ impl Foreign {
     /// What the tool orders a text by.
     pub(crate) fn key<'a>(&self, text: &'a str) -> Result<Key<'a>, Reason<'a>> {
         match &self.order {
-            Order::Releases(grammar, _) => Release::parse(text, *grammar).map(Key::Release).ok_or(Reason::NotARelease),
+            Order::Releases(..) => Release::parse(text).map(Key::Release).ok_or(Reason::NotARelease),
             Order::Texts(direction) => Ok(Key::Text(text, *direction)),
             Order::Decimals(direction) => {
                 Decimal::parse(text).map(|decimal| Key::Decimal(decimal, *direction)).ok_or(Reason::NotADecimal)
@@ -116,7 +116,10 @@ impl Foreign {
 
     /// Which rule of the tool drops a candidate. `current` is what is written at the place, if it is a version.
     pub(crate) fn drops<'a>(&'a self, key: &Key<'_>, current: Option<&Key<'_>>) -> Option<Reason<'a>> {
-        let (Order::Releases(_, limit), Key::Release(release)) = (&self.order, key) else { return None };
+        let (Order::Releases(grammar, limit), Key::Release(release)) = (&self.order, key) else { return None };
+        if !release.is(*grammar) {
+            return Some(Reason::NotARelease);
+        }
         match (limit, current) {
             (Limit::Range(range), _) => (!constraint::allows(range, release)).then_some(Reason::OutOfRange(range)),
             (Limit::Step { kept, same_prerelease }, Some(Key::Release(current))) => {

@@ -4,7 +4,8 @@
 
 use std::cmp::Ordering;
 
-use lockstep_image::{Candidate, Outcome, Policy, Question, Reference, Rule, Tag, select};
+use lockstep_image::compat::{self, Tool, Words};
+use lockstep_image::{Candidate, Outcome, Platform, Policy, Question, Reference, Rule, Tag, Verified, Want, select};
 use proptest::prelude::*;
 
 const TAG: &str = "v?[0-9]{1,2}(\\.[0-9]{1,2}){0,3}(-(rc|beta)[.-]?[0-9]{0,2})?(-alpine)?(-r?[0-9]{1,2})?";
@@ -33,6 +34,51 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         tags.into_iter().map(|(tag, second)| Candidate { pushed: time(second), ..Candidate::new(tag) }).collect()
     })
 }
+
+fn foreign() -> impl Strategy<Value = Rule> {
+    let words = prop::sample::select(vec![
+        (Tool::Flux1, "semver:>=1-0"),
+        (Tool::Flux1, "glob:*"),
+        (Tool::Flux2, "semver:*"),
+        (Tool::Flux2, "alphabetical:asc"),
+        (Tool::Flux2, "alphabetical:desc filterTags.pattern=^(v?)(.*)$ filterTags.extract=$2-$1"),
+        (Tool::Flux2, "numerical:desc filterTags.pattern=^v?([0-9]+[.][0-9]+)$ filterTags.extract=$1"),
+        (Tool::Keel, "all"),
+        (Tool::Keel, "minor matchPreRelease=false"),
+        (Tool::Keel, "patch"),
+        (Tool::Keel, "regexp:(?P<compare>[0-9]+)$"),
+        (Tool::ImageUpdater, "semver"),
+        (Tool::ImageUpdater, "name ignore-tags=v*"),
+    ]);
+    words.prop_map(|(tool, text)| compat::rule(tool, &Words::read(tool, text), None).unwrap().unwrap())
+}
+
+/// A registry: what is known of each tag once it was looked up.
+fn registry() -> impl Strategy<Value = Vec<Candidate>> {
+    let times = (0i64..40, prop::option::of(0i64..40), prop::bool::ANY);
+    let rest = (
+        prop::bool::ANY,
+        prop::sample::select(vec![Verified::Signed, Verified::NotSigned, Verified::Wrong("key".to_owned())]),
+    );
+    prop::collection::vec((tag(), times, rest), 0..15).prop_map(|tags| {
+        let time = |second: i64| jiff::Timestamp::from_second(1_700_000_000 + second * 60).unwrap();
+        let platform = |runs: bool| if runs { vec![AMD64.parse().unwrap()] } else { Vec::new() };
+        let known = tags.into_iter().map(|(tag, (seen, created, first), (runs, verified))| Candidate {
+            first_seen: Some(time(if first { 0 } else { seen })),
+            created: created.map(time),
+            platforms: Some(platform(runs)),
+            verified: Some(verified),
+            digest: Some(format!("sha256:{}", tag.len())),
+            ..Candidate::new(tag)
+        });
+        let mut known: Vec<Candidate> = known.collect();
+        known.sort_by(|left, right| left.tag.cmp(&right.tag));
+        known.dedup_by(|left, right| left.tag == right.tag);
+        known
+    })
+}
+
+const AMD64: &str = "linux/amd64";
 
 proptest! {
     #[test]
@@ -93,6 +139,71 @@ proptest! {
                 prop_assert!(Tag::parse(&chosen).unwrap().compare(&Tag::parse(&current).unwrap()).is_gt());
             }
             prop_assert_eq!(select(&rule, &Question { current: Some(&chosen), ..question }).outcome, Outcome::UpToDate);
+        }
+    }
+
+    #[test]
+    fn looking_up_what_is_wanted_decides_as_knowing_everything(known in registry(), policy in policy(), current in tag(), filters in 0u8..4) {
+        let mut rule = Rule::new(Policy::parse(policy, None).unwrap());
+        rule.platforms = if filters & 1 == 0 { Vec::new() } else { vec![AMD64.parse::<Platform>().unwrap()] };
+        rule.verify = filters & 2 != 0;
+        let asked = |question: &Question<'_>, candidates: &[Candidate]| select(&rule, &Question { candidates, ..*question });
+        let start = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let question = Question {
+            current: Some(&current),
+            now: start + jiff::SignedDuration::from_hours(1),
+            first_scan: Some(start),
+            ..Question::default()
+        };
+        let mut facts: Vec<Candidate> =
+            known.iter().map(|tag| Candidate { first_seen: tag.first_seen, ..Candidate::new(&tag.tag) }).collect();
+        let mut seen: Vec<Want> = Vec::new();
+        let selection = loop {
+            let selection = asked(&question, &facts);
+            let fresh: Vec<Want> = selection.wants.iter().filter(|want| !seen.contains(want)).cloned().collect();
+            if fresh.is_empty() {
+                break selection;
+            }
+            for want in fresh {
+                let fact = facts.iter_mut().find(|fact| fact.tag == want.tag()).unwrap();
+                let truth = known.iter().find(|fact| fact.tag == want.tag()).unwrap();
+                match &want {
+                    Want::Created { .. } => fact.created = truth.created,
+                    Want::Platforms { .. } => fact.platforms.clone_from(&truth.platforms),
+                    Want::Verified { .. } => fact.verified.clone_from(&truth.verified),
+                    Want::Digest { .. } => fact.digest.clone_from(&truth.digest),
+                }
+                seen.push(want);
+            }
+        };
+        let mut looked_up: Vec<&str> =
+            seen.iter().filter(|want| !matches!(want, Want::Created { .. })).map(Want::tag).collect();
+        looked_up.dedup();
+        prop_assert!(looked_up.len() <= 5);
+        prop_assert_eq!(selection.outcome, asked(&question, &known).outcome);
+    }
+
+    #[test]
+    fn foreign_words_go_up_in_their_own_order_whatever_the_listing(rule in foreign(), candidates in candidates(), current in tag(), turn in 0usize..25) {
+        let question = Question { current: Some(&current), candidates: &candidates, ..Question::default() };
+        let selection = select(&rule, &question);
+        let mut other = candidates.clone();
+        other.reverse();
+        other.rotate_left(turn.min(candidates.len()));
+        prop_assert_eq!(&selection, &select(&rule, &Question { candidates: &other, ..question }));
+        if let Outcome::Selected(chosen) = selection.outcome {
+            prop_assert!(candidates.iter().any(|candidate| candidate.tag == chosen));
+            prop_assert_eq!(select(&rule, &Question { current: Some(&chosen), ..question }).outcome, Outcome::UpToDate);
+        }
+    }
+
+    #[test]
+    fn no_words_make_compat_panic(text in "\\PC{0,24}", main in prop::sample::select(vec!["", "semver:", "glob:", "regexp:", "numerical: filterTags.pattern=", "digest:", "image=", "semver allow-tags=regexp:", "tag="])) {
+        for tool in [Tool::Flux1, Tool::Flux2, Tool::Keel, Tool::ImageUpdater] {
+            if let Ok(Some(rule)) = compat::rule(tool, &Words::read(tool, &format!("{main}{text}")), Some(&text)) {
+                let candidates = [Candidate::new(&text), Candidate::new("1.2.3")];
+                select(&rule, &Question { current: Some(&text), candidates: &candidates, ..Question::default() });
+            }
         }
     }
 }

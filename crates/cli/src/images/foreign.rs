@@ -1,4 +1,4 @@
-//! The words of another tool on the command line: in short, or an ImagePolicy as it stands in a file.
+//! The words of another tool on the command line: in short, or as they stand in a file.
 
 use lockstep_image::compat::{Tool, Words};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 /// The words that a text has.
 pub(super) fn words(tool: Tool, text: &str) -> Words {
     match serde_saphyr::from_str::<Value>(text) {
-        Ok(document @ Value::Object(_)) if tool == Tool::Flux2 => {
+        Ok(document @ Value::Object(_)) => {
             let mut pairs = Vec::new();
             flatten(String::new(), &document, &mut pairs);
             pairs.into_iter().collect()
@@ -33,6 +33,22 @@ fn flatten(path: String, value: &Value, pairs: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn annotations_and_parts_of_resources_are_read_as_they_stand() {
+        for (tool, long, short) in [
+            (Tool::Flux1, "fluxcd.io/tag.web: semver:~1", "semver:~1"),
+            (Tool::Keel, "keel.sh/policy: force\nkeel.sh/matchTag: \"true\"", "force matchTag=true"),
+            (
+                Tool::ImageUpdater,
+                "alias: web\nimageName: web:1.x\ncommonUpdateSettings: {updateStrategy: semver, allowTags: 'regexp:^v'}",
+                "semver:1.x allow-tags=regexp:^v",
+            ),
+        ] {
+            let rule = |text| lockstep_image::compat::rule(tool, &words(tool, text), Some("1")).unwrap().unwrap();
+            assert_eq!(format!("{:?}", rule(long)), format!("{:?}", rule(short)));
+        }
+    }
 
     #[test]
     fn an_image_policy_is_read_as_it_stands() {

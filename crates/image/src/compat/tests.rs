@@ -109,6 +109,8 @@ fn orders_are_the_tools_own() {
         (Tool::Flux2, "alphabetical:asc filterTags.pattern=^m-", Some("latest"), vec!["latest", "m-1"], "m-1"),
         (Tool::Keel, "glob:build-*", Some("build-10"), vec!["build-10", "build-9"], "build-9"),
         (Tool::Keel, "regexp:^(?P<compare>[a-z]+)-", Some("a-9"), vec!["b-1", "a-9"], "b-1"),
+        (Tool::Flux2, "semver:*", Some("1.2"), vec!["1.3", "1.2.9", "1.2.0"], "1.2.9"),
+        (Tool::Keel, "all", Some("42"), vec!["43", "42.1"], "42.1"),
         (Tool::Keel, "minor", Some("latest"), vec!["1.0.0", "2.0.0-rc"], "2.0.0-rc"),
         (Tool::ImageUpdater, "semver", Some("1.0.0"), vec!["1.0.0", "2.0.0-rc1"], "2.0.0-rc1"),
     ];

@@ -123,21 +123,28 @@ impl Tool {
         self.keys().iter().find(|known| **known == name).copied()
     }
 
-    /// Whether a key may stand beside the others and says nothing about which tag to choose: the rest of an ImagePolicy.
+    /// Whether a key may stand beside the others and says nothing about which tag to choose: the rest of an ImagePolicy,
+    /// and of an image in an ImageUpdater.
     fn passes_over(self, written: &str) -> bool {
-        let others = [
-            "apiVersion",
-            "kind",
-            "metadata",
-            "status",
-            "imageRepositoryRef",
-            "digestReflectionPolicy",
-            "interval",
-            "suspend",
-        ];
         let path = written.strip_prefix("spec.").unwrap_or(written);
         let first = path.split('.').next().unwrap_or_default();
-        self == Self::Flux2 && (others.contains(&first) || matches!(path, "policy" | "filterTags"))
+        match self {
+            Self::Flux2 => {
+                const OTHERS: [&str; 8] = [
+                    "apiVersion",
+                    "kind",
+                    "metadata",
+                    "status",
+                    "imageRepositoryRef",
+                    "digestReflectionPolicy",
+                    "interval",
+                    "suspend",
+                ];
+                OTHERS.contains(&first) || matches!(path, "policy" | "filterTags")
+            }
+            Self::ImageUpdater => matches!(first, "alias" | "manifestTargets") || path == "commonUpdateSettings",
+            Self::Flux1 | Self::Keel => false,
+        }
     }
 
     /// The key of a main word, and its value.

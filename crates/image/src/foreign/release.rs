@@ -10,11 +10,13 @@ use crate::number;
 pub(crate) struct Release<'a> {
     text: &'a str,
     numbers: [&'a str; 3],
+    count: usize,
     prerelease: &'a str,
 }
 
 impl<'a> Release<'a> {
-    pub(crate) fn parse(text: &'a str, grammar: Grammar) -> Option<Self> {
+    /// Reads one to three numbers and what may stand behind them.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         // Nothing of build metadata counts.
         let (version, metadata) =
             text.split_once('+').map_or((text, None), |(version, metadata)| (version, Some(metadata)));
@@ -27,14 +29,18 @@ impl<'a> Release<'a> {
             *numbers.get_mut(count)? = Some(part).filter(|part| number::is_digits(part))?;
             count += 1;
         }
-        let enough = match grammar {
-            Grammar::Loose => true,
-            Grammar::Dotted => text.contains('.'),
-            Grammar::Full => count == 3,
-        };
         let valid = prerelease.is_none_or(|prerelease| prerelease.split('.').all(is_identifier))
             && metadata.is_none_or(|metadata| metadata.split('.').all(is_word));
-        (enough && valid).then_some(Self { text, numbers, prerelease: prerelease.unwrap_or_default() })
+        valid.then_some(Self { text, numbers, count, prerelease: prerelease.unwrap_or_default() })
+    }
+
+    /// Whether it is written as the tool wants a candidate to be.
+    pub(crate) fn is(&self, grammar: Grammar) -> bool {
+        match grammar {
+            Grammar::Loose => true,
+            Grammar::Dotted => self.text.contains('.'),
+            Grammar::Full => self.count == 3,
+        }
     }
 
     pub(crate) fn prerelease(&self) -> &'a str {
