@@ -56,6 +56,9 @@ pub(crate) struct Known<'a> {
 
 /// Decides about a place.
 pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_>) -> Decided {
+    if place.policy.listed_only {
+        return Decided { decision: Decision::Leave, ..Decided::held("") };
+    }
     let facts = match facts {
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),

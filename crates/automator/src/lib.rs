@@ -64,6 +64,6 @@ pub use ports::{Branch, Clock, FileChange, OwnBranch, PortError, Ports, Sights, 
 pub use publish::{ChangeKind, Moved};
 pub use rhythm::Pace;
 pub use run::{Addresses, RunError, run, start};
-pub use settings::{PlaceRule, Settings};
+pub use settings::{PlaceRule, PlaceSettings, Settings};
 pub use stopped::StoppedTags;
 pub use turn::{Outcome, Target, TurnError, Wake, turn};

@@ -33,6 +33,9 @@ impl Overlays {
         self.read(branch, head).await?;
         let mut problems = self.problems.clone();
         places.retain(|place| {
+            if place.policy.listed_only {
+                return true;
+            }
             let Some((file, line)) = overridden(&place.id.file, &place.image, &self.overlays) else { return true };
             let message = format!(
                 "{}:{}: {}: overridden at {file}:{line}; put the policy there, in a comment `# lockstep:`",
@@ -100,6 +103,7 @@ impl Overlays {
 mod tests {
     use crate::fakes::FakeBranch;
     use crate::memory::Memory;
+    use crate::settings::PlaceSettings;
     use crate::survey::survey;
 
     use super::*;
@@ -109,7 +113,7 @@ mod tests {
     async fn shown(branch: &FakeBranch, memory: &mut Memory) -> (Vec<String>, Vec<String>) {
         let head = branch.head().await.unwrap();
         let Memory { files, history, .. } = memory;
-        let survey = survey(branch, head, files, history, &[]).await.unwrap();
+        let survey = survey(branch, head, files, history, &PlaceSettings::default()).await.unwrap();
         let places = survey.places.into_iter().map(|place| place.id.to_string()).collect();
         (places, survey.problems.into_iter().map(|problem| problem.message).collect())
     }

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, mentions_updates, text_of};
+use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, mentions_updates, objects, text_of};
 use lockstep_repository::{BlobId, CommitId, TreeFile};
 
 use crate::board::Problem;
 use crate::overlays::Overlays;
-use crate::policy;
+use crate::policy::{self, Setters};
 use crate::ports::{Branch, PortError};
-use crate::settings::PlaceRule;
+use crate::settings::PlaceSettings;
+
+/// How annotations and comments of ours begin.
+const MARKS: [&str; 2] = ["lockstep.dev/", "lockstep:"];
 
 /// One image in Git, whatever it is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,54 +43,75 @@ pub(crate) struct Owner {
     pub(crate) id: ObjectId,
     pub(crate) line: usize,
     pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) annotation_lines: BTreeMap<String, usize>,
     /// At least one.
     pub(crate) images: Vec<ImagePlace>,
 }
 
-type Parsed = Arc<Result<Vec<ImagePlace>, Vec<ManifestError>>>;
+/// What a file has for us.
+#[derive(Debug)]
+struct ParsedFile {
+    images: Result<Vec<ImagePlace>, Vec<ManifestError>>,
+    setters: Setters,
+    /// Somebody wrote in it for Lockstep. What is wrong in other files is others' business.
+    is_ours: bool,
+}
 
 /// Files that were parsed before. Losing it costs time only.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedFiles {
     pub(crate) overlays: Overlays,
-    files: HashMap<(String, BlobId), Parsed>,
+    files: HashMap<(String, BlobId), Arc<ParsedFile>>,
 }
 
-/// The images of a commit that something may govern, and what could not be read. `rules` are those of the settings.
+/// What a commit has for us.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// The images that something may govern.
+    pub(crate) owners: Vec<Owner>,
+    pub(crate) setters: Setters,
+    /// What could not be read.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Reads the tree of a commit. `settings` say more than what stands in Git.
 pub(crate) async fn read(
     branch: &dyn Branch,
     head: CommitId,
     known: &mut ParsedFiles,
-    rules: &[PlaceRule],
-) -> Result<(Vec<Owner>, Vec<Problem>), PortError> {
-    let mut owners = Vec::new();
-    let mut problems = Vec::new();
+    settings: &PlaceSettings,
+) -> Result<Read, PortError> {
+    let mut read = Read::default();
     let mut files = HashMap::new();
     for TreeFile { path, blob, linked, .. } in branch.files(head).await? {
         if !is_manifest(&path) {
             continue;
         }
-        let ruled = rules.iter().any(|rule| rule.opens(&path));
+        let ruled = settings.rules.iter().any(|rule| rule.opens(&path));
         let parsed = match known.files.get(&(path.clone(), blob)) {
             Some(parsed) => Arc::clone(parsed),
             None => match branch.blob(blob).await {
-                Ok(bytes) => Arc::new(if ruled { parse(&path, bytes).await } else { parse_marked(&path, bytes).await }),
+                Ok(bytes) => Arc::new(parse_marked(&path, bytes, ruled).await),
                 Err(error) => {
-                    problems
-                        .push(Problem { category: error.category, message: format!("cannot read {path}: {error}") });
+                    let message = format!("cannot read {path}: {error}");
+                    read.problems.push(Problem { category: error.category, message });
                     continue;
                 }
             },
         };
         files.insert((path.clone(), blob), Arc::clone(&parsed));
-        match parsed.as_ref() {
-            Ok(images) => owners.extend(owned(&path, linked, ruled, images)),
-            Err(errors) => problems.extend(errors.iter().map(|error| manifest_problem(error.to_string()))),
+        read.setters.add(&parsed.setters);
+        match &parsed.images {
+            Ok(images) => read.owners.extend(owned(&path, linked, ruled, images)),
+            Err(errors) if parsed.is_ours || ruled || !settings.compat.is_empty() => {
+                read.problems.extend(errors.iter().map(|error| manifest_problem(error.to_string())));
+            }
+            Err(_) => {}
         }
     }
     known.files = files;
-    refuse_twins(&mut owners, &mut problems);
-    Ok((owners, problems))
+    refuse_twins(&mut read.owners, &mut read.problems);
+    Ok(read)
 }
 
 /// Whether a file of this name is looked at.
@@ -105,9 +129,19 @@ fn manifest_problem(message: String) -> Problem {
     Problem { category: "manifest", message }
 }
 
-/// The images of a file that says something about updates; none of one that does not, whatever is in it.
-async fn parse_marked(path: &str, bytes: Vec<u8>) -> Result<Vec<ImagePlace>, Vec<ManifestError>> {
-    if mentions_updates(&String::from_utf8_lossy(&bytes)) { parse(path, bytes).await } else { Ok(Vec::new()) }
+/// A file that says something about updates, or of which the settings do; nothing of any other, whatever is in it.
+async fn parse_marked(path: &str, bytes: Vec<u8>, ruled: bool) -> ParsedFile {
+    let text = String::from_utf8_lossy(&bytes);
+    let is_ours = MARKS.iter().any(|mark| text.contains(mark));
+    if !ruled && !mentions_updates(&text) {
+        return ParsedFile { images: Ok(Vec::new()), setters: Setters::default(), is_ours };
+    }
+    let setters = if text.contains(policy::SETTERS_MARK) {
+        Setters::of(&objects(path, &text).unwrap_or_default())
+    } else {
+        Setters::default()
+    };
+    ParsedFile { images: parse(path, bytes).await, setters, is_ours }
 }
 
 /// The images of a file, on a thread where computing keeps nobody waiting.
@@ -147,6 +181,7 @@ fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Ow
                 id,
                 line: image.object_line,
                 annotations: image.annotations.clone(),
+                annotation_lines: image.annotation_lines.clone(),
                 images: vec![image.clone()],
             }),
         }

@@ -25,7 +25,7 @@ use crate::message::one_line;
 use crate::places::PlaceId;
 use crate::ports::Ports;
 use crate::publish::{Batch, ChangeKind, Move, Proposal, publish};
-use crate::settings::PlaceRule;
+use crate::settings::PlaceSettings;
 use crate::stopped::StoppedTags;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError};
@@ -76,7 +76,8 @@ pub(crate) async fn react(
     earlier: Vec<Reverted>,
 ) -> Result<Reaction, TurnError> {
     let head = ports.branch.head().await?;
-    let mut reverts = Reverts { ports, rules: &target.rules, memory, failures, earlier, reaction: Reaction::default() };
+    let mut reverts =
+        Reverts { ports, places: &target.places, memory, failures, earlier, reaction: Reaction::default() };
     let published = publish(&mut reverts, head, target, ports).await?;
     board.announce(&target.branch, published.head);
     let mut reaction = reverts.reaction;
@@ -87,7 +88,7 @@ pub(crate) async fn react(
 /// The reverts that the failures ask for, on whatever head.
 struct Reverts<'a> {
     ports: &'a Ports<'a>,
-    rules: &'a [PlaceRule],
+    places: &'a PlaceSettings,
     memory: &'a mut Memory,
     failures: Vec<Failure>,
     earlier: Vec<Reverted>,
@@ -98,7 +99,7 @@ struct Reverts<'a> {
 impl Proposal for Reverts<'_> {
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         let Memory { files, history, .. } = &mut *self.memory;
-        let survey = survey::survey(self.ports.branch, head, files, history, self.rules).await?;
+        let survey = survey::survey(self.ports.branch, head, files, history, self.places).await?;
         self.reaction = Reaction { reverted: self.still_undone(&survey), ..Reaction::default() };
         for reverted in &self.reaction.reverted {
             let Reverted { place, repository, tag } = reverted;

@@ -121,7 +121,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
                     shortest: settings.intervals.registries.get(),
                     longest: settings.intervals.registries_longest.get(),
                 },
-                rules: repository.rules.clone().into(),
+                places: Arc::new(repository.places()),
                 message: repository.message_template().unwrap_or_default(),
                 requests: requests(repository)?,
             },

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use commits::{Author, Signing, VerifyHead};
 pub(crate) use requests::PullRequests;
-pub use rules::PlaceRule;
+pub use rules::{PlaceRule, PlaceSettings};
 pub(crate) use verify::Verify;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
@@ -62,6 +62,9 @@ pub struct RepositorySettings {
     /// What is said of places from outside; all that stands in Git beside them is stronger.
     #[serde(default)]
     pub rules: Vec<PlaceRule>,
+    /// The tools whose words at images are acted on: `flux1`, `flux2`, `keel`, `argocd-image-updater`.
+    #[serde(default)]
+    pub compat: Vec<String>,
     /// Whom the commits name.
     #[serde(default)]
     pub author: Author,
@@ -92,6 +95,14 @@ pub struct RepositorySettings {
     /// Allows `http://` to other machines.
     #[serde(default)]
     pub dangerous_plain_http: bool,
+}
+
+impl RepositorySettings {
+    /// What is said of places. A tool that is not known was refused when the settings were loaded.
+    pub(crate) fn places(&self) -> PlaceSettings {
+        let compat = self.compat.iter().filter_map(|name| name.parse().ok()).collect();
+        PlaceSettings { rules: self.rules.clone(), compat }
+    }
 }
 
 fn main_branch() -> String {

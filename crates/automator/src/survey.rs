@@ -8,10 +8,10 @@ use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::board::Problem;
-use crate::places::{self, Owner, ParsedFiles, PlaceId};
-use crate::policy::{self, Container, PlacePolicy, Subject};
+use crate::places::{self, Owner, ParsedFiles, PlaceId, Read};
+use crate::policy::{self, Container, Given, PlacePolicy, Subject};
 use crate::ports::{Branch, PortError};
-use crate::settings::PlaceRule;
+use crate::settings::PlaceSettings;
 use crate::undone::{History, PlaceHistory};
 
 /// An image in Git that a policy governs.
@@ -42,12 +42,13 @@ pub(crate) async fn survey(
     head: CommitId,
     files: &mut ParsedFiles,
     history: &mut History,
-    rules: &[PlaceRule],
+    settings: &PlaceSettings,
 ) -> Result<Survey, PortError> {
-    let (owners, problems) = places::read(branch, head, files, rules).await?;
+    let Read { owners, setters, problems } = places::read(branch, head, files, settings).await?;
+    let given = Given { rules: &settings.rules, compat: &settings.compat, setters };
     let mut survey = Survey { places: Vec::new(), problems };
     for owner in &owners {
-        govern(owner, rules, &mut survey);
+        govern(owner, &given, &mut survey);
     }
     let overridden = files.overlays.refuse(branch, head, &mut survey.places).await?;
     survey.problems.extend(overridden);
@@ -70,8 +71,8 @@ pub(crate) async fn survey(
 }
 
 /// Adds the object's places; or, if anything about it cannot be read, the reasons and no place.
-fn govern(owner: &Owner, rules: &[PlaceRule], survey: &mut Survey) {
-    let Owner { file, id, line, annotations, images, linked } = owner;
+fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
+    let Owner { file, id, line, annotations, annotation_lines, images, linked } = owner;
     let mut problems = Vec::new();
     let problem = |category, line: usize, message: String| {
         let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
@@ -87,11 +88,13 @@ fn govern(owner: &Owner, rules: &[PlaceRule], survey: &mut Survey) {
             name: &image.container,
             repository: repository.as_ref(),
             tag: reference.as_ref().ok().and_then(Reference::tag),
+            form: image.form,
             comment: image.comment.as_ref().filter(|_| image.form != Form::Setter),
+            setter: image.comment.as_ref().filter(|_| image.form == Form::Setter),
         })
         .collect();
-    let subject = Subject { file, object: id, line: *line, annotations };
-    let policies = policy::read(&subject, &containers, rules).unwrap_or_else(|wrong| {
+    let subject = Subject { file, object: id, line: *line, annotations, annotation_lines };
+    let policies = policy::read(&subject, &containers, given).unwrap_or_else(|wrong| {
         problems.extend(wrong.into_iter().map(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message)));
         Vec::new()
     });

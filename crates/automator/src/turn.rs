@@ -16,7 +16,7 @@ use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
 use crate::requests::Requests;
 use crate::rhythm::Pace;
-use crate::settings::PlaceRule;
+use crate::settings::PlaceSettings;
 use crate::update::{Seen, Updates};
 
 /// Runs one turn: fetch the branch; list, decide and edit on its tree; push one commit. Where others push first, all but the
@@ -78,7 +78,7 @@ pub struct Target {
     /// How often image repositories are listed.
     pub pace: Pace,
     /// What the settings say of places.
-    pub rules: Arc<[PlaceRule]>,
+    pub places: Arc<PlaceSettings>,
     /// What commits say.
     pub message: MessageTemplate,
     /// Where changes are proposed instead of being pushed.
@@ -94,7 +94,7 @@ impl Target {
             allowed: AllowedRepositories::new([], []),
             batch: Duration::ZERO,
             pace: Pace { shortest: Duration::from_secs(3600), longest: Duration::from_secs(3600) },
-            rules: Arc::default(),
+            places: Arc::default(),
             message: MessageTemplate::default(),
             requests: None,
         }

@@ -53,7 +53,7 @@ impl Proposal for Updates<'_> {
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         self.board.announce(&self.target.branch, head);
         let Memory { files, history, .. } = &mut *self.memory;
-        let survey = survey::survey(self.ports.branch, head, files, history, &self.target.rules).await?;
+        let survey = survey::survey(self.ports.branch, head, files, history, &self.target.places).await?;
         self.scan(&survey).await;
         let mut decided = self.decide(&survey).await;
         let mut moves = self.moves(&survey, &mut decided).await;
@@ -79,7 +79,7 @@ impl Proposal for Updates<'_> {
 impl Updates<'_> {
     async fn scan(&mut self, survey: &Survey) {
         let mut wanted = Wanted::new();
-        for place in &survey.places {
+        for place in survey.places.iter().filter(|place| !place.policy.listed_only) {
             let currents = wanted.entry(place.repository.clone()).or_default();
             currents.extend(place.reference.tag().filter(|tag| !tag.eq_ignore_ascii_case("latest")).map(str::to_owned));
         }

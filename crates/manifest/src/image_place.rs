@@ -89,6 +89,8 @@ pub struct ImagePlace {
     pub object_line: usize,
     /// The annotations of the object.
     pub annotations: BTreeMap<String, String>,
+    /// The line of each of them, from 1, but for those that a merge key brings.
+    pub annotation_lines: BTreeMap<String, usize>,
     /// The name of the container; where there is none, the way to the image in its document, with dots.
     pub container: String,
     /// How it is written.

@@ -133,6 +133,7 @@ struct Owner {
     object: Option<crate::ObjectId>,
     line: usize,
     annotations: BTreeMap<String, String>,
+    annotation_lines: BTreeMap<String, usize>,
     document: usize,
 }
 
@@ -142,6 +143,7 @@ impl Owner {
             object: Some(found.id.clone()),
             line: found.line,
             annotations: found.annotations.clone(),
+            annotation_lines: found.annotation_lines.clone(),
             document: found.document,
         }
     }
@@ -156,6 +158,7 @@ impl Owner {
             object: self.object.clone(),
             object_line: self.line,
             annotations: self.annotations.clone(),
+            annotation_lines: self.annotation_lines.clone(),
             container,
             form,
             text: String::new(),

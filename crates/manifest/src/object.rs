@@ -75,6 +75,7 @@ pub(crate) struct Found {
     pub(crate) id: ObjectId,
     pub(crate) api_version: String,
     pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) annotation_lines: BTreeMap<String, usize>,
     pub(crate) line: usize,
     pub(crate) place: Place,
     pub(crate) document: usize,
@@ -187,6 +188,7 @@ impl Finder<'_, '_> {
             id: ObjectId::new(group, kind, namespace, name),
             api_version,
             annotations,
+            annotation_lines: self.lines(metadata, "annotations"),
             line: tree.node(place.node).line(),
             place,
             document,
@@ -265,6 +267,18 @@ impl Finder<'_, '_> {
         }
         self.strings(place.node, &format!("{prefix}{name}"), &mut map);
         map
+    }
+
+    /// The line of each key that is written there itself.
+    fn lines(&self, metadata: Place, name: &str) -> BTreeMap<String, usize> {
+        let tree = self.tree;
+        let mapping = metadata.get(tree, name).filter(|place| tree.is_mapping(place.node));
+        let keys = mapping.into_iter().flat_map(|mapping| tree.entries(mapping.node)).map(|(key, _)| key);
+        let line = |key: NodeId| match tree.key(key) {
+            Ok(Key::Name(name)) => Some((name.into_owned(), tree.node(key).line())),
+            _ => None,
+        };
+        keys.filter_map(line).collect()
     }
 
     fn strings(&mut self, mapping: NodeId, field: &str, map: &mut BTreeMap<String, String>) {

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_manifest::{ImagePlace, ObjectId, images};
+use lockstep_manifest::{Form, ImagePlace, ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
-use crate::policy::{self, Container, Subject};
+use crate::policy::{self, Container, Given, Setters, Subject};
 use crate::ports::Sights;
 use crate::undone::{PlaceHistory, Update};
 
@@ -22,9 +22,24 @@ fn place(annotations: &str, image: &str) -> Place {
         pairs.map(|(key, value)| (format!("lockstep.dev/{key}"), value.to_owned())).collect();
     let reference: lockstep_image::Reference = image.parse().unwrap();
     let repository = Repository::from(&reference);
-    let container = Container { name: "web", repository: Some(&repository), tag: reference.tag(), comment: None };
-    let subject = Subject { file: "web.yaml", object: &object, line: 1, annotations: &annotations };
-    let policies = policy::read(&subject, &[container], &[]).unwrap();
+    let container = Container {
+        name: "web",
+        repository: Some(&repository),
+        tag: reference.tag(),
+        form: Form::Comment,
+        comment: None,
+        setter: None,
+    };
+    let subject = Subject {
+        file: "web.yaml",
+        object: &object,
+        line: 1,
+        annotations: &annotations,
+        annotation_lines: &BTreeMap::new(),
+    };
+    let compat = BTreeSet::new();
+    let given = Given { rules: &[], compat: &compat, setters: Setters::default() };
+    let policies = policy::read(&subject, &[container], &given).unwrap();
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },
         image: written(image),

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_manifest::{ObjectId, images};
+use lockstep_manifest::{Form, ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
-use crate::policy::{self, Container, Subject};
+use crate::policy::{self, Container, Given, Setters, Subject};
 use crate::ports::Sights;
 use crate::stopped::StoppedTags;
 use crate::undone::PlaceHistory;
@@ -24,9 +24,24 @@ fn place(name: &str, image: &str, annotations: &str) -> Place {
         all.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let reference: lockstep_image::Reference = image.parse().unwrap();
     let repository = Repository::from(&reference);
-    let container = Container { name: "web", repository: Some(&repository), tag: reference.tag(), comment: None };
-    let subject = Subject { file: "web.yaml", object: &object, line: 1, annotations: &annotations };
-    let policies = policy::read(&subject, &[container], &[]).unwrap();
+    let container = Container {
+        name: "web",
+        repository: Some(&repository),
+        tag: reference.tag(),
+        form: Form::Comment,
+        comment: None,
+        setter: None,
+    };
+    let subject = Subject {
+        file: "web.yaml",
+        object: &object,
+        line: 1,
+        annotations: &annotations,
+        annotation_lines: &BTreeMap::new(),
+    };
+    let compat = BTreeSet::new();
+    let given = Given { rules: &[], compat: &compat, setters: Setters::default() };
+    let policies = policy::read(&subject, &[container], &given).unwrap();
     let pod = format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"
     );

@@ -7,7 +7,8 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: NAME\n  annotat
 async fn shown(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let branch = FakeBranch::with(files);
     let head = branch.head().await.unwrap();
-    let (objects, problems) = read(&branch, head, &mut ParsedFiles::default(), &[]).await.unwrap();
+    let read = read(&branch, head, &mut ParsedFiles::default(), &PlaceSettings::default()).await.unwrap();
+    let (objects, problems) = (read.owners, read.problems);
     let places = objects.iter().flat_map(|object| {
         object.images.iter().map(|image| {
             let id =
@@ -70,12 +71,12 @@ async fn a_file_is_read_once_for_each_content() {
     let branch = FakeBranch::with(&[("a.yaml", POD)]);
     let mut known = ParsedFiles::default();
     let head = branch.head().await.unwrap();
-    read(&branch, head, &mut known, &[]).await.unwrap();
+    read(&branch, head, &mut known, &PlaceSettings::default()).await.unwrap();
     let first = known.files.values().next().cloned().unwrap();
     let head = branch.human("Elsewhere", &[("b.yaml", "kind: ConfigMap\n")]);
-    read(&branch, head, &mut known, &[]).await.unwrap();
+    read(&branch, head, &mut known, &PlaceSettings::default()).await.unwrap();
     assert!(known.files.iter().any(|((path, _), parsed)| path == "a.yaml" && Arc::ptr_eq(parsed, &first)));
     let head = branch.human("Here", &[("a.yaml", &POD.replace("NAME", "new"))]);
-    read(&branch, head, &mut known, &[]).await.unwrap();
+    read(&branch, head, &mut known, &PlaceSettings::default()).await.unwrap();
     assert!(!known.files.values().any(|parsed| Arc::ptr_eq(parsed, &first)));
 }

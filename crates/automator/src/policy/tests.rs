@@ -1,4 +1,6 @@
-use lockstep_manifest::{ObjectId, PlaceComment};
+use jiff::SignedDuration;
+use lockstep_manifest::{Form, ObjectId, PlaceComment};
+
 use lockstep_registry::Repository;
 
 use super::*;
@@ -22,13 +24,21 @@ fn all(
 ) -> Result<Vec<Option<PlacePolicy>>, Vec<Wrong>> {
     let [web, proxy] =
         ["acme/web", "acme/proxy"].map(|name| Repository { host: "ghcr.io".to_owned(), name: name.to_owned() });
+    let form = Form::Container { init: false };
     let containers = [
-        Container { name: "web", repository: Some(&web), tag: Some("1.4.2"), comment },
-        Container { name: "proxy", repository: Some(&proxy), tag: Some("v2.0"), comment: None },
+        Container { name: "web", repository: Some(&web), tag: Some("1.4.2"), form, comment, setter: None },
+        Container { name: "proxy", repository: Some(&proxy), tag: Some("v2.0"), form, comment: None, setter: None },
     ];
     let (object, annotations) = (object(kind), annotations(text));
-    let subject = Subject { file: "shop/web.yaml", object: &object, line: 1, annotations: &annotations };
-    read(&subject, &containers, rules)
+    let subject = Subject {
+        file: "shop/web.yaml",
+        object: &object,
+        line: 1,
+        annotations: &annotations,
+        annotation_lines: &BTreeMap::new(),
+    };
+    let compat = BTreeSet::new();
+    read(&subject, &containers, &Given { rules, compat: &compat, setters: Setters::default() })
 }
 
 /// Each container as `NAME:POLICY`, with `!` if automated, `#` if locked, `@ORIGIN` if that is not the object, `-` if left
@@ -194,6 +204,11 @@ fn only_what_is_addressed_to_the_automator_concerns_it() {
     ] {
         assert_eq!(concerns(&annotations(text)), expected, "{text}");
     }
-    let others = BTreeMap::from([("fluxcd.io/automated".to_owned(), "true".to_owned())]);
-    assert!(!concerns(&others));
+    for (key, expected) in
+        [("fluxcd.io/automated", true), ("keel.sh/policy", true), ("kustomize.toolkit.fluxcd.io/prune", false)]
+    {
+        assert_eq!(concerns(&BTreeMap::from([(key.to_owned(), "true".to_owned())])), expected, "{key}");
+    }
 }
+
+mod foreign;

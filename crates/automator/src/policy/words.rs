@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lockstep_manifest::{ObjectId, PlaceComment};
+use lockstep_manifest::{Form, ObjectId, PlaceComment};
 use lockstep_registry::Repository;
 
 use super::PREFIX;
@@ -43,6 +43,24 @@ pub(crate) struct Subject<'a> {
     pub(crate) object: &'a ObjectId,
     pub(crate) line: usize,
     pub(crate) annotations: &'a BTreeMap<String, String>,
+    pub(crate) annotation_lines: &'a BTreeMap<String, usize>,
+}
+
+impl Subject<'_> {
+    /// Where an annotation stands.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        Origin::Line(self.file.to_owned(), self.annotation_lines.get(key).copied().unwrap_or(self.line))
+    }
+}
+
+impl Origin {
+    /// The line, if it is one in Git.
+    pub(super) fn line(&self) -> Option<usize> {
+        match self {
+            Self::Line(_, line) => Some(*line),
+            Self::Rule(_) => None,
+        }
+    }
 }
 
 /// One of its images.
@@ -53,7 +71,11 @@ pub(crate) struct Container<'a> {
     pub(crate) repository: Option<&'a Repository>,
     /// The tag that it has now.
     pub(crate) tag: Option<&'a str>,
+    pub(crate) form: Form,
+    /// A comment of ours.
     pub(crate) comment: Option<&'a PlaceComment>,
+    /// A setter of Flux v2.
+    pub(crate) setter: Option<&'a PlaceComment>,
 }
 
 /// The words about one place, by key.
@@ -65,7 +87,7 @@ impl<'a> Words<'a> {
     /// with the container's name, the comment.
     pub(super) fn about(subject: &Subject<'a>, container: &Container<'a>, rules: &'a [PlaceRule]) -> Self {
         let mut words = Self::default();
-        let Subject { file, object, line, annotations } = *subject;
+        let Subject { file, object, annotations, .. } = *subject;
         for (index, rule) in rules.iter().enumerate() {
             if rule.matches(file, &object.kind, container.repository, container.name) {
                 for (key, text) in rule.words() {
@@ -76,10 +98,10 @@ impl<'a> Words<'a> {
         let here = |line| Origin::Line(file.to_owned(), line);
         let (plain, own): (Vec<_>, Vec<_>) = keys(annotations).partition(|(_, container, _)| container.is_none());
         for (key, of, text) in plain.into_iter().chain(own) {
-            match of {
-                None => words.put(key, text, format!("{PREFIX}{key}"), here(line)),
-                Some(of) if of == container.name => words.put(key, text, format!("{PREFIX}{key}.{of}"), here(line)),
-                Some(_) => {}
+            if of.is_none_or(|of| of == container.name) {
+                let written = of.map_or(format!("{PREFIX}{key}"), |of| format!("{PREFIX}{key}.{of}"));
+                let origin = subject.origin(&written);
+                words.put(key, text, written, origin);
             }
         }
         if let Some(PlaceComment { policy, options, line }) = container.comment {
@@ -91,7 +113,9 @@ impl<'a> Words<'a> {
         }
         // The object's own lock is everybody's.
         if let Some(reason) = annotations.get(&format!("{PREFIX}locked")) {
-            words.put("locked", reason, format!("{PREFIX}locked"), here(line));
+            let written = format!("{PREFIX}locked");
+            let origin = subject.origin(&written);
+            words.put("locked", reason, written, origin);
         }
         words
     }

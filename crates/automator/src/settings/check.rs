@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use camino::Utf8Path;
 use lockstep_daemon::{ListenAddress, SecretFile};
+use lockstep_image::compat::Tool;
 use lockstep_registry::{Registries, RegistrySettings as ClientSettings};
 use lockstep_repository::{PlainHttp, RemoteUrl, check_branch, check_path};
 
@@ -86,6 +87,11 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
     for (index, path) in repository.paths.iter().enumerate() {
         if let Err(error) = check_path(path) {
             problems.add(format!("{key}.paths.{index}"), error.to_string());
+        }
+    }
+    for (index, name) in repository.compat.iter().enumerate() {
+        if let Err(error) = name.parse::<Tool>() {
+            problems.add(format!("{key}.compat.{index}"), error.to_string());
         }
     }
     for (index, rule) in repository.rules.iter().enumerate() {

@@ -1,9 +1,21 @@
 //! What the settings say about the places of a repository, for those that say less themselves.
 
+use std::collections::BTreeSet;
+
+use lockstep_image::compat::Tool;
 use lockstep_registry::Repository;
 use serde::{Deserialize, Serialize};
 
 use crate::glob;
+
+/// What the settings say of the places of a repository.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlaceSettings {
+    /// In the order of the settings.
+    pub rules: Vec<PlaceRule>,
+    /// The tools whose words are acted on.
+    pub compat: BTreeSet<Tool>,
+}
 
 /// Which places a rule is about, and what it says of them: the keys of the annotations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Stories about what governs a place: rules, windows, groups, pins.
 
-use crate::settings::PlaceRule;
+use lockstep_image::compat::Tool;
+
+use crate::settings::{PlaceRule, PlaceSettings};
 
 use super::*;
 
@@ -21,7 +23,7 @@ async fn rules_of_the_settings_reach_what_has_no_annotation() {
         story.branch.human("More", &[(&format!("apps/{name}.yaml"), &PLAIN.replace("NAME", name))]);
         ["1.0.0", "1.0.1", "1.1.0"].iter().for_each(|tag| story.tags.push(&format!("acme/{name}"), tag, None));
     }
-    story.target.rules = Arc::new([
+    let rules = vec![
         PlaceRule {
             path: Some("apps/*".to_owned()),
             image: Some("ghcr.io/acme/api".to_owned()),
@@ -30,7 +32,8 @@ async fn rules_of_the_settings_reach_what_has_no_annotation() {
             ..PlaceRule::default()
         },
         PlaceRule { locked: Some("freeze".to_owned()), path: Some("web*".to_owned()), ..PlaceRule::default() },
-    ]);
+    ];
+    story.target.places = Arc::new(PlaceSettings { rules, ..PlaceSettings::default() });
     let outcome = story.scan().await;
     assert_eq!((outcome.moved.len(), outcome.places), (1, 2), "{:?}", outcome.problems);
     assert!(story.branch.text("apps/api.yaml").contains("ghcr.io/acme/api:1.0.1"));
@@ -38,7 +41,7 @@ async fn rules_of_the_settings_reach_what_has_no_annotation() {
     let shown = state.places.iter().map(|place| format!("{} {} {:?}", place.file, place.origin, place.held));
     assert_eq!(
         shown.collect::<Vec<_>>(),
-        ["apps/api.yaml rules[0] None", "web.yaml web.yaml:1 Some(\"locked: freeze\")"]
+        ["apps/api.yaml rules[0] None", "web.yaml web.yaml:7 Some(\"locked: freeze\")"]
     );
 }
 
@@ -128,7 +131,7 @@ async fn a_comment_governs_an_image_in_any_form() {
         "app/kustomization.yaml:4 ghcr.io/acme/web:1.0.0 no key is ever added: write `digest: sha256:",
         "app/kustomization.yaml:6 ghcr.io/acme/web:1.1.0 -",
         "values.yaml:4 ghcr.io/acme/web:1.0.1 -",
-        "web.yaml:1 ghcr.io/acme/web:1.0.0 -",
+        "web.yaml:7 ghcr.io/acme/web:1.0.0 -",
     ]) {
         assert!(shown.starts_with(wanted), "{shown}\n{wanted}");
     }
@@ -140,4 +143,44 @@ async fn a_comment_governs_an_image_in_any_form() {
     story.branch.human_reverts();
     story.memory = Memory::default();
     assert_eq!(story.scan().await.pushed, None, "a revert sticks in these forms too");
+}
+
+#[tokio::test]
+async fn other_tools_words_are_acted_on_where_the_settings_name_the_tool() {
+    let flux = web(AUTOMATED, "ghcr.io/acme/web:1.4.0")
+        .replace("lockstep.dev/automated", "fluxcd.io/automated")
+        .replace("lockstep.dev/policy", "filter.fluxcd.io/web")
+        .replace("semver:~1\n", "semver:~1.4\n");
+    let mut story = Story::new(AUTOMATED, "ghcr.io/acme/web:1.4.0", &["1.4.0", "1.4.1", "1.5.0"]);
+    story.branch.human("Use Flux", &[("web.yaml", &flux)]);
+    let outcome = story.scan().await;
+    assert_eq!(
+        (outcome.places, outcome.listed, outcome.pushed),
+        (1, 0, None),
+        "it is listed, and no registry is asked"
+    );
+    let state = story.board.get(&story.target.branch).unwrap();
+    let place = &state.places[0];
+    assert_eq!((place.policy.as_str(), place.origin.as_str()), ("semver:~1.4 (flux1)", "web.yaml:8"));
+    assert!(!place.automated);
+
+    story.target.places = Arc::new(PlaceSettings { compat: [Tool::Flux1].into(), ..PlaceSettings::default() });
+    story.memory = Memory::default();
+    story.scan().await;
+    assert_eq!(story.image(), "ghcr.io/acme/web:1.4.1");
+    assert!(story.branch.message().contains("\n  policy semver:~1.4 (flux1)\n"), "{}", story.branch.message());
+    story.branch.human_reverts();
+    assert_eq!(story.scan().await.pushed, None, "what was undone stays undone");
+}
+
+#[tokio::test]
+async fn a_setter_is_moved_by_the_image_policy_of_the_branch() {
+    let policy = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: web, namespace: flux}\nspec:\n  imageRepositoryRef: {name: web}\n  policy: {semver: {range: 1.4.x}}\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: web, namespace: flux}\nspec: {image: ghcr.io/acme/web}\n";
+    let values = "web:\n  repository: ghcr.io/acme/web\n  tag: 1.4.0 # {\"$imagepolicy\": \"flux:web:tag\"}\n";
+    let mut story = Story::new("policy=semver:~1.4", "ghcr.io/acme/web:1.4.0", &["1.4.0", "1.4.1", "1.5.0"]);
+    story.branch.human("Use Flux", &[("flux.yaml", policy), ("values.yaml", values)]);
+    story.target.places = Arc::new(PlaceSettings { compat: [Tool::Flux2].into(), ..PlaceSettings::default() });
+    let outcome = story.scan().await;
+    let text = story.branch.text("values.yaml");
+    assert_eq!(text, values.replace("tag: 1.4.0", "tag: 1.4.1"), "{:?}", outcome.problems);
 }
