@@ -109,7 +109,7 @@ pub(crate) struct PlacePolicy {
 impl PlacePolicy {
     /// Whether what moves is the digest of one tag.
     pub(crate) fn moves_digests(&self) -> bool {
-        said::moves_digests(&self.rule)
+        self.rule.policy.moves_digests()
     }
 
     /// Whether a digest is written behind the tag. What was verified is what must run, so it always is then.

@@ -135,6 +135,12 @@ impl Policy {
         Self { text, kind, named }
     }
 
+    /// Whether what moves is the digest of one tag.
+    #[must_use]
+    pub fn moves_digests(&self) -> bool {
+        matches!(self.kind, Kind::Digest(_))
+    }
+
     /// Whether `latest`, spelled like this, is a candidate: the policy names exactly that, or is another tool's.
     pub(crate) fn means_latest(&self, tag: &str) -> bool {
         match &self.kind {

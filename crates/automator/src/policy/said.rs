@@ -51,7 +51,7 @@ pub(super) fn read_words<'a>(
     };
     let verified = verify.is_some();
     let rule = Rule { tags, skip_tags, min_age, platforms, verify: verified, allow_downgrade, ..Rule::new(policy) };
-    if pin == Pin::Tag && (verified || moves_digests(&rule)) {
+    if pin == Pin::Tag && (verified || rule.policy.moves_digests()) {
         let by = if verified { "verify" } else { "the policy" };
         wrong.push(("pin", format!("\"tag\" leaves out the digest that {by} has to write; take one of them away")));
     }
@@ -111,9 +111,4 @@ fn group(text: &str) -> Result<String, String> {
         return Err(format!("{text:?} is not a name: up to 63 letters, digits, - and _"));
     }
     Ok(text.to_owned())
-}
-
-/// Whether what moves under the rule is the digest of one tag.
-pub(super) fn moves_digests(rule: &Rule) -> bool {
-    rule.policy.to_string().starts_with("digest:")
 }

@@ -66,6 +66,7 @@ fn other_tools_words_are_read_where_the_settings_name_the_tool() {
         ),
         (vec![("keel.sh/policy", "minor"), ("keel.sh/monitorContainers", "^x")], "web:- setup:-"),
         (vec![("keel.sh/policy", "never")], "web:- setup:-"),
+        (vec![("keel.sh/policy", "force"), ("keel.sh/matchTag", "true")], "web:force (keel)! setup:-"),
         // A policy of ours replaces them whole; their lock still binds.
         (
             vec![("fluxcd.io/automated", "true"), ("fluxcd.io/locked", "true"), ("lockstep.dev/policy", "semver:~1")],
