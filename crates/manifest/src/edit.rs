@@ -1,6 +1,6 @@
 //! Changing scalars in place: byte for byte, or not at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::error::EditError;
@@ -15,7 +15,7 @@ use crate::tree::{Kind, NodeId, Style, Tag, Tree};
 pub struct ScalarEdit {
     /// The document's index in the file, from 0, empty ones counted.
     pub document: usize,
-    /// The JSON pointer of the scalar in its document.
+    /// The JSON pointer of the scalar in its document. It may go on into a block scalar that has a YAML document as its text.
     pub pointer: String,
     /// The new text, without quotes.
     pub new: String,
@@ -71,8 +71,18 @@ struct Replacement {
 
 pub(crate) fn edit_tree(file: &str, tree: &Tree<'_>, edits: &[ScalarEdit]) -> Result<String, EditError> {
     let mut replacements = Vec::with_capacity(edits.len());
+    let mut inner: BTreeMap<NodeId, Vec<ScalarEdit>> = BTreeMap::new();
     for edit in edits {
-        replacements.extend(replacement(file, tree, edit)?);
+        match target(file, tree, edit)? {
+            (place, "") => replacements.extend(replacement(file, tree, edit, place)?),
+            (place, rest) => {
+                let edit = ScalarEdit { document: 0, pointer: rest.to_owned(), new: edit.new.clone() };
+                inner.entry(place.node).or_default().push(edit);
+            }
+        }
+    }
+    for (node, edits) in inner {
+        replacements.extend(inside_block(file, tree, node, &edits)?);
     }
     replacements.sort_by_key(|replacement: &Replacement| replacement.span.start);
     if let Some(twice) = replacements.windows(2).find(|pair| pair[0].node == pair[1].node) {
@@ -94,8 +104,8 @@ pub(crate) fn edit_tree(file: &str, tree: &Tree<'_>, edits: &[ScalarEdit]) -> Re
     Ok(result)
 }
 
-/// What an edit changes; nothing where the scalar has the text already.
-fn replacement(file: &str, tree: &Tree<'_>, edit: &ScalarEdit) -> Result<Option<Replacement>, EditError> {
+/// The scalar that an edit is for; a block scalar may have a YAML text in it, into which the rest of the pointer goes.
+fn target<'e>(file: &str, tree: &Tree<'_>, edit: &'e ScalarEdit) -> Result<(Place, &'e str), EditError> {
     let nothing = || {
         let count = tree.documents.len();
         let reason = format!("nothing stands at {} in document {} (of {count}, from 0)", edit.pointer, edit.document);
@@ -103,11 +113,58 @@ fn replacement(file: &str, tree: &Tree<'_>, edit: &ScalarEdit) -> Result<Option<
         refusal(file, line, reason)
     };
     let root = Place::root(tree, edit.document).ok_or_else(nothing)?;
-    let place = root.pointer(tree, &edit.pointer).ok_or_else(nothing)?;
-    let node = tree.node(place.node);
-    if let Some(sharing) = place.sharing {
-        return Err(refusal(file, sharing.line(), sharing.reason()));
+    let (place, rest) = root.pointer_into(tree, &edit.pointer).ok_or_else(nothing)?;
+    match place.sharing {
+        Some(sharing) => Err(refusal(file, sharing.line(), sharing.reason())),
+        None => Ok((place, rest)),
     }
+}
+
+/// What edits of the YAML text in a block scalar change.
+fn inside_block(
+    file: &str,
+    tree: &Tree<'_>,
+    node: NodeId,
+    edits: &[ScalarEdit],
+) -> Result<Option<Replacement>, EditError> {
+    let block = tree.node(node);
+    let Kind::Scalar { text, .. } = &block.kind else { return Ok(None) };
+    let value = edit(file, text, edits).map_err(|error| EditError { line: error.line + block.line(), ..error })?;
+    if *text == value {
+        return Ok(None);
+    }
+    let span = block.span();
+    match with_lines(&tree.text[span.clone()], text, &value) {
+        Some(source) => Ok(Some(Replacement { node, span, value, source })),
+        None => Err(refusal(file, block.line(), "the lines of the text are folded; write it behind a | and not a >")),
+    }
+}
+
+/// The indented lines of a block scalar with `old` as its text, when the text becomes `new`, which has as many lines.
+fn with_lines(written: &str, old: &str, new: &str) -> Option<String> {
+    let mut lines = old.split('\n').zip(new.split('\n')).peekable();
+    let mut result = String::with_capacity(written.len());
+    for line in written.split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        if !content.trim().is_empty() {
+            // Blank lines before the first may be no part of what is written.
+            while lines.next_if(|(old, new)| old.is_empty() && new.is_empty()).is_some() {}
+        }
+        let (old, new) = if content.trim().is_empty() {
+            lines.next_if(|(old, new)| old.trim().is_empty() && old == new).unwrap_or_default()
+        } else {
+            lines.next()?
+        };
+        let indentation =
+            content.strip_suffix(old).filter(|indentation| indentation.bytes().all(|byte| byte == b' '))?;
+        result.extend([indentation, new, &line[content.len()..]]);
+    }
+    lines.all(|(old, new)| old == new).then_some(result)
+}
+
+/// What an edit changes; nothing where the scalar has the text already.
+fn replacement(file: &str, tree: &Tree<'_>, edit: &ScalarEdit, place: Place) -> Result<Option<Replacement>, EditError> {
+    let node = tree.node(place.node);
     let refuse = |reason: &str| Err(refusal(file, node.line(), reason));
     let Kind::Scalar { text, style } = &node.kind else {
         return refuse("a mapping or sequence stands there, not one value");

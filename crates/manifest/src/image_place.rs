@@ -61,6 +61,11 @@ impl Spots {
         [&self.whole, &self.registry, &self.name, &self.tag, &self.digest].into_iter().flatten()
     }
 
+    pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = &mut Spot> {
+        let Spots { whole, registry, name, tag, digest } = self;
+        [whole, registry, name, tag, digest].into_iter().flatten()
+    }
+
     /// Drops the scalar at that pointer.
     pub(crate) fn without(&mut self, pointer: &str) {
         for spot in [&mut self.whole, &mut self.registry, &mut self.name, &mut self.tag, &mut self.digest] {

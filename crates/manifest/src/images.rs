@@ -82,10 +82,14 @@ pub fn images(file: &str, text: &str) -> Result<Vec<ImagePlace>, Vec<ManifestErr
 /// The images of one object, and what is wrong with those that are not here.
 pub(crate) fn places_of(file: &str, tree: &Tree<'_>, object: &Found) -> (Vec<ImagePlace>, Vec<ManifestError>) {
     let owner = Owner::of(object);
-    let (mut places, errors) = containers::places(file, tree, object, &owner);
+    let (mut places, mut errors) = containers::places(file, tree, object, &owner);
     places.extend(match (object.id.group.as_str(), object.id.kind.as_str()) {
         (_, "HelmRelease" | "FluxHelmRelease") => release::places(tree, object, &owner),
-        ("argoproj.io", "Application" | "ApplicationSet") => application::places(tree, object, &owner),
+        ("argoproj.io", "Application" | "ApplicationSet") => {
+            let (places, wrong) = application::places(file, tree, object, &owner);
+            errors.extend(wrong);
+            places
+        }
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => match object.place.get(tree, "spec") {
             Some(spec) => kustomization::places(tree, spec, &format!("{}/spec", object.pointer), &owner),
             None => Vec::new(),
@@ -146,6 +150,13 @@ impl Owner {
             annotation_lines: found.annotation_lines.clone(),
             document: found.document,
         }
+    }
+
+    /// Makes a place its own.
+    fn take(&self, place: &mut ImagePlace) {
+        place.object.clone_from(&self.object);
+        place.annotations.clone_from(&self.annotations);
+        (place.object_line, place.document) = (self.line, self.document);
     }
 
     /// A place of this owner. Where no object tells its document apart, the container's name does.

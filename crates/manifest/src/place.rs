@@ -1,6 +1,6 @@
 //! Looking a field up through aliases and merge keys, remembering whether it is written once and for itself.
 
-use crate::tree::{Key, Kind, NodeId, Tree};
+use crate::tree::{Key, Kind, NodeId, Style, Tree};
 
 /// A node, reached from a document's root.
 #[derive(Debug, Clone, Copy)]
@@ -109,15 +109,28 @@ impl Place {
 
     /// Follows a JSON pointer (RFC 6901) from here.
     pub(crate) fn pointer(self, tree: &Tree<'_>, pointer: &str) -> Option<Place> {
-        if pointer.is_empty() {
-            return Some(self);
+        match self.pointer_into(tree, pointer) {
+            Some((place, "")) => Some(place),
+            _ => None,
         }
-        pointer.strip_prefix('/')?.split('/').try_fold(self, |place, step| {
-            if tree.is_mapping(place.node) {
-                place.get(tree, &step.replace("~1", "/").replace("~0", "~"))
-            } else {
-                place.index(tree, step.parse().ok()?)
+    }
+
+    /// Follows a JSON pointer from here, at most into a block scalar; what is left of it then points into the text.
+    pub(crate) fn pointer_into<'p>(self, tree: &Tree<'_>, pointer: &'p str) -> Option<(Place, &'p str)> {
+        let (mut place, mut rest) = (self, pointer);
+        while !rest.is_empty() {
+            if matches!(tree.node(place.node).kind, Kind::Scalar { style: Style::Block, .. }) {
+                break;
             }
-        })
+            let steps = rest.strip_prefix('/')?;
+            let (step, behind) = steps.split_at(steps.find('/').unwrap_or(steps.len()));
+            place = if tree.is_mapping(place.node) {
+                place.get(tree, &step.replace("~1", "/").replace("~0", "~"))?
+            } else {
+                place.index(tree, step.parse().ok()?)?
+            };
+            rest = behind;
+        }
+        Some((place, rest))
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 mod targets;
 
 /// As many mutations of each seed are tried.
-const MUTATIONS: usize = 60;
+const MUTATIONS: usize = 30;
 
 const DICTIONARY: &[&str] = &[
     "\n",

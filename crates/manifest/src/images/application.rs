@@ -4,58 +4,104 @@ use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
 
-use super::{Owner, spot, values};
+use super::{Owner, comments, spot, values};
+use crate::error::ManifestError;
 use crate::image_place::{Form, ImagePlace, Spot, Spots};
 use crate::object::Found;
+use crate::parse::{Comments, parse};
 use crate::place::Place;
-use crate::tree::Tree;
+use crate::tree::{Kind, Style, Tree};
+use crate::value::check;
 
-pub(super) fn places(tree: &Tree<'_>, object: &Found, owner: &Owner) -> Vec<ImagePlace> {
+pub(super) fn places(
+    file: &str,
+    tree: &Tree<'_>,
+    object: &Found,
+    owner: &Owner,
+) -> (Vec<ImagePlace>, Vec<ManifestError>) {
+    let mut finder = Finder { file, tree, owner, places: Vec::new(), errors: Vec::new() };
     let path: &[&str] = if object.id.kind == "Application" { &["spec"] } else { &["spec", "template", "spec"] };
-    let Some(spec) = object.place.follow(tree, path) else { return Vec::new() };
     let pointer = format!("{}/{}", object.pointer, path.join("/"));
-    let mut places = Vec::new();
-    if let Some(source) = spec.get(tree, "source") {
-        places.extend(of_source(tree, source, &format!("{pointer}/source"), "", owner));
+    let spec = object.place.follow(tree, path);
+    if let Some(source) = spec.and_then(|spec| spec.get(tree, "source")) {
+        finder.source(source, &format!("{pointer}/source"), "");
     }
-    if let Some(sources) = spec.get(tree, "sources") {
+    if let Some(sources) = spec.and_then(|spec| spec.get(tree, "sources")) {
         for (index, source) in sources.items(tree).enumerate() {
-            let prefix = format!("sources.{index}.");
-            places.extend(of_source(tree, source, &format!("{pointer}/sources/{index}"), &prefix, owner));
+            finder.source(source, &format!("{pointer}/sources/{index}"), &format!("sources.{index}."));
         }
     }
-    places
+    (finder.places, finder.errors)
 }
 
-fn of_source(tree: &Tree<'_>, source: Place, pointer: &str, prefix: &str, owner: &Owner) -> Vec<ImagePlace> {
-    let mut places = Vec::new();
-    if let Some(helm) = source.get(tree, "helm") {
-        if let Some(parameters) = helm.get(tree, "parameters") {
-            places.extend(of_parameters(tree, parameters, &format!("{pointer}/helm/parameters"), prefix, owner));
+struct Finder<'f, 't> {
+    file: &'f str,
+    tree: &'f Tree<'t>,
+    owner: &'f Owner,
+    places: Vec<ImagePlace>,
+    errors: Vec<ManifestError>,
+}
+
+impl Finder<'_, '_> {
+    fn source(&mut self, source: Place, pointer: &str, prefix: &str) {
+        let (tree, owner) = (self.tree, self.owner);
+        if let Some(helm) = source.get(tree, "helm") {
+            if let Some(parameters) = helm.get(tree, "parameters") {
+                let pointer = format!("{pointer}/helm/parameters");
+                self.places.extend(of_parameters(tree, parameters, &pointer, prefix, owner));
+            }
+            if let Some(text) = helm.get(tree, "values") {
+                self.text(text, &format!("{pointer}/helm/values"), prefix);
+            }
+            if let Some(object) = helm.get(tree, "valuesObject") {
+                let pointer = format!("{pointer}/helm/valuesObject");
+                let mut places = values::places(tree, object, &pointer, Form::ArgoApplication, owner);
+                places.iter_mut().for_each(|place| place.container.insert_str(0, prefix));
+                self.places.extend(places);
+            }
         }
-        if let Some(object) = helm.get(tree, "valuesObject") {
-            let of_values =
-                values::places(tree, object, &format!("{pointer}/helm/valuesObject"), Form::ArgoApplication, owner);
-            places.extend(of_values.into_iter().map(|place| {
-                let container = format!("{prefix}{}", place.container);
-                ImagePlace { container, ..place }
-            }));
+        let images = source.follow(tree, &["kustomize", "images"]);
+        for (index, image) in images.iter().flat_map(|images| images.items(tree)).enumerate() {
+            let whole = spot(tree, image, format!("{pointer}/kustomize/images/{index}"));
+            self.places.extend(whole.and_then(|whole| of_kustomize(whole, prefix, owner)));
         }
     }
-    if let Some(images) = source.follow(tree, &["kustomize", "images"]) {
-        for (index, image) in images.items(tree).enumerate() {
-            let Some(whole) = spot(tree, image, format!("{pointer}/kustomize/images/{index}")) else { continue };
-            let (name, image) = match whole.text.split_once('=') {
-                Some((name, image)) => (name.to_owned(), image),
-                None => (String::new(), whole.text.as_str()),
-            };
-            let Ok(reference) = image.parse::<Reference>() else { continue };
-            let name = if name.is_empty() { reference.name().to_owned() } else { name };
-            let spots = Spots { whole: Some(whole), ..Spots::default() };
-            places.push(owner.place(format!("{prefix}images.{name}"), Form::ArgoApplication, spots));
+
+    /// Values that are a text, and the comments in it; no places if the text is no YAML.
+    fn text(&mut self, text: Place, pointer: &str, prefix: &str) {
+        let node = self.tree.node(text.node);
+        let Kind::Scalar { text, style: Style::Block } = &node.kind else { return };
+        let Ok(inner) = parse(self.file, text, Comments::Kept) else { return };
+        let clean = check(self.file, &inner).is_empty();
+        let Some(root) = Place::root(&inner, 0).filter(|_| clean) else { return };
+        let mut places = values::places(&inner, root, "", Form::ArgoApplication, &Owner::default());
+        let mut errors = comments::attach(self.file, &inner, &[], &mut places);
+        errors.iter_mut().for_each(|error| error.line += node.line());
+        self.errors.extend(errors);
+        for place in &mut places {
+            place.spots.each_mut().for_each(|spot| {
+                spot.pointer.insert_str(0, pointer);
+                spot.line += node.line();
+            });
+            place.pointer.insert_str(0, pointer);
+            place.line += node.line();
+            place.container.insert_str(0, prefix);
+            if let Some(comment) = &mut place.comment {
+                comment.line += node.line();
+            }
+            self.owner.take(place);
         }
+        self.places.extend(places);
     }
-    places
+}
+
+/// `IMAGE`, or `NAME=IMAGE` for what a kustomization writes as `name` and `newName`.
+fn of_kustomize(whole: Spot, prefix: &str, owner: &Owner) -> Option<ImagePlace> {
+    let (name, image) = whole.text.split_once('=').unwrap_or(("", &whole.text));
+    let reference: Reference = image.parse().ok()?;
+    let name = if name.is_empty() { reference.name() } else { name };
+    let container = format!("{prefix}images.{name}");
+    Some(owner.place(container, Form::ArgoApplication, Spots { whole: Some(whole), ..Spots::default() }))
 }
 
 /// `image.repository` and `image.tag` are one image, and so is `image` alone.
