@@ -33,7 +33,9 @@ fn values_in_a_text_are_found_and_changed() {
             ]
         );
         assert!(
-            found.iter().all(|place| place.document == 1 && place.object_line == 5 && place.annotations["note"] == "web")
+            found
+                .iter()
+                .all(|place| place.document == 1 && place.object_line == 5 && place.annotations["note"] == "web")
         );
         let edits: Vec<ScalarEdit> = found.iter().flat_map(|place| place.rewrite("2.10", None).unwrap()).collect();
         let edited = edit("f.yaml", &text, &edits).unwrap();

@@ -33,6 +33,7 @@ async fn main() -> Result<()> {
     let arguments = Arguments::read(std::env::args().skip(1))?;
     let mut table = Table::new();
     pure::parse(&mut table)?;
+    pure::edit(&mut table)?;
     for &size in &arguments.sizes {
         let mut stage = Stage::set(size).await?;
         cold::start(&mut stage, &mut table).await?;

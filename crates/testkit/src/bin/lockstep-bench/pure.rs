@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use lockstep_manifest::objects;
+use lockstep_manifest::{ScalarEdit, objects};
 use lockstep_plan::{Ownership, Scope, place, render};
 
 use crate::stage::{name, one};
@@ -35,6 +35,35 @@ pub(crate) fn parse(table: &mut Table) -> Result<()> {
                 .budget("1.5 × the limit", ratio <= 1.5),
         );
     }
+    Ok(())
+}
+
+/// Changes one image in the middle of a file of one megabyte, beside the parse of that file alone.
+pub(crate) fn edit(table: &mut Table) -> Result<()> {
+    const SIZE: usize = 1_000_000;
+    let mut text = String::from("apiVersion: x.example/v1\nkind: Large\nmetadata: {name: large}\nspec:\n  list:\n");
+    let mut count = 0;
+    while text.len() < SIZE {
+        text.push_str(&format!(
+            "  - name: web-{count}\n    image: ghcr.io/acme/web-{count}:1.2.{count} # ours\n    resources: {{limits: {{cpu: 100m, memory: 128Mi}}}}\n"
+        ));
+        count += 1;
+    }
+    let middle = ScalarEdit {
+        document: 0,
+        pointer: format!("/spec/list/{}/image", count / 2),
+        new: "ghcr.io/acme/web:2.0.0".to_owned(),
+    };
+    let edits = [middle];
+    let edited = times(|| Ok(lockstep_manifest::edit("file.yaml", &text, &edits)?.len()))?;
+    let parsed = times(|| Ok(objects("file.yaml", &text).map_err(|errors| anyhow!("{errors:?}"))?.len()))?;
+    let ratio = edited.as_secs_f64() / parsed.as_secs_f64();
+    table.add(
+        Row::new("change one image in a file of 1 MB, beside its parse", 1)
+            .value(edited)
+            .limit(parsed)
+            .budget("2 × the limit", ratio <= 2.0),
+    );
     Ok(())
 }
 
