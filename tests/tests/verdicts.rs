@@ -105,7 +105,7 @@ impl Bed {
              registries:\n- {{host: '{}', username: puller, password-file: {}, ca-file: {}}}\n\
              intervals: {{registries: 1h, git: 1h, batch: 0s}}\ndata: {}\n\
              listen: {{grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\n\
-             tls: {{certificate-file: {}, key-file: {}}}\ntokens-file: {}\nwebhook: {{secret-file: {}}}\n",
+             tls: {{certificate-file: {}, key-file: {}}}\ntokens-file: {}\nwebhooks: [{{kind: distribution, secret-file: {}}}]\n",
             self.git.http_url(),
             self.file("git-ca.crt", self.git.ca_pem().unwrap()),
             self.file("git-password", "password-of-lockstep"),

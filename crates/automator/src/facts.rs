@@ -66,6 +66,7 @@ impl Facts {
             }
             facts.candidates.push(Candidate {
                 first_seen: sights.first_seen.get(tag).copied().flatten().or(sights.first_scan),
+                pushed: sights.pushed.get(tag).copied(),
                 created: created.get(tag.as_str()).copied().flatten(),
                 ..Candidate::new(tag.clone())
             });

@@ -25,6 +25,7 @@ mod decide;
 mod edit;
 mod facts;
 mod group;
+mod moves;
 mod rhythm;
 mod scan;
 

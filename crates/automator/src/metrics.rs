@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockstep_registry::WebhookKind;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -43,6 +44,8 @@ pub(crate) struct Metrics {
     errors: Counters,
     places: Family<Labels, Gauge>,
     webhooks: Counters,
+    requests: Counters,
+    moved_tags: Counters,
     streams: Gauge,
     clusters: Gauge,
     syncs: Gauge,
@@ -62,6 +65,8 @@ impl Metrics {
             errors: Family::default(),
             places: Family::default(),
             webhooks: Family::default(),
+            requests: Family::default(),
+            moved_tags: Family::default(),
             streams: Gauge::default(),
             clusters: Gauge::default(),
             syncs: Gauge::default(),
@@ -79,8 +84,13 @@ impl Metrics {
         registry.register("errors", help, metrics.errors.clone());
         let help = "Places at the branch head, by state (current, pending, held, preview)";
         registry.register("places", help, metrics.places.clone());
-        let help = "Push notifications, by outcome (rang, not-used, refused, unreadable, broken)";
+        let help = "Push notifications, by kind of sender and outcome (rang, not-used, refused, unreadable, broken)";
         registry.register("webhooks", help, metrics.webhooks.clone());
+        let help = "Requests to registries, by host and outcome (ok, not-modified, redirect, unauthorised, not-found, \
+                    rate-limited, unavailable, refused, unreachable, token)";
+        registry.register("registry_requests", help, metrics.requests.clone());
+        let help = "Tags that were pushed again with other content, by host of the registry";
+        registry.register("moved_tags", help, metrics.moved_tags.clone());
         registry.register("streams", "Synchronizers that are connected", metrics.streams.clone());
         registry.register("clusters", "Clusters that have reported since the start", metrics.clusters.clone());
         registry.register("syncs", "Syncs that have been reported since the start", metrics.syncs.clone());
@@ -148,7 +158,7 @@ impl Metrics {
     }
 
     /// A push notification came.
-    pub(crate) fn webhook(&self, outcome: WebhookOutcome) {
+    pub(crate) fn webhook(&self, kind: WebhookKind, outcome: WebhookOutcome) {
         let outcome = match outcome {
             WebhookOutcome::Rang => "rang",
             WebhookOutcome::NotUsed => "not-used",
@@ -156,7 +166,17 @@ impl Metrics {
             WebhookOutcome::Unreadable => "unreadable",
             WebhookOutcome::Broken => "broken",
         };
-        self.webhooks.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+        self.webhooks.get_or_create(&vec![("kind", kind.name().to_owned()), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// A registry was asked.
+    pub(crate) fn request(&self, host: &str, outcome: &'static str) {
+        self.requests.get_or_create(&vec![("host", host.to_owned()), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// A tag was pushed again with other content.
+    pub(crate) fn moved_tag(&self, host: &str) {
+        self.moved_tags.get_or_create(&vec![("host", host.to_owned())]).inc();
     }
 
     /// A synchronizer is connected until this is dropped.
@@ -211,7 +231,8 @@ mod tests {
         metrics.turn(&branch, Duration::from_millis(70), &Ok(outcome));
         let raced = TurnError::Raced { branch: branch.clone(), attempts: 5 };
         metrics.turn(&branch, Duration::from_millis(70), &Err(raced));
-        metrics.webhook(WebhookOutcome::NotUsed);
+        metrics.webhook(WebhookKind::Harbor, WebhookOutcome::NotUsed);
+        metrics.request("ghcr.io", "ok");
         let stream = metrics.stream();
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
@@ -221,7 +242,8 @@ mod tests {
             "lockstep_automator_listings_total{repository=\"https://git.example/a\",branch=\"main\"} 3",
             "lockstep_automator_commits_total{repository=\"https://git.example/a\",branch=\"main\",kind=\"update\"} 1",
             "lockstep_automator_errors_total{category=\"raced\"} 1",
-            "lockstep_automator_webhooks_total{outcome=\"not-used\"} 1",
+            "lockstep_automator_webhooks_total{kind=\"harbor\",outcome=\"not-used\"} 1",
+            "lockstep_automator_registry_requests_total{host=\"ghcr.io\",outcome=\"ok\"} 1",
             "lockstep_automator_streams 1",
             "lockstep_automator_turn_duration_seconds_count",
         ] {

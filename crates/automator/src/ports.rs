@@ -88,6 +88,8 @@ pub struct Sights {
     pub first_scan: Option<Timestamp>,
     /// By tag; `None` where the tag was there already at the first scan.
     pub first_seen: BTreeMap<String, Option<Timestamp>>,
+    /// When tags were pushed, as far as the registry tells it in its listing.
+    pub pushed: BTreeMap<String, Timestamp>,
     /// Tags that were pushed again with other content since the last record.
     pub moved: Vec<MovedTag>,
 }

@@ -25,7 +25,7 @@ use crate::rhythm::Pace;
 use crate::server::{ROLES, UpdatesService};
 use crate::settings::{RepositorySettings, Settings};
 use crate::turn::Target;
-use crate::webhook::Webhook;
+use crate::webhook::Webhooks;
 use crate::wiring::{Clones, ForgeRequests, GitBranch, RegistryTags, SystemClock};
 
 use branch::BranchLoop;
@@ -69,7 +69,7 @@ pub struct Addresses {
     pub grpc: Option<ListenAddress>,
     /// `/live`, `/ready` and `/metrics`.
     pub admin: SocketAddr,
-    /// The webhook, if there is a secret for it.
+    /// The webhooks, if there are any.
     pub webhook: Option<SocketAddr>,
 }
 
@@ -96,13 +96,13 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
 
     let clones = settings.data.join("clones");
     std::fs::create_dir_all(&clones).map_err(|source| RunError::Data { folder: clones.clone(), source })?;
-    let tags = RegistryTags::open(&settings.registries, &settings.verify, &settings.data.join("seen.redb"))?;
     let allowed = AllowedRepositories::new(
         settings.allow_repositories.iter().cloned(),
         settings.registries.iter().map(|registry| registry.host.clone()),
     );
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
+    let tags = RegistryTags::open(&settings, &metrics)?;
     let (board, notes, clusters, readiness) =
         (Board::default(), Notes::default(), Clusters::default(), Readiness::new());
     let shutdown = tasks.shutdown();
@@ -152,9 +152,9 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
         let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(UpdatesServer::new(service));
         tasks.spawn("grpc", Policy::Critical, grpc.serve(services, Arc::new(tokens), shutdown.clone()));
     }
-    if let (Some(server), Some(webhook)) = (ports.webhook, &settings.webhook) {
-        let webhook = Webhook { secret: webhook.secret_file.clone(), board, bells, metrics };
-        tasks.spawn("webhook", Policy::Critical, server.serve(webhook.router(), shutdown.clone()));
+    if let Some(server) = ports.webhook {
+        let webhooks = Webhooks { senders: settings.webhooks.clone(), board, bells, metrics };
+        tasks.spawn("webhook", Policy::Critical, server.serve(webhooks.router(), shutdown.clone()));
     }
     for branch in loops {
         let name = format!("branch {}", branch.target.branch);
@@ -195,7 +195,8 @@ impl Bound {
         let transport = tls.clone().map_or(Transport::Plain, Transport::Tls);
         let grpc = if with_grpc { Some(GrpcServer::bind(&listen.grpc, transport).await?) } else { None };
         let admin = Admin::bind(listen.admin).await?;
-        let webhook = if settings.webhook.is_some() { Some(HttpServer::bind(listen.webhook).await?) } else { None };
+        let with_webhooks = !settings.webhooks.is_empty();
+        let webhook = if with_webhooks { Some(HttpServer::bind(listen.webhook).await?) } else { None };
         let webhook = match tls {
             Some(tls) => webhook.map(|server| server.with_tls(tls)),
             None => webhook,

@@ -10,12 +10,13 @@ use lockstep_registry::Repository;
 use crate::allow::AllowedRepositories;
 use crate::board::Problem;
 use crate::facts::{self, Facts, LookUp};
+use crate::moves::Moves;
 use crate::ports::{PortError, Ports, Tags};
 use crate::rhythm::Pace;
 use crate::turn::{Target, Wake};
 
-/// As many repositories are listed at a time.
-const AT_A_TIME: usize = 8;
+/// As many repositories of one registry are listed at a time; registries do not wait for each other.
+const AT_A_TIME: usize = 4;
 /// How long a listing that lacks too much waits for a second reading.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
 /// How long a listing that failed waits for another try, where a repository may not be listed sooner anyway.
@@ -28,6 +29,7 @@ pub(crate) struct Listings {
     rhythms: BTreeMap<Repository, Rhythm>,
     doubts: BTreeMap<Repository, Doubt>,
     failed: BTreeMap<Repository, Failed>,
+    moves: Moves,
 }
 
 /// When a repository is listed again.
@@ -66,6 +68,7 @@ impl Listings {
         self.rhythms.retain(|repository, _| wanted.contains_key(repository));
         self.doubts.retain(|repository, _| wanted.contains_key(repository));
         self.failed.retain(|repository, _| wanted.contains_key(repository));
+        self.moves.forget(wanted, now);
         let soonest = now + SignedDuration::try_from(target.pace.shortest).unwrap_or_default();
         for (repository, currents) in wanted {
             self.note(repository, currents, is_asked(repository, wake), soonest, now);
@@ -102,11 +105,12 @@ impl Listings {
 
     /// Lists these repositories, several at a time.
     pub(crate) async fn scan(&mut self, due: Vec<Repository>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
-        let mut asked = Vec::new();
+        let mut by_host: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for repository in due {
-            asked.push(list(repository, ports.tags).boxed());
+            by_host.entry(repository.host.clone()).or_default().push(list(repository, ports.tags).boxed());
         }
-        let mut answers = futures::stream::iter(asked).buffer_unordered(AT_A_TIME);
+        let hosts = by_host.into_values().map(|asked| futures::stream::iter(asked).buffer_unordered(AT_A_TIME));
+        let mut answers = futures::stream::select_all(hosts);
         while let Some((repository, answer)) = answers.next().await {
             let currents = wanted.get(&repository);
             let taken = match answer {
@@ -162,7 +166,11 @@ impl Listings {
                 return Ok(());
             }
         }
-        let sights = ports.tags.record(repository, &tags, now).await?;
+        if let Some(currents) = currents {
+            self.moves.look(repository, currents, ports).await;
+        }
+        let mut sights = ports.tags.record(repository, &tags, now).await?;
+        self.moves.told(repository, std::mem::take(&mut sights.moved), now);
         if let Some(rhythm) = self.rhythms.get_mut(repository) {
             let happened = rhythm.happened.or(sights.first_scan).unwrap_or(now);
             let wait = pace.next(repository, sights.first_seen.values().copied().flatten(), happened, now);
@@ -211,10 +219,10 @@ impl Listings {
         self.known.get(repository).ok_or_else(|| format!("{repository} was not listed yet"))
     }
 
-    /// The repositories that could not be listed.
+    /// The repositories that could not be listed, and the tags that were pushed again.
     pub(crate) fn problems(&self) -> impl Iterator<Item = Problem> + '_ {
         let problem = |error: &PortError| Problem { category: error.category, message: error.message.clone() };
-        self.failed.values().map(move |failed| problem(&failed.error))
+        self.failed.values().map(move |failed| problem(&failed.error)).chain(self.moves.problems())
     }
 
     /// When the next second look, or the next try, is due.

@@ -2,9 +2,11 @@
 
 mod check;
 mod commits;
+mod registries;
 mod requests;
 mod rules;
 mod verify;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,9 +15,11 @@ use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsEr
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commits::{Author, Signing, VerifyHead};
+pub(crate) use registries::{RegistryCredentials, RegistrySettings};
 pub(crate) use requests::PullRequests;
 pub use rules::{PlaceRule, PlaceSettings};
 pub(crate) use verify::Verify;
+pub(crate) use webhooks::WebhookSettings;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub struct Settings {
     pub repositories: Vec<RepositorySettings>,
     /// The registries of which something must be said.
     pub registries: Vec<RegistrySettings>,
+    /// Where the logins of all other registries come from, asked in this order.
+    pub registry_credentials: Vec<RegistryCredentials>,
     /// Globs of the image repositories that may be asked; none means those of the known registries.
     pub allow_repositories: Vec<String>,
     /// The keys that images must be signed with.
@@ -39,8 +45,11 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Who may call; without it there is no gRPC port.
     pub tokens_file: Option<Utf8PathBuf>,
-    /// What registries must show; without it there is no webhook port.
-    pub webhook: Option<Webhook>,
+    /// Who may tell of pushes; without any there is no webhook port.
+    pub webhooks: Vec<WebhookSettings>,
+    /// What `webhooks` was called; known so that whoever still writes it is told.
+    #[serde(skip_serializing)]
+    pub webhook: Option<serde_json::Value>,
     /// How long the work in hand may take after the request to stop.
     pub shutdown_grace: Period,
     /// Logs.
@@ -125,26 +134,6 @@ pub struct GitCredentials {
     pub known_hosts_file: Option<Utf8PathBuf>,
 }
 
-/// One registry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct RegistrySettings {
-    /// The host as images name it, with its port if it has one.
-    pub host: String,
-    /// The user; anonymous without.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// Its password or token.
-    #[serde(default)]
-    pub password_file: Option<SecretFile>,
-    /// Authorities to trust beside the system's, in PEM.
-    #[serde(default)]
-    pub ca_file: Option<Utf8PathBuf>,
-    /// Allows HTTP without TLS to other machines.
-    #[serde(default)]
-    pub dangerous_plain_http: bool,
-}
-
 /// How often to look without any hint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -167,16 +156,8 @@ pub struct Listen {
     pub grpc: ListenAddress,
     /// `/live`, `/ready` and `/metrics`.
     pub admin: SocketAddr,
-    /// `POST /webhooks/distribution`.
+    /// The addresses of `webhooks`.
     pub webhook: SocketAddr,
-}
-
-/// The webhook of registries.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Webhook {
-    /// The whole value of the header `Authorization` that the registry sends.
-    pub secret_file: SecretFile,
 }
 
 impl Settings {
@@ -200,6 +181,7 @@ impl Default for Settings {
         Self {
             repositories: Vec::new(),
             registries: Vec::new(),
+            registry_credentials: Vec::new(),
             allow_repositories: Vec::new(),
             verify: Verify::default(),
             intervals: Intervals::default(),
@@ -207,6 +189,7 @@ impl Default for Settings {
             listen: Listen::default(),
             tls: None,
             tokens_file: None,
+            webhooks: Vec::new(),
             webhook: None,
             shutdown_grace: Period::seconds(20),
             log: LogSettings::default(),

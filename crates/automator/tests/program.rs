@@ -92,7 +92,7 @@ fn all_files_that_cannot_be_used_are_reported_at_once() {
     std::fs::write(path("tokens"), "- {name: a, sha256: b, roles: []}").unwrap();
     let settings = format!(
         "repositories:\n- url: https://git.example/a\n  credentials: {{bearer-token-file: {}}}\n\
-         tokens-file: {}\nwebhook: {{secret-file: {}}}\ntls: {{certificate-file: {}, key-file: /absent}}\n",
+         tokens-file: {}\nwebhooks: [{{kind: distribution, secret-file: {}}}]\ntls: {{certificate-file: {}, key-file: /absent}}\n",
         path("absent"),
         path("tokens"),
         path("empty"),
@@ -100,7 +100,9 @@ fn all_files_that_cannot_be_used_are_reported_at_once() {
     );
     let (code, _, err) = text(&with_settings(folder.path(), &settings).output().unwrap());
     assert_eq!(code, 1, "{err}");
-    for words in ["repositories.0.credentials.bearer-token-file: ", "tokens-file: ", "webhook.secret-file: ", "tls: "] {
+    for words in
+        ["repositories.0.credentials.bearer-token-file: ", "tokens-file: ", "webhooks.0.secret-file: ", "tls: "]
+    {
         assert!(err.contains(words), "{words} is not in\n{err}");
     }
 }

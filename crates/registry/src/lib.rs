@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  Repository ─► tags ────► Listing ──► SeenTags::record ──► first_seen
-//!             └► digest, created                      push notification ──► push_hints ──► "scan now"
+//!             └► digest, created                      notification ──► WebhookKind::hints ──► "scan now"
 //! ```
 //!
 //! ```no_run
@@ -37,12 +37,12 @@ mod kept_listings;
 mod link;
 mod manners;
 mod page;
-mod push_events;
 mod seen;
 mod settings;
 mod signature;
 mod store;
 mod tags;
+mod webhooks;
 
 pub use client::{Observer, Registries};
 pub use credentials::{
@@ -50,9 +50,9 @@ pub use credentials::{
 };
 pub use endpoint::Repository;
 pub use error::RegistryError;
-pub use push_events::{PushEventsError, PushHint, authorised, is_push_notification, push_hints};
 pub use seen::{MovedTag, SeenTag, SeenTags};
 pub use settings::{PlainHttp, RegistrySettings};
 pub use signature::{Verification, VerificationKey, VerificationKeyError};
 pub use store::SeenError;
 pub use tags::Listing;
+pub use webhooks::{PushHint, Shown, WebhookError, WebhookKind};

@@ -89,7 +89,7 @@ impl SeenTags {
     }
 
     /// Notes the digest that `tag` has at `now`. If it had another one before, it was pushed again: it is first seen now, and
-    /// told once by [`SeenTags::take_moved`].
+    /// told once by [`SeenTags::take_moved`]. True if so.
     ///
     /// # Errors
     /// If the database fails; nothing was recorded then.
@@ -99,10 +99,12 @@ impl SeenTags {
         tag: &str,
         digest: &str,
         now: Timestamp,
-    ) -> Result<(), SeenError> {
+    ) -> Result<bool, SeenError> {
         let name = repository.to_string();
         let note = |database: &Database| note_digest(database, &name, tag, digest, now.as_millisecond());
-        if let Some(from) = self.store.with("write", note)? {
+        let from = self.store.with("write", note)?;
+        let has_moved = from.is_some();
+        if let Some(from) = from {
             tracing::warn!(image = %repository, tag, from, to = digest, "a tag was pushed again with other content");
             let moved = MovedTag { tag: tag.to_owned(), from, to: digest.to_owned() };
             self.moved
@@ -112,7 +114,7 @@ impl SeenTags {
                 .or_default()
                 .push(moved);
         }
-        Ok(())
+        Ok(has_moved)
     }
 
     /// The moves of `repository` that were noted since the last call.

@@ -112,7 +112,7 @@ impl Bed {
         let (registry, data, hook) =
             (self.registry.address(), folder.join("data").display().to_string(), file("hook", "Bearer hook"));
         let text = format!(
-            "repositories:\n- {{url: '{url}', branch: main, paths: [clusters/prod], credentials: {credentials}}}\nregistries: [{{host: '{registry}'}}]\nintervals: {{registries: 1s, registries-longest: 1s, git: 500ms, batch: 500ms}}\ndata: {data}\nlisten: {{admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\nwebhook: {{secret-file: {hook}}}\n",
+            "repositories:\n- {{url: '{url}', branch: main, paths: [clusters/prod], credentials: {credentials}}}\nregistries: [{{host: '{registry}'}}]\nintervals: {{registries: 1s, registries-longest: 1s, git: 500ms, batch: 500ms}}\ndata: {data}\nlisten: {{admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\nwebhooks: [{{kind: distribution, secret-file: {hook}}}]\n",
             self.webhook_port
         );
         file("settings.yaml", &text);

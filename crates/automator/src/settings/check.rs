@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use camino::Utf8Path;
 use lockstep_daemon::{ListenAddress, SecretFile};
 use lockstep_image::compat::Tool;
-use lockstep_registry::{Registries, RegistrySettings as ClientSettings};
 use lockstep_repository::{PlainHttp, RemoteUrl, check_branch, check_path};
 
 use crate::policy;
 
-use super::{GitCredentials, PlaceRule, RegistrySettings, RepositorySettings, Settings};
+use super::{GitCredentials, PlaceRule, RepositorySettings, Settings};
 
 /// Looking more often than this is an attack on the server.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -48,11 +47,20 @@ pub(super) fn problems(settings: &Settings) -> Vec<(String, String)> {
     let mut hosts = BTreeMap::new();
     for (index, registry) in settings.registries.iter().enumerate() {
         let key = format!("registries.{index}");
-        registry_problems(registry, &key, &mut problems);
+        for (name, problem) in registry.problems() {
+            problems.add(format!("{key}.{name}"), problem);
+        }
         if let Some(first) = hosts.insert(&registry.host, index) {
             problems.add(format!("{key}.host"), format!("is that of registries.{first} once more; keep one of them"));
         }
     }
+    for (index, credentials) in settings.registry_credentials.iter().enumerate() {
+        for (name, problem) in credentials.problems() {
+            let key = format!("registry-credentials.{index}.{name}");
+            problems.add(key.trim_end_matches('.'), problem);
+        }
+    }
+    webhook_problems(settings, &mut problems);
     for (index, glob) in settings.allow_repositories.iter().enumerate() {
         if glob.is_empty() || glob.contains(char::is_whitespace) {
             let message = "is not a glob of image repositories; write one as in ghcr.io/acme/*";
@@ -161,14 +169,20 @@ fn credentials_problems(credentials: &GitCredentials, over_http: bool, key: &str
     }
 }
 
-fn registry_problems(registry: &RegistrySettings, key: &str, problems: &mut Problems) {
-    if let Err(error) = Registries::new(vec![ClientSettings::new(&registry.host)]) {
-        problems.add(format!("{key}.host"), error.to_string());
+fn webhook_problems(settings: &Settings, problems: &mut Problems) {
+    if settings.webhook.is_some() {
+        let message = "is called webhooks now and is a list: write webhooks: [{kind: distribution, secret-file: …}]";
+        problems.add("webhook", message);
     }
-    if registry.username.is_some() != registry.password_file.is_some() {
-        let (there, missing) =
-            if registry.username.is_some() { ("username", "password-file") } else { ("password-file", "username") };
-        problems.add(format!("{key}.{missing}"), format!("is required beside {there} and not set"));
+    let mut paths = BTreeMap::new();
+    for (index, webhook) in settings.webhooks.iter().enumerate() {
+        let key = format!("webhooks.{index}.path");
+        if let Some(problem) = webhook.problem() {
+            problems.add(&key, problem);
+        }
+        if let Some(first) = paths.insert(webhook.path(), index) {
+            problems.add(key, format!("is that of webhooks.{first} once more; give one of them another"));
+        }
     }
 }
 
@@ -177,7 +191,7 @@ fn address_problems(settings: &Settings, problems: &mut Problems) {
         ListenAddress::Tcp(address) if settings.tokens_file.is_some() => Some(*address),
         _ => None,
     };
-    let webhook = settings.webhook.as_ref().map(|_| settings.listen.webhook);
+    let webhook = (!settings.webhooks.is_empty()).then_some(settings.listen.webhook);
     let named = [("listen.grpc", grpc), ("listen.webhook", webhook)];
     let exposed: Vec<String> = named
         .iter()
@@ -233,7 +247,14 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
         look(format!("registries.{index}.password-file"), registry.password_file.as_ref().map(SecretFile::path));
         look(format!("registries.{index}.ca-file"), registry.ca_file.as_deref());
     }
-    look("webhook.secret-file".to_owned(), settings.webhook.as_ref().map(|webhook| webhook.secret_file.path()));
+    for (index, webhook) in settings.webhooks.iter().enumerate() {
+        look(format!("webhooks.{index}.secret-file"), Some(webhook.secret_file.path()));
+    }
+    for (index, credentials) in settings.registry_credentials.iter().enumerate() {
+        if let Err(problem) = credentials.source() {
+            problems.add(format!("registry-credentials.{index}.{}", credentials.key()), problem);
+        }
+    }
     super::commits::unusable_files(settings, &mut problems);
     super::verify::unusable_files(settings, &mut problems);
     problems.0

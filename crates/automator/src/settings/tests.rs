@@ -126,13 +126,46 @@ fn each_mistake_is_named() {
         (with("intervals: {registries: soon}"), "intervals.registries: "),
         (with("shutdown-grace: 0s"), "shutdown-grace: must be longer"),
         (with("data: ''"), "data: is empty"),
-        (with("listen: {admin: '127.0.0.1:7402'}\nwebhook: {secret-file: a}"), "listen.webhook: is 127.0.0.1:7402, as"),
+        (
+            with("listen: {admin: '127.0.0.1:7402'}\nwebhooks: [{kind: harbor, secret-file: a}]"),
+            "listen.webhook: is 127.0.0.1:7402, as",
+        ),
         (with("listen: {grpc: '0.0.0.0:1'}\ntokens-file: a"), "tls: is required because listen.grpc is 0.0.0.0:1,"),
-        (with("listen: {webhook: '0.0.0.0:1'}\nwebhook: {secret-file: a}"), "tls: is required because listen.webhook"),
+        (
+            with("listen: {webhook: '0.0.0.0:1'}\nwebhooks: [{kind: harbor, secret-file: a}]"),
+            "tls: is required because listen.webhook",
+        ),
         (with("tls: {key-file: a}"), "tls.certificate-file: is required and not set"),
-        (with("webhook: {secret: canary}"), "webhook.secret-file: is required and not set"),
         (with("verify: {keys: {release: {}}}"), "verify.keys.release.file: is required and not set"),
         (with("verify: {keys: {'a b': {file: a}}}"), "verify.keys.a b: is no name for a key"),
+        (with("webhook: {secret-file: canary}"), "webhook: is called webhooks now and is a list"),
+        (with("webhooks: [{kind: harbor, secret: canary}]"), "webhooks.0.secret-file: is required and not set"),
+        (with("webhooks: [{kind: nobody, secret-file: a}]"), "webhooks.0.kind: "),
+        (with("webhooks: [{kind: acr, path: 'x', secret-file: a}]"), "webhooks.0.path: \"x\" is not a path"),
+        (with("webhooks: [{kind: acr, path: '/{x}', secret-file: a}]"), "webhooks.0.path: "),
+        (with("webhooks: [{kind: acr, path: '/x?token=1', secret-file: a}]"), "webhooks.0.path: "),
+        (
+            with("webhooks: [{kind: acr, secret-file: a}, {kind: gar, path: /webhooks/acr, secret-file: a}]"),
+            "webhooks.1.path: is that of webhooks.0",
+        ),
+        (with("registries: [{host: ghcr.io, requests-per-second: 0}]"), "registries.0.requests-per-second: "),
+        (with("registry-credentials: [{}]"), "registry-credentials.0: must have exactly one"),
+        (
+            with("registry-credentials: [{pull-secret-file: a, docker-config-file: b}]"),
+            "registry-credentials.0: must have exactly one",
+        ),
+        (
+            with("registry-credentials: [{pull-secret-file: a, helpers-folder: b}]"),
+            "registry-credentials.0.helpers-folder: is for docker-config-file",
+        ),
+        (
+            with("registry-credentials: [{plugins-config-file: a}]"),
+            "registry-credentials.0.plugins-folder: is required beside",
+        ),
+        (
+            with("registry-credentials: [{docker-config-file: a, environment: ['A=1']}]"),
+            "registry-credentials.0.environment: ",
+        ),
         (with("interval: 5m"), "interval: there is no such setting"),
     ] {
         let found = problems(&text);
@@ -148,7 +181,7 @@ fn what_is_fine_is_not_complained_about() {
         "listen: {grpc: '0.0.0.0:1'}\ntokens-file: a\ntls: {certificate-file: a, key-file: b}",
         // Ports that are not served need no certificate.
         "listen: {grpc: '0.0.0.0:1', webhook: '0.0.0.0:2'}",
-        "listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:0'}\ntokens-file: a\nwebhook: {secret-file: b}",
+        "listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:0'}\ntokens-file: a\nwebhooks: [{kind: generic, path: /x/y, secret-file: b}]",
         "intervals: {registries: 12h, git: 500ms, batch: 0s}",
     ] {
         assert_eq!(problems(&format!("{LEAST}{more}")), Vec::<String>::new(), "{more}");
@@ -171,7 +204,8 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
          - {url: 'git@git.example:b', credentials: {identity-file: /absent/identity, known-hosts-file: /absent/known}}\n\
          registries: [{host: ghcr.io, username: a, password-file: /absent/registry}]\n\
          verify: {keys: {release: {file: /absent/release}}}\n\
-         webhook: {secret-file: /absent/webhook}\n",
+         registry-credentials: [{pull-secret-file: /absent/pull}, {docker-config-file: /absent/docker}, {plugins-config-file: /absent/plugins, plugins-folder: /absent}]\n\
+         webhooks: [{kind: quay, secret-file: /absent/webhook}]\n",
     )
     .unwrap();
     let keys: Vec<String> = settings.unreadable_files().into_iter().map(|(key, _)| key).collect();
@@ -185,7 +219,10 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
             "repositories.1.credentials.identity-file",
             "repositories.1.credentials.known-hosts-file",
             "registries.0.password-file",
-            "webhook.secret-file",
+            "webhooks.0.secret-file",
+            "registry-credentials.0.pull-secret-file",
+            "registry-credentials.1.docker-config-file",
+            "registry-credentials.2.plugins-config-file",
             "verify.keys.release.file",
         ]
     );

@@ -11,8 +11,6 @@ use super::*;
 use crate::board::{BranchState, PlaceState};
 use crate::turn::Wake;
 
-const TYPE: &str = "application/vnd.docker.distribution.events.v1+json";
-
 /// A served webhook and the bells of two branches; only the first names an image.
 struct World {
     folder: tempfile::TempDir,
@@ -52,7 +50,18 @@ impl World {
             },
         );
         let metrics = Metrics::register(&mut Registry::default());
-        let webhook = Webhook { secret: SecretFile::new(secret), board, bells: Arc::clone(&bells), metrics };
+        let sender = |kind, path: Option<&str>| WebhookSettings {
+            kind,
+            path: path.map(str::to_owned),
+            secret_file: SecretFile::new(secret.clone()),
+        };
+        let senders = vec![
+            sender(WebhookKind::Distribution, None),
+            sender(WebhookKind::Generic, None),
+            sender(WebhookKind::Quay, Some("/hooks/quay.eu")),
+            sender(WebhookKind::Gitlab, None),
+        ];
+        let webhook = Webhooks { senders, board, bells: Arc::clone(&bells), metrics };
         let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, shutdown, mut running) = (server.address(), Shutdown::new(), JoinSet::new());
         running.spawn(server.serve(webhook.router(), shutdown.clone()));
@@ -60,11 +69,14 @@ impl World {
     }
 
     /// The status of the answer, and what the first branch was asked for.
-    async fn post(&self, authorization: &str, content_type: &str, body: &str) -> (u16, Wake) {
+    async fn post(&self, authorization: &str, body: &str) -> (u16, Wake) {
+        self.post_to("/webhooks/distribution", &format!("Authorization: {authorization}"), body).await
+    }
+
+    async fn post_to(&self, path: &str, header: &str, body: &str) -> (u16, Wake) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
         let request = format!(
-            "POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {authorization}\r\n\
-             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         // The server may answer and close before it has read all.
@@ -97,7 +109,7 @@ async fn a_push_wakes_the_branches_that_name_the_image_by_whichever_host() {
         ("registry.example", "acme/webs", &Wake::Git),
         ("registry.example", "web", &Wake::Git),
     ] {
-        let found = world.post("Bearer canary", TYPE, &pushed(host, repository)).await;
+        let found = world.post("Bearer canary", &pushed(host, repository)).await;
         assert_eq!((found.0, &found.1), (202, wanted), "{host} {repository}");
     }
     world.shutdown.request();
@@ -109,22 +121,50 @@ async fn nothing_is_read_from_who_cannot_show_the_secret() {
     let world = World::new().await;
     let body = pushed("registry.example", "acme/web");
     let large = format!("{}{}", body, " ".repeat(2 * 1024 * 1024));
-    for (authorization, content_type, body, wanted) in [
-        ("Bearer wrong", TYPE, body.as_str(), 401),
-        ("", TYPE, body.as_str(), 401),
-        ("Bearer wrong", TYPE, "{", 401),
-        ("Bearer canary", "application/json", body.as_str(), 415),
-        ("Bearer canary", TYPE, "{", 400),
-        ("Bearer canary", TYPE, "{\"events\": 1}", 400),
-        ("Bearer canary", TYPE, large.as_str(), 413),
-        ("Bearer canary", TYPE, "{\"events\": [1, {\"action\": \"push\"}]}", 202),
+    for (authorization, body, wanted) in [
+        ("Bearer wrong", body.as_str(), 401),
+        ("", body.as_str(), 401),
+        ("Bearer wrong", "{", 401),
+        ("Bearer wrong", large.as_str(), 413),
+        ("Bearer canary", "{", 400),
+        ("Bearer canary", "{\"events\": 1}", 400),
+        ("Bearer canary", large.as_str(), 413),
+        ("Bearer canary", "{\"events\": [1, {\"action\": \"push\"}]}", 202),
     ] {
-        let found = world.post(authorization, content_type, body).await;
-        assert_eq!(found, (wanted, Wake::Git), "{authorization} {content_type} {:.80}", body);
+        let found = world.post(authorization, body).await;
+        assert_eq!(found, (wanted, Wake::Git), "{authorization} {:.80}", body);
     }
     std::fs::write(world.folder.path().join("secret"), "rotated").unwrap();
-    assert_eq!(world.post("Bearer canary", TYPE, &body).await.0, 401);
-    assert_eq!(world.post("rotated", TYPE, &body).await.0, 202);
+    assert_eq!(world.post("Bearer canary", &body).await.0, 401);
+    assert_eq!(world.post("rotated", &body).await.0, 202);
     std::fs::remove_file(world.folder.path().join("secret")).unwrap();
-    assert_eq!(world.post("rotated", TYPE, &body).await.0, 503);
+    assert_eq!(world.post("rotated", &body).await.0, 503);
+}
+
+#[tokio::test]
+async fn each_sender_has_its_address_and_its_proof() {
+    let world = World::new().await;
+    let web = Repository { host: "registry.example".to_owned(), name: "acme/web".to_owned() };
+    let woken = Wake::Images([web].into());
+    let pushed = r#"{"image":"registry.example/acme/web:1.4.3"}"#;
+    // printf %s "$BODY" | openssl dgst -sha256 -hmac "Bearer canary"
+    let signed = "X-Signature: sha256=8148632f4eb6a2f7bfcb59f54536731504fba24e005adc10ab07a0a25ee549be";
+    let quay = r#"{"docker_url":"quay.io/acme/web","updated_tags":["1.4.3"]}"#;
+    let job = r#"{"object_kind":"pipeline","object_attributes":{"status":"success"},"project":{"path_with_namespace":"acme"}}"#;
+    let other = job.replace("acme", "acm");
+    for (path, header, body, status, wake) in [
+        ("/webhooks/generic", signed, pushed, 202, &woken),
+        ("/webhooks/generic", signed, "{}", 401, &Wake::Git),
+        ("/webhooks/generic", "Authorization: Bearer canary", pushed, 401, &Wake::Git),
+        ("/hooks/quay.eu?token=Bearer+canary", "X: y", quay, 202, &woken),
+        ("/hooks/quay.eu?token=Bearer", "X: y", quay, 401, &Wake::Git),
+        ("/webhooks/quay?token=Bearer+canary", "X: y", quay, 404, &Wake::Git),
+        ("/webhooks/gitlab", "X-Gitlab-Token: Bearer canary", job, 202, &woken),
+        ("/webhooks/gitlab", "X-Gitlab-Token: Bearer canary", &other, 202, &Wake::Git),
+        ("/webhooks/gitlab", "X-Gitlab-Token: wrong", job, 401, &Wake::Git),
+        ("/webhooks/distribution", "Authorization: Bearer canary", quay, 400, &Wake::Git),
+    ] {
+        let found = world.post_to(path, header, body).await;
+        assert_eq!((found.0, &found.1), (status, wake), "{path} {header} {body}");
+    }
 }

@@ -1,20 +1,21 @@
 //! The image registries, and the record of first sights on disk.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use camino::Utf8Path;
 use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
 use lockstep_registry::{
-    Basic, Credentials, CredentialsSource, Login, PlainHttp, Registries, RegistryError, RegistrySettings, Repository,
-    SeenError, SeenTags, Verification,
+    Basic, Credentials, CredentialsSource, Listing, Login, PlainHttp, Registries, RegistryError, RegistrySettings,
+    Repository, SeenError, SeenTags, Verification,
 };
 use secrecy::ExposeSecret as _;
 
+use crate::metrics::Metrics;
 use crate::ports::{PortError, Sights, Tags};
-use crate::settings;
+use crate::settings::{self, RegistryCredentials, Settings};
 
 /// All registries, for all branches.
 #[derive(Clone)]
@@ -22,6 +23,9 @@ pub(crate) struct RegistryTags {
     registries: Arc<Registries>,
     seen: SeenTags,
     verify: Arc<settings::Verify>,
+    metrics: Metrics,
+    /// Push times that a listing told, until it is recorded.
+    pushed: Arc<Mutex<HashMap<Repository, Arc<Listing>>>>,
 }
 
 impl RegistryTags {
@@ -29,15 +33,24 @@ impl RegistryTags {
     ///
     /// # Errors
     /// If the settings of a registry or the record cannot be used.
-    pub(crate) fn open(
-        registries: &[settings::RegistrySettings],
-        verify: &settings::Verify,
-        record: &Utf8Path,
-    ) -> Result<Self, PortError> {
-        let clients = registries.iter().map(client_settings).collect::<Result<_, _>>()?;
-        let seen = SeenTags::open(record.as_std_path()).map_err(unrecorded)?;
-        let registries = Arc::new(Registries::new(clients).map_err(unanswered)?.remembering(&seen));
-        Ok(Self { registries, seen, verify: Arc::new(verify.clone()) })
+    pub(crate) fn open(settings: &Settings, metrics: &Metrics) -> Result<Self, PortError> {
+        let clients = settings.registries.iter().map(client_settings).collect::<Result<_, _>>()?;
+        let sources = settings.registry_credentials.iter().map(RegistryCredentials::source).collect::<Result<_, _>>();
+        let sources = sources.map_err(|message| PortError { category: "settings", message })?;
+        let seen = SeenTags::open(settings.data.join("seen.redb").as_std_path()).map_err(unrecorded)?;
+        let counted = metrics.clone();
+        let registries = Registries::new(clients)
+            .map_err(unanswered)?
+            .asking(sources)
+            .remembering(&seen)
+            .observed(Arc::new(move |host, outcome| counted.request(host, outcome)));
+        Ok(Self {
+            registries: Arc::new(registries),
+            seen,
+            verify: Arc::new(settings.verify.clone()),
+            metrics: metrics.clone(),
+            pushed: Arc::default(),
+        })
     }
 
     /// Runs `work` on the record, which blocks.
@@ -57,7 +70,14 @@ impl RegistryTags {
 }
 
 fn client_settings(settings: &settings::RegistrySettings) -> Result<RegistrySettings, PortError> {
-    let settings::RegistrySettings { host, username, password_file, ca_file, dangerous_plain_http } = settings;
+    let settings::RegistrySettings {
+        host,
+        username,
+        password_file,
+        ca_file,
+        dangerous_plain_http,
+        requests_per_second,
+    } = settings;
     let login = username.clone().zip(password_file.clone());
     let credentials =
         login.map(|(username, password)| Credentials::Source(Arc::new(PasswordFile { username, password })));
@@ -67,6 +87,7 @@ fn client_settings(settings: &settings::RegistrySettings) -> Result<RegistrySett
         credentials,
         ca_pem: ca_pem.map(|text| text.expose_secret().to_owned()),
         plain_http: if *dangerous_plain_http { PlainHttp::Dangerous } else { PlainHttp::LoopbackOnly },
+        requests_per_second: *requests_per_second,
         ..RegistrySettings::new(host)
     })
 }
@@ -88,16 +109,23 @@ impl CredentialsSource for PasswordFile {
 #[async_trait]
 impl Tags for RegistryTags {
     async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError> {
-        self.registries.tags(repository).await.map(|listing| listing.tags.clone()).map_err(unanswered)
+        let listing = self.registries.tags(repository).await.map_err(unanswered)?;
+        let tags = listing.tags.clone();
+        if !listing.pushed.is_empty() {
+            self.pushed.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone(), listing);
+        }
+        Ok(tags)
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
+        let listing = self.pushed.lock().unwrap_or_else(PoisonError::into_inner).remove(repository);
+        let pushed = listing.map(|listing| listing.pushed.clone()).unwrap_or_default();
         let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
         self.blocking(move || {
             let moved = seen.take_moved(&repository);
             let seen_tags = seen.record(&repository, &tags, now)?;
             let first_seen = seen_tags.into_iter().map(|(tag, seen)| (tag, seen.first_seen)).collect();
-            Ok(Sights { first_scan: seen.first_scan(&repository)?, first_seen, moved })
+            Ok(Sights { first_scan: seen.first_scan(&repository)?, first_seen, pushed, moved })
         })
         .await
     }
@@ -107,7 +135,11 @@ impl Tags for RegistryTags {
         if let Some(digest) = &digest {
             let (seen, repository, tag, digest) =
                 (self.seen.clone(), repository.clone(), tag.to_owned(), digest.clone());
-            self.blocking(move || seen.note_digest(&repository, &tag, &digest, Timestamp::now())).await?;
+            let host = repository.host.clone();
+            let moved = self.blocking(move || seen.note_digest(&repository, &tag, &digest, Timestamp::now())).await?;
+            if moved {
+                self.metrics.moved_tag(&host);
+            }
         }
         Ok(digest)
     }

@@ -7,3 +7,4 @@ mod logins;
 mod manners;
 mod paging;
 mod scripted;
+mod vendors;

@@ -97,8 +97,9 @@ tls:
   certificate-file: {certificate}
   key-file: {key}
 tokens-file: {tokens}
-webhook:
-  secret-file: {webhook_secret}
+webhooks:
+  - kind: distribution
+    secret-file: {webhook_secret}
 ",
             url = self.git_url(git),
             host = registry.address(),
