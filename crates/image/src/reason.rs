@@ -19,6 +19,7 @@ pub(crate) enum Reason<'a> {
     NoMatch,
     NotANumber,
     Undone(&'a str),
+    UndoneDigest,
     NotNewer(&'a str),
     Stray,
     Young,
@@ -50,7 +51,7 @@ impl Reason<'_> {
             Self::Prerelease => "prereleases",
             Self::NoMatch => "not matching the policy",
             Self::NotANumber => "not a number",
-            Self::Undone(_) => "undone",
+            Self::Undone(_) | Self::UndoneDigest => "undone",
             Self::NotNewer(_) => "not newer than the current",
             Self::Stray => "with a stray first number",
             Self::Young => "too young",
@@ -91,6 +92,7 @@ impl Reason<'_> {
                 "dropped: its first number is above ten times the current tag's, so it may be of another scheme"
             }
             Self::Young => "dropped: younger than min-age",
+            Self::UndoneDigest => "dropped: what it points to now was undone here",
             Self::NotInFormat => "dropped: it is not of the policy's format",
             Self::NoSuchDate => "dropped: there is no such date",
             Self::NotARelease => "dropped: the tool does not read it as a version",

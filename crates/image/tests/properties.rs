@@ -198,6 +198,25 @@ proptest! {
     }
 
     #[test]
+    fn calendar_tags_are_ordered_as_their_dates(format in prop::sample::select(vec!["YYYY.0M.0D", "YYYYMMDD", "DD-MM-YYYY", "YY.MM.DD"]), left in 0i32..40_000, right in 0i32..40_000) {
+        let written = |days: i32| {
+            let date = jiff::civil::date(2000, 1, 1) + jiff::Span::new().days(days);
+            let (year, month, day) = (date.year(), date.month(), date.day());
+            match format {
+                "YYYY.0M.0D" => format!("{year}.{month:02}.{day:02}"),
+                "YYYYMMDD" => format!("{year}{month:02}{day:02}"),
+                "DD-MM-YYYY" => format!("{day}-{month}-{year}"),
+                _ => format!("{}.{month}.{day}", year - 2000),
+            }
+        };
+        let rule = Rule::new(Policy::parse(&format!("calver:{format}"), None).unwrap());
+        let (current, tags) = (written(left), [Candidate::new(written(left)), Candidate::new(written(right))]);
+        let question = Question { current: Some(&current), candidates: &tags, ..Question::default() };
+        let expected = if right > left { Outcome::Selected(written(right)) } else { Outcome::UpToDate };
+        prop_assert_eq!(select(&rule, &question).outcome, expected);
+    }
+
+    #[test]
     fn no_words_make_compat_panic(text in "\\PC{0,24}", main in prop::sample::select(vec!["", "semver:", "glob:", "regexp:", "numerical: filterTags.pattern=", "digest:", "image=", "semver allow-tags=regexp:", "tag="])) {
         for tool in [Tool::Flux1, Tool::Flux2, Tool::Keel, Tool::ImageUpdater] {
             if let Ok(Some(rule)) = compat::rule(tool, &Words::read(tool, &format!("{main}{text}")), Some(&text)) {

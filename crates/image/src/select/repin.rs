@@ -20,7 +20,7 @@ pub(super) fn repin(rule: &Rule, question: &Question<'_>, entries: &mut [Entry<'
     }
     let is_it = |undone: &&String| undone.split_once('@') == Some((entry.tag, digest));
     let dropped = match question.undone.iter().find(is_it) {
-        Some(_) => Some(Reason::Undone(entry.tag)),
+        Some(_) => Some(Reason::UndoneDigest),
         None => Filters::new(rule, question.now).drops(entry)?,
     };
     let Some(reason) = dropped else { return Ok(Outcome::Selected(entry.tag.to_owned())) };

@@ -1,5 +1,7 @@
 //! What every candidate is measured against: the current tag, those that were undone, and the one clock.
 
+use std::collections::BTreeSet;
+
 use super::{Entry, Halt};
 use crate::clock::{Clock, Horizon, Moment, Record};
 use crate::eligible::{self, Current, Key, Keyed, Sight};
@@ -125,14 +127,13 @@ fn is_before(entry: &Entry<'_>) -> bool {
     matches!(entry.keyed.as_ref().map(|keyed| keyed.key), Some(Key::Time(Moment::Before(_))))
 }
 
-/// The build times that are not known of these tags. None where one of the tags has a time that nobody believes, so
-/// that no look-up would help, and none where there are very many.
+/// The build times of these tags that nobody looked up yet. None where there are very many.
 pub(super) fn build_times<'a>(tags: impl Iterator<Item = &'a str>, entries: &[Entry<'_>]) -> Vec<Want> {
-    let mut wants: Vec<Want> = tags
-        .filter(|tag| entries.iter().any(|entry| entry.tag == *tag && entry.record.created.is_none()))
-        .map(|tag| Want::Created { tag: tag.to_owned() })
-        .collect();
-    wants.sort();
-    wants.dedup();
-    if wants.len() > MOST_BUILD_TIMES { Vec::new() } else { wants }
+    let unknown: BTreeSet<&str> =
+        entries.iter().filter(|entry| entry.record.created.is_none()).map(|entry| entry.tag).collect();
+    let wanted: BTreeSet<&str> = tags.filter(|tag| unknown.contains(tag)).collect();
+    if wanted.len() > MOST_BUILD_TIMES {
+        return Vec::new();
+    }
+    wanted.into_iter().map(|tag| Want::Created { tag: tag.to_owned() }).collect()
 }
