@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{Entry, Halt};
 use crate::clock::{Clock, Horizon, Moment, Record};
 use crate::eligible::{self, Current, Key, Keyed, Sight};
@@ -94,20 +96,25 @@ pub(super) fn stand<'a>(
     for entry in entries.iter_mut().filter(|entry| entry.reason.is_none()) {
         entry.keyed = key(&entry.record).map(|key| Box::new(Keyed { key, around: ("", "") }));
     }
+    let standing = ours.as_ref().and_then(key);
     for (tag, record) in taken_back {
         let key = key(&record);
-        let unordered = matches!(key, Some(Key::Time(Moment::Before(None))));
-        let before = |entry: &&Entry<'_>| {
-            entry.reason.is_none() && entry.tag != tag && Some(entry.tag) != question.current && is_before(entry)
-        };
-        if unordered && entries.iter().any(|entry| before(&entry)) {
+        if !matches!(key, Some(Key::Time(Moment::Before(None)))) {
+            mark_undone(entries, tag, key.as_ref());
+            continue;
+        }
+        let open = || entries.iter().filter(|entry| entry.reason.is_none());
+        let others = || open().filter(|entry| entry.tag != tag && Some(entry.tag) != question.current);
+        let later = others().filter_map(|entry| entry.keyed.as_ref().map(|keyed| keyed.key)).chain(standing);
+        if others().any(is_before) && !later.into_iter().any(|key| matches!(key, Key::Time(Moment::At(_)))) {
             let reason =
                 format!("{tag} was undone here and has no believable created time, so nothing is known to be newer");
             return Err(Halt { reason, wants: build_times([tag].into_iter(), entries) });
         }
-        mark_undone(entries, tag, key.as_ref());
+        // Of all that was there at the first scan, nothing is known to be newer; what came later is.
+        mark_undone(entries, tag, Some(&Key::Time(Moment::Before(Some(Timestamp::MAX)))));
     }
-    Ok(ours.as_ref().and_then(key))
+    Ok(standing)
 }
 
 fn mark_undone<'a>(entries: &mut [Entry<'a>], tag: &'a str, key: Option<&Key<'_>>) {
