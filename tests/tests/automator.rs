@@ -3,5 +3,7 @@
 #[cfg(test)]
 mod automator {
     mod bed;
+    mod killed;
+    mod publishing;
     mod stories;
 }

@@ -54,7 +54,7 @@ pub struct PlaceState {
 /// What could not be read or done. It stops nothing but what it names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// A word of a closed set, for metrics: `manifest`, `policy`, `reference`, `edit`, `history`, or that of an edge.
+    /// A word of a closed set, for metrics: `manifest`, `policy`, `reference`, `edit`, `history`, `signature`, or that of an edge.
     pub category: &'static str,
     /// A sentence, with file and line where there are some, that says what to do.
     pub message: String,

@@ -83,6 +83,15 @@ impl Facts {
         self.looked_up.get(tag)?.digest.as_deref()
     }
 
+    /// The tags that were looked at and are not signed with the key, each with what is wrong.
+    pub(crate) fn unsigned<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.looked_up.iter().filter_map(move |(tag, looked_up)| match looked_up.verified.get(key)? {
+            Verified::Signed => None,
+            Verified::NotSigned => Some((tag.as_str(), "there is no signature")),
+            Verified::Wrong(problem) => Some((tag.as_str(), problem.as_str())),
+        })
+    }
+
     /// Whether it makes sense to look this up.
     pub(crate) fn lacks(&self, want: &Want) -> bool {
         !matches!(want, Want::Created { tag } if self.asked_created.contains(tag))

@@ -29,9 +29,9 @@ mod moves;
 mod rhythm;
 mod scan;
 
+mod change_requests;
 mod message;
 mod publish;
-mod requests;
 
 mod board;
 #[cfg(test)]

@@ -7,10 +7,10 @@ use lockstep_manifest::ScalarEdit;
 use lockstep_repository::{CommitId, PushOutcome, Signature};
 
 use crate::board::Problem;
+use crate::change_requests::{self, Rejected};
 use crate::message;
 use crate::places::PlaceId;
 use crate::ports::{FileChange, PortError, Ports};
-use crate::requests::{self, Rejected};
 use crate::turn::{Target, TurnError};
 
 /// As often a proposal is made again after a lost race.
@@ -116,7 +116,7 @@ pub(crate) async fn publish(
     ports: &Ports<'_>,
 ) -> Result<Published, TurnError> {
     if let Some(forge) = &target.requests {
-        return requests::request(proposal, head, target, &**forge, ports).await;
+        return change_requests::request(proposal, head, target, &**forge, ports).await;
     }
     let branch = &target.branch;
     for attempt in 1..=ATTEMPTS {
@@ -159,3 +159,6 @@ fn backoff(attempt: u32, ports: &Ports<'_>) -> Duration {
     let jitter = ports.clock.now().subsec_nanosecond().unsigned_abs() % 100_000_000;
     Duration::from_millis(50) * attempt + Duration::from_nanos(jitter.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 mod check;
 mod commits;
+mod pull_requests;
 mod registries;
-mod requests;
 mod rules;
 mod verify;
 mod webhooks;
@@ -15,8 +15,8 @@ use lockstep_daemon::{ListenAddress, LogSettings, Period, SecretFile, SettingsEr
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commits::{Author, Signing, VerifyHead};
+pub(crate) use pull_requests::PullRequests;
 pub(crate) use registries::{RegistryCredentials, RegistrySettings};
-pub(crate) use requests::PullRequests;
 pub use rules::{PlaceRule, PlaceSettings};
 pub(crate) use verify::Verify;
 pub(crate) use webhooks::WebhookSettings;

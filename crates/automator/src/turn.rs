@@ -4,20 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::allow::AllowedRepositories;
 use crate::board::{Board, BranchKey, Problem};
+use crate::change_requests::Requests;
 use crate::memory::Memory;
 use crate::message::MessageTemplate;
 use crate::ports::{PortError, Ports};
 use crate::publish::{self, Move, Moved, Proposal as _};
-use crate::requests::Requests;
 use crate::rhythm::Pace;
 use crate::settings::PlaceSettings;
 use crate::update::{Seen, Updates};
+
+/// So long after a change request could not be made as it should be, it is tried again.
+const AFTER_PROBLEMS: SignedDuration = SignedDuration::from_secs(60);
 
 /// Runs one turn: fetch the branch; list, decide and edit on its tree; push one commit. Where others push first, all but the
 /// listing is done again on what they pushed.
@@ -48,6 +51,10 @@ pub async fn turn(
             return Err(error);
         }
     };
+    if !published.problems.is_empty() {
+        let again = ports.clock.now() + AFTER_PROBLEMS;
+        updates.seen.again_at = updates.seen.again_at.into_iter().chain([again]).min();
+    }
     updates.add_problems(published.problems);
     if let Some((commit, _)) = &published.commit {
         updates.memory.last_update = Some(ports.clock.now());

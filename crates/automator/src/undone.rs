@@ -12,11 +12,11 @@ use lockstep_manifest::{ImagePlace, ObjectId};
 use lockstep_registry::Repository;
 use lockstep_repository::{BlobId, CommitId, Step};
 
+use crate::change_requests::Rejected;
 use crate::message;
 use crate::places::{self, PlaceId};
 use crate::ports::{Branch, PortError};
 use crate::publish::{ChangeKind, Moved};
-use crate::requests::Rejected;
 
 /// As far back is looked. What was undone before that is forgotten.
 const LIMIT: usize = 10_000;

@@ -9,6 +9,7 @@ use lockstep_image::Want;
 use lockstep_repository::CommitId;
 
 use crate::board::{Board, BranchState, PlaceState, Problem};
+use crate::change_requests::Rejected;
 use crate::decide::{self, Decided, Decision, Known};
 use crate::edit;
 use crate::facts::{self, LookUp};
@@ -16,7 +17,6 @@ use crate::group;
 use crate::memory::Memory;
 use crate::ports::{FileChange, PortError, Ports};
 use crate::publish::{Batch, ChangeKind, Move, Proposal};
-use crate::requests::Rejected;
 use crate::scan::Wanted;
 use crate::survey::{self, Place, Survey};
 use crate::turn::{Target, TurnError, Wake};
@@ -227,12 +227,27 @@ impl Updates<'_> {
         let mut problems = survey.problems;
         problems.extend(self.memory.listings.problems());
         problems.extend(refused.into_iter().map(|(_, problem)| problem));
+        problems.extend(survey.places.iter().zip(decided).flat_map(|(place, decided)| self.unsigned(place, decided)));
         problems.sort();
         problems.dedup();
         self.seen.places = places.len();
         self.seen.held = places.iter().filter(|place| place.held.is_some()).count();
         self.seen.problems = problems.clone();
         self.board.publish(&self.target.branch, BranchState { head, at: self.ports.clock.now(), places, problems });
+    }
+
+    /// The tags that a place does not get for want of a signature, once that is waited for no longer.
+    fn unsigned(&self, place: &Place, decided: &Decided) -> Vec<Problem> {
+        let facts = self.memory.listings.facts(&place.repository, &self.target.allowed);
+        let (Some(key), Ok(facts), true) = (&place.policy.verify, facts, decided.wants.is_empty()) else {
+            return Vec::new();
+        };
+        let problem = |(tag, wrong): (&str, &str)| {
+            let repository = &place.repository;
+            let message = format!("{repository}:{tag} is not signed with the key {key}, so no place gets it: {wrong}");
+            Problem { category: "signature", message }
+        };
+        facts.unsigned(key).map(problem).collect()
     }
 
     /// Adds to what was put up what came after it.

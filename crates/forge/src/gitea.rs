@@ -134,5 +134,9 @@ pub(crate) async fn merge_when_ready(forge: &Forge, request: &Request, commit: &
     let number = request.number.to_string();
     let url = forge.url(&repository(forge, &["pulls", &number, "merge"]), &[]);
     let body = json!({"Do": "merge", "merge_when_checks_succeed": true, "head_commit_id": commit});
-    forge.call::<Value>("enable auto-merge for a pull request of", Method::POST, url, Some(&body)).await.map(drop)
+    match forge.call::<Value>("enable auto-merge for a pull request of", Method::POST, url, Some(&body)).await {
+        // It was asked before; nothing else says so.
+        Err(ForgeError::Refused { status: 409, .. }) => Ok(()),
+        answer => answer.map(drop),
+    }
 }

@@ -136,6 +136,13 @@ pub(crate) async fn merge_when_ready(forge: &Forge, request: &Request, commit: &
     let (answer, _): (Mutated, _) = forge.call(DOING, Method::POST, url, Some(&body)).await?;
     match answer.errors.into_iter().next() {
         None => Ok(()),
+        // Whatever may be merged already is not waited for, and GitHub refuses to.
+        Some(error) if error.message.contains("clean status") => {
+            let number = request.number.to_string();
+            let url = forge.url(&pulls(forge, &[&number, "merge"]), &[]);
+            let body = json!({"sha": commit});
+            forge.call::<Value>("merge a pull request of", Method::PUT, url, Some(&body)).await.map(drop)
+        }
         Some(error) => Err(ForgeError::Refused {
             project: forge.settings.project.clone(),
             doing: DOING,

@@ -122,6 +122,9 @@ async fn what_a_forge_cannot_do_is_told() {
     let error = forge.label(&made, &["nobody".to_owned()]).await.unwrap_err();
     assert!(error.to_string().contains("there is no label \"nobody\""), "{error}");
 
+    gitea.inside().next_answer = Some((409, r#"{"message":"already scheduled"}"#.to_owned()));
+    forge.merge_when_ready(&made, "5b7d").await.unwrap();
+
     let github = Scripted::start(ForgeKind::GitHub, &mut servers).await;
     let forge = Forge::new(settings(ForgeKind::GitHub, &github.api)).unwrap();
     let made = forge.create(&new).await.unwrap();
@@ -129,6 +132,12 @@ async fn what_a_forge_cannot_do_is_told() {
     github.inside().next_answer = Some((200, denied.to_owned()));
     let error = forge.merge_when_ready(&made, "5b7d").await.unwrap_err();
     assert!(error.to_string().contains("Auto merge is not allowed"), "{error}");
+    // What may be merged at once is merged at once.
+    let clean = r#"{"data":null,"errors":[{"message":"Pull request Pull request is in clean status"}]}"#;
+    github.inside().next_answer = Some((200, clean.to_owned()));
+    forge.merge_when_ready(&made, "5b7e").await.unwrap();
+    assert_eq!(github.inside().calls.last().unwrap(), "PUT /repos/acme/config/pulls/1/merge");
+    assert_eq!((github.inside().requests[0].merges_itself.as_deref(), github.inside().wrong.len()), (Some("5b7e"), 0));
     github.inside().next_answer = Some((200, r#"{"data":{}}"#.to_owned()));
     // GitHub Enterprise Server has its GraphQL beside its REST API.
     let server = Forge::new(settings(ForgeKind::GitHub, &format!("{}/api/v3/", github.api))).unwrap();

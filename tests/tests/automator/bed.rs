@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures::stream;
@@ -26,8 +26,12 @@ pub(super) struct Bed {
     pub(super) git: GitServer,
     pub(super) human: Human,
     pub(super) registry: Registry,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     way: Way,
+    /// More settings of the repository, in flow style: `, KEY: VALUE`.
+    pub(super) more: String,
+    /// The admin port of the daemon in this process.
+    admin: Option<SocketAddr>,
     webhook_port: u16,
     daemon: JoinSet<()>,
     shutdown: Shutdown,
@@ -47,7 +51,18 @@ impl Bed {
         let git = GitServer::start(GitServerOptions { basic, ..GitServerOptions::default() }).unwrap();
         let human = git.human().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self { git, human, registry, folder, way, webhook_port, daemon: JoinSet::new(), shutdown: Shutdown::new() }
+        Self {
+            git,
+            human,
+            registry,
+            folder,
+            way,
+            more: String::new(),
+            admin: None,
+            webhook_port,
+            daemon: JoinSet::new(),
+            shutdown: Shutdown::new(),
+        }
     }
 
     /// The image of the shop with a tag.
@@ -78,7 +93,7 @@ impl Bed {
         let settings = Settings::load(&Sources::new().file(Some(file))).unwrap();
         let mut tasks = Tasks::new();
         self.shutdown = tasks.shutdown();
-        start(settings, &mut tasks).await.unwrap();
+        self.admin = Some(start(settings, &mut tasks).await.unwrap().admin);
         self.daemon.spawn(async move {
             tasks.run_until(stream::pending(), Duration::from_secs(10)).await.unwrap();
         });
@@ -93,12 +108,28 @@ impl Bed {
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
-    fn settings_file(&self) -> std::path::PathBuf {
-        let folder = self.folder.path();
-        let file = |name: &str, text: &str| {
-            fs::write(folder.join(name), text).unwrap();
-            folder.join(name).display().to_string()
+    /// Writes a file beside the settings, and answers its path.
+    pub(super) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Waits until the metrics of the daemon in this process have this text.
+    pub(super) async fn until_metric(&self, text: &str) {
+        let url = format!("http://{}/metrics", self.admin.unwrap());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let there = async || match http.get(&url).send().await {
+            Ok(answer) => answer.text().await.is_ok_and(|metrics| metrics.contains(text)),
+            Err(_) => false,
         };
+        eventually(SOON, text, there).await.unwrap();
+    }
+
+    /// Writes the settings of the daemon.
+    pub(super) fn settings_file(&self) -> std::path::PathBuf {
+        let (folder, more) = (self.folder.path(), &self.more);
+        let file = |name: &str, text: &str| self.file(name, text);
         let (url, credentials) = match self.way {
             Way::Http => {
                 (self.git.http_url(), format!("{{username: lockstep, password-file: {}}}", file("password", "s3cret")))
@@ -112,7 +143,7 @@ impl Bed {
         let (registry, data, hook) =
             (self.registry.address(), folder.join("data").display().to_string(), file("hook", "Bearer hook"));
         let text = format!(
-            "repositories:\n- {{url: '{url}', branch: main, paths: [clusters/prod], credentials: {credentials}}}\nregistries: [{{host: '{registry}'}}]\nintervals: {{registries: 1s, registries-longest: 1s, git: 500ms, batch: 500ms}}\ndata: {data}\nlisten: {{admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\nwebhooks: [{{kind: distribution, secret-file: {hook}}}]\n",
+            "repositories:\n- {{url: '{url}', branch: main, paths: [clusters/prod], credentials: {credentials}{more}}}\nregistries: [{{host: '{registry}'}}]\nintervals: {{registries: 1s, registries-longest: 1s, git: 500ms, batch: 500ms}}\ndata: {data}\nlisten: {{admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\nwebhooks: [{{kind: distribution, secret-file: {hook}}}]\n",
             self.webhook_port
         );
         file("settings.yaml", &text);

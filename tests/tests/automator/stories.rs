@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::bed::{Bed, Way};
 
 const AUTOMATED: [&str; 2] = ["automated: \"true\"", "policy: semver:~1.4"];
-const FILE: &str = "clusters/prod/web.yaml";
+pub(super) const FILE: &str = "clusters/prod/web.yaml";
 
 /// Moves `main` to the branch `waiting` while the first push is being received.
 const OVERTAKING_HOOK: &str = "#!/bin/sh
@@ -14,7 +14,7 @@ unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
 git update-ref refs/heads/main refs/heads/waiting
 ";
 
-async fn bed(way: Way) -> Bed {
+pub(super) async fn bed(way: Way) -> Bed {
     let bed = Bed::new(way).await;
     bed.registry.push_image("shop/web", "1.4.2", None).await.unwrap();
     bed.human.write(FILE, &bed.deployment(&AUTOMATED, "1.4.2")).unwrap();

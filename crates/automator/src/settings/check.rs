@@ -106,7 +106,7 @@ fn repository_problems(repository: &RepositorySettings, key: &str, problems: &mu
         rule_problems(rule, &format!("{key}.rules.{index}"), problems);
     }
     super::commits::problems(repository, key, problems);
-    super::requests::problems(repository, key, problems);
+    super::pull_requests::problems(repository, key, problems);
     let over_http = repository.url.starts_with("http");
     if repository.ca_file.is_some() && !over_http {
         problems.add(format!("{key}.ca-file"), "is for https:// only; SSH has credentials.known-hosts-file");

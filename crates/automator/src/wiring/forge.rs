@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use lockstep_forge::{Forge, ForgeError, NewRequest, Request};
 use lockstep_repository::{CommitId, OWN_BRANCHES};
 
+use crate::change_requests::{Requests, Texts};
 use crate::message::MessageTemplate;
 use crate::ports::PortError;
-use crate::requests::{Requests, Texts};
 use crate::settings::{PullRequests, RepositorySettings};
 
 /// A project on a forge, and what the settings want there.
@@ -55,11 +55,10 @@ impl Requests for ForgeRequests {
         self.forge.rewrite(request, title, body).await.map_err(failed)
     }
 
-    async fn equip(&self, request: &Request, commit: CommitId, news: bool) -> Result<(), PortError> {
+    async fn equip(&self, request: &Request, commit: CommitId) -> Result<(), PortError> {
         self.forge.label(request, &self.settings.labels).await.map_err(failed)?;
-        // Where the forge does not say whether it will, it is asked once for each commit.
-        let asked = request.merges_itself.unwrap_or(!news);
-        if self.settings.auto_merge && !asked {
+        // Where the forge does not say whether it was asked, it is asked again.
+        if self.settings.auto_merge && request.merges_itself != Some(true) {
             self.forge.merge_when_ready(request, &commit.to_string()).await.map_err(failed)?;
         }
         Ok(())

@@ -25,6 +25,7 @@ const GITHUB: &[Shape] = &[
     ("POST", "/repos/acme/config/pulls", &["title", "head", "base"], &["body", "draft", "maintainer_can_modify"]),
     ("PATCH", "/repos/acme/config/pulls/*", &[], &["title", "body", "state", "base"]),
     ("POST", "/repos/acme/config/issues/*/labels", &["labels"], &[]),
+    ("PUT", "/repos/acme/config/pulls/*/merge", &[], &["sha", "merge_method", "commit_title", "commit_message"]),
     ("POST", "/graphql", &["query"], &["variables"]),
 ];
 const GITLAB: &[Shape] = &[

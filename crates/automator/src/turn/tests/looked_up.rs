@@ -43,7 +43,8 @@ async fn a_signature_is_waited_for_and_what_was_verified_is_what_is_written() {
 
     story.tags.push(WHERE, "1.0.2", None);
     story.tags.describe(WHERE, "1.0.2", &[], Verification::Wrong("another key".to_owned()));
-    story.scan().await;
+    let outcome = story.scan().await;
+    assert!(outcome.problems[0].message.ends_with("no place gets it: another key"), "{:?}", outcome.problems);
     assert!(story.image().contains(":1.0.1@"), "{}", story.image());
 }
 

@@ -5,7 +5,10 @@ use crate::board::{Board, BranchKey};
 use crate::fakes::{FakeBranch, FakeClock, FakeTags};
 use crate::memory::Memory;
 use crate::message::{MessageTemplate, examples};
+use crate::ports::FileChange;
+use crate::publish::Requested;
 use crate::turn::{Outcome, Wake, turn};
+use crate::update::{Seen, Updates};
 
 use super::*;
 
@@ -94,10 +97,8 @@ impl Requests for FakeForge {
         Ok(())
     }
 
-    async fn equip(&self, _request: &Request, _commit: CommitId, news: bool) -> Result<(), PortError> {
-        if news {
-            self.note("equip".to_owned());
-        }
+    async fn equip(&self, request: &Request, commit: CommitId) -> Result<(), PortError> {
+        self.change(request, |request| request.merges_itself = Some(commit != CommitId::none()));
         Ok(())
     }
 
@@ -177,7 +178,7 @@ async fn a_request_is_opened_once_and_follows_what_is_newest() {
     let mut story = Story::of_web();
     let outcome = story.scan().await;
     assert_eq!((outcome.pushed, outcome.problems), (None, Vec::new()));
-    assert_eq!(story.forge.calls(), ["open lockstep/updates: Update shop/web to 1.1.0", "equip"]);
+    assert_eq!(story.forge.calls(), ["open lockstep/updates: Update shop/web to 1.1.0"]);
     assert_eq!(story.branch.length(), 1, "nothing is pushed to the branch itself");
     assert!(story.branch.text_on(UPDATES, "web.yaml").contains("acme/web:1.1.0"));
 
@@ -193,20 +194,20 @@ async fn a_request_is_opened_once_and_follows_what_is_newest() {
     assert_eq!(story.does().await, [""; 0]);
 
     story.tags.push("acme/web", "1.2.0", None);
-    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0", "equip"]);
+    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0"]);
     assert!(story.branch.text_on(UPDATES, "web.yaml").contains("acme/web:1.2.0"));
 
     // Somebody changes the very file: the commit is made anew on it.
     let text = file("web", "ghcr.io/acme/web:1.0.0", "").replace("namespace: shop", "namespace: shop # moved");
     story.branch.human("Same file", &[("web.yaml", &text)]);
-    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0", "equip"]);
+    assert_eq!(story.does().await, ["rewrite 1: Update shop/web to 1.2.0"]);
     assert!(story.branch.text_on(UPDATES, "web.yaml").contains("# moved"));
 
     story.branch.human_merges(UPDATES);
     story.forge.set(1, State::Merged);
     assert_eq!(story.does().await, [""; 0]);
     story.tags.push("acme/web", "1.3.0", None);
-    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.3.0", "equip"]);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.3.0"]);
 }
 
 #[tokio::test]
@@ -221,7 +222,7 @@ async fn a_request_that_is_closed_rejects_its_tags_until_newer_ones_appear() {
         story.memory = Memory::default();
     }
     story.tags.push("acme/web", "1.2.0", None);
-    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0", "equip"]);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0"]);
 
     story.forge.set(2, State::Closed);
     assert_eq!(story.does().await, [""; 0]);
@@ -230,7 +231,7 @@ async fn a_request_that_is_closed_rejects_its_tags_until_newer_ones_appear() {
     assert_eq!(story.does().await, [""; 0], "it was released before it was closed");
     story.clock.pass(60);
     story.forge.change(&story.forge.get(2).0, |request| request.closed_at = "2026-11-23T07:00:00Z".parse().ok());
-    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0", "equip"]);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.2.0"]);
 }
 
 #[tokio::test]
@@ -254,12 +255,7 @@ async fn a_group_has_a_request_of_its_own_and_what_is_moot_is_closed() {
         ("web.yaml", &file("web", "ghcr.io/acme/web:1.0.0", "front")),
         ("api.yaml", &file("api", "ghcr.io/acme/api:1.0.0", "")),
     ]);
-    let opened = [
-        "open lockstep/front: Update shop/web to 1.1.0",
-        "equip",
-        "open lockstep/updates: Update shop/api to 1.1.0",
-        "equip",
-    ];
+    let opened = ["open lockstep/front: Update shop/web to 1.1.0", "open lockstep/updates: Update shop/api to 1.1.0"];
     assert_eq!(story.does().await, opened);
     assert!(story.branch.text_on("lockstep/front", "api.yaml").contains("1.0.0"), "only its own places");
 
@@ -283,6 +279,79 @@ async fn a_protected_branch_of_ours_is_told() {
     let outcome = story.scan().await;
     assert_eq!(story.forge.calls(), [""; 0]);
     assert!(outcome.problems[0].message.contains("let this account push to lockstep/*"), "{:?}", outcome.problems);
+}
+
+/// What updates would be, as a revert.
+struct AsRevert<'a>(Updates<'a>);
+
+#[async_trait]
+impl Proposal for AsRevert<'_> {
+    async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
+        Ok(self.0.at(head).await?.map(|batch| Batch { kind: ChangeKind::Revert, ..batch }))
+    }
+
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Revert
+    }
+}
+
+impl Story {
+    async fn react(&mut self) -> Vec<String> {
+        let ports = Ports { branch: &self.branch, tags: &self.tags, clock: &self.clock };
+        let head = ports.branch.head().await.unwrap();
+        let (target, memory, board, wake) = (&self.target, &mut self.memory, &self.board, Wake::Registries);
+        let updates = Updates { target, memory, ports: &ports, board, wake, seen: Seen::default() };
+        request(&mut AsRevert(updates), head, target, &*self.forge, &ports).await.unwrap();
+        self.forge.calls()
+    }
+}
+
+#[tokio::test]
+async fn a_revert_is_a_request_beside_the_updates_and_is_not_repeated_once_rejected() {
+    let mut story = Story::of_web();
+    assert_eq!(story.react().await, ["open lockstep/revert-updates: Revert shop/web to 1.1.0"]);
+    assert!(story.forge.get(1).0.body.contains("Lockstep-Change: revert"));
+    assert_eq!(story.react().await, [""; 0]);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.1.0"], "neither closes the other");
+    assert_eq!(story.react().await, [""; 0]);
+    story.forge.set(1, State::Closed);
+    assert_eq!(story.react().await, [""; 0]);
+    assert_eq!(story.branch.length(), 1);
+}
+
+#[tokio::test]
+async fn what_a_person_asked_for_is_a_request_of_its_own() {
+    let story = Story::of_web();
+    let ports = Ports { branch: &story.branch, tags: &story.tags, clock: &story.clock };
+    let head = ports.branch.head().await.unwrap();
+    let by = lockstep_repository::Signature { name: "alice".to_owned(), email: "alice@example.com".to_owned() };
+    let message = "Lock shop/web\n\nLockstep-Change: request\n".to_owned();
+    let batch = Batch {
+        kind: ChangeKind::Request,
+        moves: Vec::new(),
+        files: vec![FileChange { path: "web.yaml".to_owned(), bytes: b"locked\n".to_vec() }],
+        requested: Some(Requested { by, message }),
+    };
+    for _ in 0..2 {
+        request(&mut Fixed(batch.clone()), head, &story.target, &*story.forge, &ports).await.unwrap();
+    }
+    let calls = story.forge.calls();
+    assert!(calls.len() == 1 && calls[0].starts_with("open lockstep/request-"), "{calls:?}");
+    assert!(calls[0].ends_with(": Lock shop/web"), "{calls:?}");
+}
+
+/// The same, whatever the head.
+struct Fixed(Batch);
+
+#[async_trait]
+impl Proposal for Fixed {
+    async fn at(&mut self, _head: CommitId) -> Result<Option<Batch>, TurnError> {
+        Ok(Some(self.0.clone()))
+    }
+
+    fn kind(&self) -> ChangeKind {
+        self.0.kind
+    }
 }
 
 #[test]

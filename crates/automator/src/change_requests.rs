@@ -43,8 +43,8 @@ pub(crate) trait Requests: fmt::Debug + Send + Sync {
     /// Gives one another title and description.
     async fn rewrite(&self, request: &Request, title: &str, body: &str) -> Result<(), PortError>;
 
-    /// Adds the labels, and enables auto-merge, as far as they are wanted and missing. `news`: its branch or it is new.
-    async fn equip(&self, request: &Request, commit: CommitId, news: bool) -> Result<(), PortError>;
+    /// Adds the labels, and enables auto-merge, as far as they are wanted and missing.
+    async fn equip(&self, request: &Request, commit: CommitId) -> Result<(), PortError>;
 
     /// Closes one without merging it.
     async fn close(&self, request: &Request, body: &str) -> Result<(), PortError>;
@@ -157,7 +157,7 @@ impl Desk<'_> {
                 made
             }
         };
-        self.forge.equip(&request, commit, pushed || open.is_none()).await
+        self.forge.equip(&request, commit).await
     }
 
     /// The commit that the branch has to hold, and whether it was pushed for that. None if the branch is left alone.
