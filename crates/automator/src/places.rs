@@ -180,8 +180,8 @@ fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Ow
                 linked,
                 id,
                 line: image.object_line,
-                annotations: image.annotations.clone(),
-                annotation_lines: image.annotation_lines.clone(),
+                annotations: BTreeMap::clone(&image.annotations),
+                annotation_lines: BTreeMap::clone(&image.annotation_lines),
                 images: vec![image.clone()],
             }),
         }

@@ -23,6 +23,8 @@ pub(crate) struct CommentedScalar {
     pub(crate) document: usize,
     /// The JSON pointer of the value in its document.
     pub(crate) pointer: String,
+    /// The mapping that it is in.
+    pub(crate) parent: Option<NodeId>,
     /// The value as written, without quotes: `1.10` stays `1.10`.
     pub(crate) text: String,
 }
@@ -42,7 +44,7 @@ pub(crate) fn comments<'t>(tree: &Tree<'t>, wanted: impl Fn(&str) -> bool) -> Ve
     }
     let mut scalars = HashMap::new();
     for (document, root) in tree.documents.iter().enumerate() {
-        collect(tree, document, *root, &mut String::new(), &mut scalars);
+        collect(tree, document, *root, None, &mut String::new(), &mut scalars);
     }
     for comment in &mut found {
         comment.beside = scalars.get(&comment.line).cloned();
@@ -54,6 +56,7 @@ fn collect(
     tree: &Tree<'_>,
     document: usize,
     id: NodeId,
+    parent: Option<NodeId>,
     pointer: &mut String,
     scalars: &mut HashMap<usize, CommentedScalar>,
 ) {
@@ -63,14 +66,15 @@ fn collect(
         Kind::Scalar { text, style } if *style != Style::Block => {
             let span = node.span();
             if !span.is_empty() && !tree.text[span].contains(['\n', '\r']) {
-                let scalar = CommentedScalar { document, pointer: pointer.clone(), text: text.clone().into_owned() };
+                let (pointer, text) = (pointer.clone(), text.clone().into_owned());
+                let scalar = CommentedScalar { document, pointer, parent, text };
                 scalars.insert(node.line(), scalar);
             }
         }
         Kind::Sequence { items, flow: false } => {
             for (index, item) in items.iter().enumerate() {
                 pointer.push_str(&format!("/{index}"));
-                collect(tree, document, *item, pointer, scalars);
+                collect(tree, document, *item, None, pointer, scalars);
                 pointer.truncate(length);
             }
         }
@@ -79,7 +83,7 @@ fn collect(
                 if let Ok(Key::Name(name)) = tree.key(key) {
                     pointer.push('/');
                     pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                    collect(tree, document, value, pointer, scalars);
+                    collect(tree, document, value, Some(id), pointer, scalars);
                     pointer.truncate(length);
                 }
             }

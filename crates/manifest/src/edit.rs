@@ -113,7 +113,7 @@ fn target<'e>(file: &str, tree: &Tree<'_>, edit: &'e ScalarEdit) -> Result<(Plac
         refusal(file, line, reason)
     };
     let root = Place::root(tree, edit.document).ok_or_else(nothing)?;
-    let (place, rest) = root.pointer_into(tree, &edit.pointer).ok_or_else(nothing)?;
+    let (place, rest) = root.pointer(tree, &edit.pointer).ok_or_else(nothing)?;
     match place.sharing {
         Some(sharing) => Err(refusal(file, sharing.line(), sharing.reason())),
         None => Ok((place, rest)),

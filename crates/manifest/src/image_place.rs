@@ -1,6 +1,7 @@
 //! One image in a file: what it is called together, which scalars say so, and how a new tag is written into them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lockstep_image::{Reference, ReferenceError};
 
@@ -93,9 +94,9 @@ pub struct ImagePlace {
     /// The line on which the object begins, or else the document, from 1.
     pub object_line: usize,
     /// The annotations of the object.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Arc<BTreeMap<String, String>>,
     /// The line of each of them, from 1, but for those that a merge key brings.
-    pub annotation_lines: BTreeMap<String, usize>,
+    pub annotation_lines: Arc<BTreeMap<String, usize>>,
     /// The name of the container; where there is none, the way to the image in its document, with dots.
     pub container: String,
     /// How it is written.

@@ -15,6 +15,7 @@ mod release;
 mod values;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::error::ManifestError;
 use crate::image_place::{Form, ImagePlace, Spot, Spots};
@@ -136,8 +137,8 @@ fn content(file: &str, tree: &Tree<'_>, document: usize) -> Content {
 struct Owner {
     object: Option<crate::ObjectId>,
     line: usize,
-    annotations: BTreeMap<String, String>,
-    annotation_lines: BTreeMap<String, usize>,
+    annotations: Arc<BTreeMap<String, String>>,
+    annotation_lines: Arc<BTreeMap<String, usize>>,
     document: usize,
 }
 
@@ -146,8 +147,8 @@ impl Owner {
         Owner {
             object: Some(found.id.clone()),
             line: found.line,
-            annotations: found.annotations.clone(),
-            annotation_lines: found.annotation_lines.clone(),
+            annotations: Arc::clone(&found.annotations),
+            annotation_lines: Arc::clone(&found.annotation_lines),
             document: found.document,
         }
     }
@@ -155,7 +156,8 @@ impl Owner {
     /// Makes a place its own.
     fn take(&self, place: &mut ImagePlace) {
         place.object.clone_from(&self.object);
-        place.annotations.clone_from(&self.annotations);
+        place.annotations = Arc::clone(&self.annotations);
+        place.annotation_lines = Arc::clone(&self.annotation_lines);
         (place.object_line, place.document) = (self.line, self.document);
     }
 
@@ -168,8 +170,8 @@ impl Owner {
         let mut place = ImagePlace {
             object: self.object.clone(),
             object_line: self.line,
-            annotations: self.annotations.clone(),
-            annotation_lines: self.annotation_lines.clone(),
+            annotations: Arc::clone(&self.annotations),
+            annotation_lines: Arc::clone(&self.annotation_lines),
             container,
             form,
             text: String::new(),

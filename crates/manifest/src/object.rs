@@ -74,8 +74,8 @@ pub(crate) fn values(file: &str, tree: &Tree<'_>, found: &[Found]) -> Vec<Object
 pub(crate) struct Found {
     pub(crate) id: ObjectId,
     pub(crate) api_version: String,
-    pub(crate) annotations: BTreeMap<String, String>,
-    pub(crate) annotation_lines: BTreeMap<String, usize>,
+    pub(crate) annotations: Arc<BTreeMap<String, String>>,
+    pub(crate) annotation_lines: Arc<BTreeMap<String, usize>>,
     pub(crate) line: usize,
     pub(crate) place: Place,
     pub(crate) document: usize,
@@ -187,8 +187,8 @@ impl Finder<'_, '_> {
         self.found.push(Found {
             id: ObjectId::new(group, kind, namespace, name),
             api_version,
-            annotations,
-            annotation_lines: self.lines(metadata, "annotations"),
+            annotations: Arc::new(annotations),
+            annotation_lines: Arc::new(self.lines(metadata, "annotations")),
             line: tree.node(place.node).line(),
             place,
             document,

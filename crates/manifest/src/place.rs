@@ -48,6 +48,11 @@ impl Place {
         Some(Place::at(tree, node, None, false))
     }
 
+    /// A node that is only read.
+    pub(crate) fn plain(node: NodeId) -> Place {
+        Place { node, sharing: None, flow: false }
+    }
+
     fn at(tree: &Tree<'_>, id: NodeId, sharing: Option<Sharing>, flow: bool) -> Place {
         let here = tree.node(id);
         if let Kind::Alias(target) = here.kind {
@@ -107,16 +112,8 @@ impl Place {
         names.iter().try_fold(self, |place, name| place.get(tree, name))
     }
 
-    /// Follows a JSON pointer (RFC 6901) from here.
-    pub(crate) fn pointer(self, tree: &Tree<'_>, pointer: &str) -> Option<Place> {
-        match self.pointer_into(tree, pointer) {
-            Some((place, "")) => Some(place),
-            _ => None,
-        }
-    }
-
-    /// Follows a JSON pointer from here, at most into a block scalar; what is left of it then points into the text.
-    pub(crate) fn pointer_into<'p>(self, tree: &Tree<'_>, pointer: &'p str) -> Option<(Place, &'p str)> {
+    /// Follows a JSON pointer (RFC 6901) from here, at most into a block scalar; what is left of it then points into the text.
+    pub(crate) fn pointer<'p>(self, tree: &Tree<'_>, pointer: &'p str) -> Option<(Place, &'p str)> {
         let (mut place, mut rest) = (self, pointer);
         while !rest.is_empty() {
             if matches!(tree.node(place.node).kind, Kind::Scalar { style: Style::Block, .. }) {
