@@ -15,6 +15,9 @@
 //! | `Updates` | `Exchange`   | both ways, one stream | states of Syncs go up, new branch heads go down  |
 //! | `Updates` | `Scan`       | one answer            | look at the registries now                       |
 //! | `Updates` | `ListImages` | one answer            | every place and what was decided for it          |
+//! | `Updates` | `Explain`    | one answer            | every tag of a place, and why it is kept or not  |
+//! | `Updates` | `History`    | one answer            | who changed which image when, from Git           |
+//! | `Updates` | `Change`     | one answer            | a commit that a person asks for                  |
 //! | `Syncs`   | `Trigger`    | one answer            | start a turn; with `wait`, answer when it is over |
 //! | `Syncs`   | `Get`, `List`| one answer            | the state of one Sync, or of many                |
 //! | `Syncs`   | `Watch`      | answers in a stream   | the state now and at each change                 |

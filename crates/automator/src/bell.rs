@@ -8,7 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lockstep_registry::Repository;
 use tokio::sync::{Notify, oneshot};
 
+use crate::asks::Request;
 use crate::turn::{Outcome, TurnError, Wake};
+
+/// More people do not wait for one branch at a time.
+const MOST_REQUESTS: usize = 100;
 
 /// How a turn that somebody waits for ended.
 pub(crate) type Answer = Arc<Result<Outcome, TurnError>>;
@@ -19,6 +23,7 @@ pub(crate) struct Asked {
     registries: bool,
     images: BTreeSet<Repository>,
     waiting: Vec<oneshot::Sender<Answer>>,
+    requests: Vec<Request>,
 }
 
 impl Asked {
@@ -38,11 +43,17 @@ impl Asked {
         self.registries |= other.registries;
         self.images.extend(other.images);
         self.waiting.extend(other.waiting);
+        self.requests.extend(other.requests);
+    }
+
+    /// What people want to be answered, once.
+    pub(crate) fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
     }
 
     /// The same, for nobody in particular.
     pub(crate) fn without_waiting(&self) -> Self {
-        Self { registries: self.registries, images: self.images.clone(), waiting: Vec::new() }
+        Self { registries: self.registries, images: self.images.clone(), ..Self::default() }
     }
 
     /// Tells those who wait.
@@ -82,6 +93,18 @@ impl Bell {
         drop(asked);
         self.rung.notify_one();
         receiver
+    }
+
+    /// Asks a question of a person. False if too many wait already.
+    pub(crate) fn ask(&self, request: Request) -> bool {
+        let mut asked = self.lock();
+        if asked.requests.len() >= MOST_REQUESTS {
+            return false;
+        }
+        asked.requests.push(request);
+        drop(asked);
+        self.rung.notify_one();
+        true
     }
 
     /// Waits until somebody rings; at once if somebody has.

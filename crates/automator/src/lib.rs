@@ -40,6 +40,9 @@ mod memory;
 mod turn;
 mod update;
 
+mod asks;
+mod subject;
+
 mod clusters;
 mod repository_name;
 mod revert;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use lockstep_repository::CommitInfo;
 
-use crate::publish::{Batch, ChangeKind, Moved};
+use crate::publish::{Batch, ChangeKind, Move, Moved};
 
 pub use template::MessageTemplate;
 #[cfg(test)]
@@ -17,6 +17,8 @@ const PLACE: &str = "Lockstep-Place";
 const DIGEST: &str = "Lockstep-Digest";
 const RELEASE: &str = "Lockstep-Release";
 const SIGN_OFF: &str = "Signed-off-by";
+const OBJECT: &str = "Lockstep-Object";
+const REQUESTED_BY: &str = "Lockstep-Requested-By";
 const ARROW: &str = " -> ";
 
 /// Writes the message of a batch: what the template makes of it, then the evidence and the trailers, which no template can
@@ -29,10 +31,7 @@ pub(crate) fn write(batch: &Batch, template: &MessageTemplate) -> String {
             let _ = write!(text, "\n  {}", one_line(evidence));
         }
     }
-    let _ = write!(text, "\n\n{}", trailers(batch));
-    if let Some(who) = template.sign_off() {
-        let _ = writeln!(text, "{SIGN_OFF}: {}", one_line(who));
-    }
+    let _ = write!(text, "\n\n{}{}", trailers(batch), sign_off(template));
     text
 }
 
@@ -43,12 +42,20 @@ pub(crate) fn trailers(batch: &Batch) -> String {
         ChangeKind::Revert => "revert",
         ChangeKind::Request => "request",
     };
-    let mut text = format!("{CHANGE}: {kind}\n");
-    for change in &batch.moves {
+    format!("{CHANGE}: {kind}\n{}", moved_trailers(&batch.moves))
+}
+
+/// The trailer that signs a commit off, if the settings want it.
+pub(crate) fn sign_off(template: &MessageTemplate) -> String {
+    template.sign_off().map(|who| format!("{SIGN_OFF}: {}\n", one_line(who))).unwrap_or_default()
+}
+
+fn moved_trailers(moves: &[Move]) -> String {
+    let mut text = String::new();
+    for change in moves {
         let _ = writeln!(text, "{PLACE}: {} {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
     }
-    let mut digests: Vec<String> = batch
-        .moves
+    let mut digests: Vec<String> = moves
         .iter()
         .filter_map(|change| Some(format!("{DIGEST}: {} {}", without_digest(&change.to), change.digest.as_ref()?)))
         .collect();
@@ -82,6 +89,51 @@ pub(crate) fn kind_of(trailers: &[(String, String)]) -> Option<ChangeKind> {
         "revert" => Some(ChangeKind::Revert),
         _ => None,
     }
+}
+
+/// What a commit says that it is, in its own word.
+pub(crate) fn word(commit: &CommitInfo) -> Option<String> {
+    commit.trailer(CHANGE).map(str::to_owned)
+}
+
+/// Who asked for a commit over the API.
+pub(crate) fn requested_by(commit: &CommitInfo) -> Option<String> {
+    commit.trailer(REQUESTED_BY).map(str::to_owned)
+}
+
+/// The objects, as `FILE#KIND/NAMESPACE/NAME`, whose annotations a commit says that it changed.
+pub(crate) fn objects(commit: &CommitInfo) -> Vec<String> {
+    let values = commit.trailers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(OBJECT));
+    values.map(|(_, value)| value.clone()).collect()
+}
+
+/// What a person asked for, as a message says it.
+pub(crate) struct Wanted<'a> {
+    /// One line.
+    pub(crate) subject: String,
+    /// The word of `Lockstep-Change`.
+    pub(crate) word: &'a str,
+    pub(crate) moves: &'a [Move],
+    pub(crate) objects: &'a [String],
+    pub(crate) requested_by: &'a str,
+}
+
+/// Writes the message of what a person asked for.
+pub(crate) fn write_wanted(wanted: &Wanted<'_>) -> String {
+    let mut text = one_line(&wanted.subject);
+    for change in wanted.moves {
+        let _ = write!(text, "\n\n{}\n  {}{ARROW}{}", one_line(&change.place.to_string()), change.from, change.to);
+        for evidence in &change.evidence {
+            let _ = write!(text, "\n  {}", one_line(evidence));
+        }
+    }
+    let _ = write!(text, "\n\n{CHANGE}: {}\n", wanted.word);
+    text.push_str(&moved_trailers(wanted.moves));
+    for object in wanted.objects {
+        let _ = writeln!(text, "{OBJECT}: {}", one_line(object));
+    }
+    let _ = writeln!(text, "{REQUESTED_BY}: {}", one_line(wanted.requested_by));
+    text
 }
 
 /// The places that a commit says that it moved.

@@ -148,7 +148,9 @@ pub(crate) async fn commit(
     ports: &Ports<'_>,
 ) -> Result<CommitId, PortError> {
     let (message, author) = match &batch.requested {
-        Some(requested) => (requested.message.clone(), Some(requested.by.clone())),
+        Some(requested) => {
+            (requested.message.clone() + &message::sign_off(&target.message), Some(requested.by.clone()))
+        }
         None => (message::write(batch, &target.message), None),
     };
     ports.branch.commit(parent, batch.files.clone(), message, author, ports.clock.now()).await

@@ -3,8 +3,12 @@
 //! Whoever calls was authenticated before; here it is only seen what the caller may do. Nothing that a call carries becomes a
 //! path, a command or a URL.
 
+mod change;
 mod exchange;
+mod explain;
+mod history;
 mod images;
+mod requested;
 mod scan;
 
 use std::sync::Arc;
@@ -12,7 +16,8 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use lockstep_api::v1::updates_server::Updates;
 use lockstep_api::v1::{
-    ClusterEvent, ListImagesRequest, ListImagesResponse, RepositoryEvent, ScanRequest, ScanResponse,
+    ChangeRequest, ChangeResponse, ClusterEvent, ExplainRequest, ExplainResponse, HistoryRequest, HistoryResponse,
+    ListImagesRequest, ListImagesResponse, RepositoryEvent, ScanRequest, ScanResponse,
 };
 use lockstep_daemon::{Identity, Shutdown};
 use tonic::{Request, Response, Status, Streaming};
@@ -25,7 +30,7 @@ use crate::notes::Notes;
 use crate::repository_name::normalised;
 
 /// What a token may be good for, as `tokens-file` writes it.
-pub(crate) const ROLES: [&str; 3] = ["vote", "read", "scan"];
+pub(crate) const ROLES: [&str; 4] = ["vote", "read", "scan", "release"];
 
 /// The service.
 #[derive(Clone)]
@@ -61,6 +66,24 @@ impl Updates for UpdatesService {
         let identity = Identity::of(&request)?;
         identity.require("read")?;
         Ok(Response::new(images::list(self, identity)))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let identity = Identity::of(&request)?.clone();
+        identity.require("read")?;
+        explain::explain(self, identity, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
+        let identity = Identity::of(&request)?.clone();
+        identity.require("read")?;
+        history::history(self, identity, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn change(&self, request: Request<ChangeRequest>) -> Result<Response<ChangeResponse>, Status> {
+        let identity = Identity::of(&request)?.clone();
+        identity.require("release")?;
+        change::change(self, identity, request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -4,6 +4,8 @@
 //! revert sticks, and so does ours, without any database. The commits are walked once; a file's versions are parsed only
 //! when the file has a place, and after that only what is new.
 
+mod log;
+
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -12,11 +14,13 @@ use lockstep_manifest::{ImagePlace, ObjectId};
 use lockstep_registry::Repository;
 use lockstep_repository::{BlobId, CommitId, Step};
 
+use crate::asks::PlaceChange;
 use crate::change_requests::Rejected;
 use crate::message;
 use crate::places::{self, PlaceId};
 use crate::ports::{Branch, PortError};
 use crate::publish::{ChangeKind, Moved};
+use log::Logged;
 
 /// As far back is looked. What was undone before that is forgotten.
 const LIMIT: usize = 10_000;
@@ -40,6 +44,13 @@ struct Commit {
     kind: Option<ChangeKind>,
     moved: Vec<Moved>,
     releases: Vec<(String, String)>,
+    /// What it says that it is.
+    word: Option<String>,
+    /// The objects that it says that it changed in another way.
+    objects: Vec<String>,
+    author: String,
+    requested_by: Option<String>,
+    subject: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +66,7 @@ struct FileHistory {
     /// How many commits are accounted for.
     walked: usize,
     places: HashMap<(ObjectId, String), PlaceHistory>,
+    log: Vec<Logged>,
 }
 
 /// What is known of one place.
@@ -132,6 +144,11 @@ impl History {
             kind: message::kind(&step.commit),
             moved: message::moved(&step.commit),
             releases: message::releases(&step.commit),
+            word: message::word(&step.commit),
+            objects: message::objects(&step.commit),
+            author: step.commit.author.name.clone(),
+            requested_by: message::requested_by(&step.commit),
+            subject: step.commit.subject().to_owned(),
         });
     }
 
@@ -160,7 +177,7 @@ impl History {
             if let Some(version_here) = new.next_if(|version| version.commit == number) {
                 // A version that cannot be read says nothing; the next one is compared with what was known before.
                 if let Some(images) = version(branch, path, version_here.after).await? {
-                    file.take(path, &images, commit);
+                    file.take(path, &images, commit, number);
                 }
             }
             file.release(path, commit);
@@ -226,7 +243,7 @@ impl FileHistory {
         }
     }
 
-    fn take(&mut self, path: &str, images: &[ImagePlace], commit: &Commit) {
+    fn take(&mut self, path: &str, images: &[ImagePlace], commit: &Commit, number: usize) {
         let mut texts: HashMap<(ObjectId, String), &str> = HashMap::new();
         for image in images {
             texts.insert((places::owner(image), image.container.clone()), &image.text);
@@ -239,7 +256,10 @@ impl FileHistory {
             if place.held.as_deref() != now {
                 let (object, container) = key.clone();
                 let id = PlaceId { file: path.to_owned(), object, container };
-                place.change(&id.to_string(), now, commit);
+                let name = id.to_string();
+                let (from, to) = (place.held.clone(), now.map(str::to_owned));
+                place.change(&name, now, commit);
+                self.log.push(Logged { commit: number, place: id, change: PlaceChange { place: name, from, to } });
             }
         }
     }

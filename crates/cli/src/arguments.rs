@@ -6,9 +6,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use lockstep_daemon::ExitCode;
 
+use crate::changes::{
+    AutomateArguments, DeautomateArguments, LockArguments, POLICY_VERB_EXAMPLES, PolicyVerb, ReleaseArguments,
+    UnlockArguments,
+};
 use crate::failure::Failure;
 use crate::health::HealthArguments;
-use crate::images::{ListArguments, SelectArguments, SetArguments};
+use crate::history::HistoryArguments;
+use crate::images::{ExplainArguments, ListArguments, SelectArguments, SetArguments};
 use crate::output::{self, Format};
 use crate::render::RenderArguments;
 use crate::syncs::{
@@ -47,7 +52,22 @@ enum Verb {
     Suspend(SuspendArguments),
     /// Let a suspended Sync go on
     Resume(ResumeArguments),
-    /// Choose and write image tags, without a daemon
+    /// Commit a tag that you choose, in your name
+    Release(ReleaseArguments),
+    /// Stop automatic changes of an object's images
+    Lock(LockArguments),
+    /// Let automatic changes go on
+    Unlock(UnlockArguments),
+    /// Let updates of an object's images be committed
+    Automate(AutomateArguments),
+    /// Let updates be shown and not committed
+    Deautomate(DeautomateArguments),
+    /// Say which tags an object's images may get
+    #[command(subcommand, after_help = POLICY_VERB_EXAMPLES)]
+    Policy(PolicyVerb),
+    /// Show who changed which image when
+    History(HistoryArguments),
+    /// Choose, write and explain image tags
     #[command(subcommand, after_help = IMAGES_EXAMPLES)]
     Images(Images),
     /// Judge the health of objects in files, without a cluster
@@ -86,6 +106,8 @@ enum Get {
 
 #[derive(Debug, Subcommand)]
 enum Images {
+    /// Tell for every tag which rule kept or dropped it, as the automator decides
+    Explain(ExplainArguments),
     /// Tell which tag a place would get under a policy
     Select(SelectArguments),
     /// Set the image of one container in a file, and change no other byte
@@ -101,6 +123,7 @@ Examples:
 
 const IMAGES_EXAMPLES: &str = "\
 Examples:
+  lockstep images explain shop/deployment/web
   lockstep images select --policy 'semver:~1.4' --current 1.4.2 --tags-file tags.txt
   lockstep images set deploy.yaml --object deployment/web --container web --image ghcr.io/acme/web:1.4.3 --write";
 
@@ -142,6 +165,14 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Acknowledge(arguments) => arguments.run(),
         Verb::Suspend(arguments) => arguments.run(),
         Verb::Resume(arguments) => arguments.run(),
+        Verb::Release(arguments) => arguments.run(),
+        Verb::Lock(arguments) => arguments.run(),
+        Verb::Unlock(arguments) => arguments.run(),
+        Verb::Automate(arguments) => arguments.run(),
+        Verb::Deautomate(arguments) => arguments.run(),
+        Verb::Policy(verb) => verb.run(),
+        Verb::History(arguments) => arguments.run(),
+        Verb::Images(Images::Explain(arguments)) => arguments.run(),
         Verb::Images(Images::Select(arguments)) => arguments.run(),
         Verb::Images(Images::Set(arguments)) => arguments.run(),
         Verb::Health(arguments) => arguments.run(),
@@ -189,6 +220,6 @@ mod tests {
             assert!(examples.starts_with("Examples:\n  ") && examples.contains("lockstep "), "{}", verb.get_name());
             open.extend(verb.get_subcommands());
         }
-        assert_eq!(seen, if cfg!(feature = "demo") { 18 } else { 17 });
+        assert_eq!(seen, if cfg!(feature = "demo") { 27 } else { 26 });
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
+use jiff::Timestamp;
+use lockstep_api::seconds_and_nanos;
 use lockstep_daemon::{AuthenticatedChannel, Endpoint, SecretFile, connect};
 use tonic::{Code, Response, Status};
 
@@ -74,7 +76,8 @@ Get a token that the cluster knows, and name its file with --token-file or LOCKS
 }
 
 impl AutomatorArguments {
-    pub(crate) fn peer(&self) -> Peer {
+    /// For calls that need this role.
+    pub(crate) fn peer(&self, role: &'static str) -> Peer {
         Peer {
             endpoint: self.credentials.endpoint(&self.automator),
             name: "automator",
@@ -84,7 +87,10 @@ Say where it is with --automator or LOCKSTEP_AUTOMATOR. If it runs in a cluster,
 and use --automator https://localhost:7400 --ca-file CA --token-file TOKEN.",
             unknown: "\
 Name a file with a token of the automator's tokens-file with --token-file or LOCKSTEP_TOKEN_FILE.",
-            forbidden: "The token needs the role read in the automator's tokens-file.",
+            forbidden: match role {
+                "release" => "The token needs the role release, and the folder, in the automator's tokens-file.",
+                _ => "The token needs the role read in the automator's tokens-file.",
+            },
         }
     }
 }
@@ -170,6 +176,12 @@ impl Peer {
             }
         }
     }
+}
+
+/// A point in time as it was received; none if it is out of this world.
+pub(crate) fn time(timestamp: &prost_types::Timestamp) -> Option<Timestamp> {
+    let (seconds, nanos) = seconds_and_nanos(timestamp);
+    Timestamp::new(seconds, nanos).ok()
 }
 
 /// The cause of the cause, which is what the system said.

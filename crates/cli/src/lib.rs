@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! words ─arguments─► images select | images set | health | render    files  ─► pure crates ─┐
-//!                    get syncs | get images | sync                   daemon ─► gRPC ────────┴─► output ─► exit code
+//!                    get … | sync | release | history                 daemon ─► gRPC ────────┴─► output ─► exit code
 //! ```
 
 mod arguments;
@@ -15,7 +15,10 @@ mod connection;
 mod input;
 mod progress;
 
+mod changes;
+mod history;
 mod images;
+mod subject;
 mod syncs;
 
 mod health;

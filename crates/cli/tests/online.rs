@@ -11,9 +11,15 @@ use fakes::{COMMIT, Daemons};
 use program::{Answer, lockstep};
 use serde_json::{Value, json};
 
+/// The verbs that the automator answers, beside those about images.
+const AUTOMATOR: [&str; 7] = ["release", "lock", "unlock", "automate", "deautomate", "policy", "history"];
+
 fn ask(daemons: &Daemons, words: &[&str]) -> Answer {
-    let address: &[&str] =
-        if words.contains(&"images") { &["--automator", &daemons.address] } else { &["--server", &daemons.address] };
+    let address: &[&str] = if words.contains(&"images") || AUTOMATOR.contains(&words[0]) {
+        &["--automator", &daemons.address]
+    } else {
+        &["--server", &daemons.address]
+    };
     let folder = tempfile::tempdir().unwrap();
     lockstep(folder.path(), &[words, address].concat(), b"")
 }
@@ -42,8 +48,8 @@ Deployment/shop/web   web         ghcr.io/acme/web:1.4.2   1.4.3      false     
 Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie
 ";
     let image = "\
-OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD         POLICY        REPOSITORY                       BRANCH   PLACE
-Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie   semver:~1.4   https://git.example/config.git   main     clusters/prod/web.yaml:12
+OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD         POLICY        FROM                       REPOSITORY                       BRANCH   PLACE
+Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie   semver:~1.4   clusters/prod/web.yaml:7   https://git.example/config.git   main     clusters/prod/web.yaml:12
 ";
     let table: [(&[&str], &str, &str); 7] = [
         (&["get", "syncs", "-n", "shop"], syncs, ""),
@@ -214,4 +220,69 @@ fn drift_for_people() {
     assert_eq!(lines[1][..4], ["ready", "Deployment/shop/web", ".spec.replicas", "kubectl-edit"]);
     assert_eq!(lines[1][5..], ["3", "repaired"]);
     assert_eq!(lines[2], ["ready", "Deployment/shop/web", ".metadata.annotations[\"note\"]", "k9s", "-", "-", "extra"]);
+}
+
+#[test]
+fn what_a_person_asks_of_the_automator() {
+    let daemons = Daemons::start();
+    let committed = format!("Release shop/web to 1.4.3: commit {COMMIT} on main of https://git.example/config.git\n");
+    let history = "\
+AT                 COMMIT       KIND     BY         PLACE                     FROM        TO
+2026-01-01 00:00   c0ffee00c0   lock     alice      Lock shop/web: audit      -           -
+2026-01-01 00:00   c0ffee00c0   update   Lockstep   Deployment/shop/web/web   web:1.4.2   web:1.4.3
+";
+    let explained = "\
+Deployment/shop/web web: ghcr.io/acme/web:1.4.2
+  at clusters/prod/web.yaml:12 on main of https://git.example/config.git
+  policy semver:~1.4 from clusters/prod/web.yaml:7, automated
+  selected: 1.4.4
+  taken back here: 1.4.3
+TAG     VERDICT
+1.4.4   selected
+1.4.3   dropped: undone here
+";
+    let table: [(&[&str], i32, &str, &str); 9] = [
+        (&["release", "shop/deployment/web", "1.4.3", "-c", "web", "--force"], 0, &committed, ""),
+        (&["release", "shop/deployment/same", "1.4.3"], 0, "", "note: Release shop/web to 1.4.3: it is so already"),
+        (
+            &["release", "shop/deployment/locked", "1.4.3"],
+            1,
+            "",
+            "error: releasing 1.4.3 (deployment/shop/locked): it is locked: audit",
+        ),
+        (
+            &["lock", "shop/deployment/no", "--reason", "x"],
+            1,
+            "",
+            "alice does not have the role release\nThe token needs the role release",
+        ),
+        (&["policy", "set", "shop/deployment/web", "semver:~1.4"], 0, &committed, ""),
+        (&["history", "shop/deployment/web"], 0, history, ""),
+        (&["images", "explain", "shop/deployment/web"], 0, explained, "note: 2 of 7 tags are shown; raise --tags\n"),
+        (
+            &["images", "explain", "shop/deployment/no"],
+            1,
+            "",
+            "error: explaining deployment/shop/no: there is nothing of that name",
+        ),
+        (&["unlock", "web"], 2, "", "write NAMESPACE/KIND/NAME"),
+    ];
+    for (words, code, stdout, stderr) in table {
+        let answer = ask(&daemons, words);
+        assert_eq!((answer.code, answer.stdout.as_str()), (code, stdout), "{words:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains(stderr), "{words:?}: {}", answer.stderr);
+    }
+    let held = ask(&daemons, &["images", "explain", "shop/deployment/held", "-o", "json"]);
+    let read: Value = serde_json::from_str(&held.stdout).unwrap();
+    assert_eq!((held.code, &read["places"][0]["held"]), (5, &json!("2 tags tie")));
+    assert_eq!(read["places"][0]["tags"][0]["pushed"], json!("2026-01-01T00:00:00Z"));
+    let seen = daemons.seen();
+    for call in [
+        "Change(deployment/shop/web|web|| Some(Release(Release { tag: \"1.4.3\", force: true })))",
+        "History(deployment/shop/web|||  50 )",
+        "History(deployment/shop/web|||  49 0-x)",
+        "Explain(deployment/shop/web||| 20)",
+    ] {
+        assert!(seen.iter().any(|seen| seen.starts_with(call)), "{call} in {seen:#?}");
+    }
 }

@@ -32,11 +32,15 @@ const KINDS: &[&[&str]] = &[
     &["pod", "pods", "po"],
 ];
 
+/// A kind as a person says it (any case, singular, plural or short) as the kind in lower case.
+pub fn canonical_kind(said: &str) -> String {
+    let said = said.to_ascii_lowercase();
+    KINDS.iter().find(|words| words.contains(&said.as_str())).map_or(said.clone(), |words| words[0].to_owned())
+}
+
 impl Selector {
     fn matches(&self, found: &Found) -> bool {
-        let said = self.kind.to_ascii_lowercase();
-        let kind = KINDS.iter().find(|words| words.contains(&said.as_str())).map_or(said.as_str(), |words| words[0]);
-        found.id.kind.to_ascii_lowercase() == kind
+        found.id.kind.to_ascii_lowercase() == canonical_kind(&self.kind)
             && found.id.name == self.name
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == found.id.namespace)
     }

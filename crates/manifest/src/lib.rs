@@ -30,7 +30,7 @@ mod tree;
 mod value;
 
 pub use annotate::annotate;
-pub use choose::{Selector, set_image};
+pub use choose::{Selector, canonical_kind, set_image};
 pub use edit::{ScalarEdit, edit};
 pub use error::{EditError, ManifestError};
 pub use identity::{Names, ObjectId, ObjectIdError};

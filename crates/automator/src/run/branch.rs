@@ -8,6 +8,7 @@ use lockstep_daemon::{ReadinessHandle, Shutdown};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
+use crate::asks::{self, Changed, Request};
 use crate::bell::{Answer, Asked, Bell};
 use crate::board::Board;
 use crate::clusters::Clusters;
@@ -78,6 +79,12 @@ impl BranchLoop {
                 }
             };
             drop(ready.take());
+            for request in asked.take_requests() {
+                tokio::select! {
+                    () = self.serve(request, &mut kept.memory) => {}
+                    () = overdue(&shutdown, self.grace) => return Ok(()),
+                }
+            }
             let pause = match &ended {
                 Ok(outcome) => {
                     failed_in_a_row = 0;
@@ -94,6 +101,30 @@ impl BranchLoop {
             let again = if ended.is_err() { asked.without_waiting() } else { Asked::default() };
             asked.answer(&Answer::new(ended));
             asked = again;
+        }
+    }
+
+    /// Answers what a person asks. A commit of ours moves the branch, so it is looked at again.
+    async fn serve(&self, request: Request, memory: &mut Memory) {
+        let ports = Ports { branch: &*self.branch, tags: &*self.tags, clock: &*self.clock };
+        match request {
+            Request::Explain(pending) => {
+                let answer = asks::explain(&pending.question, &self.target, memory, &ports, &self.board).await;
+                pending.answer(answer);
+            }
+            Request::History(pending) => {
+                let answer = asks::history(&pending.question, &self.target, memory, &ports).await;
+                pending.answer(answer);
+            }
+            Request::Change(pending) => {
+                let answer = asks::change(&pending.question, &self.target, memory, &ports).await;
+                if let Ok(Changed { commit: Some(commit), .. }) = &answer {
+                    self.metrics.commit(&self.target.branch, ChangeKind::Request);
+                    self.board.announce(&self.target.branch, *commit);
+                    self.bell.images([]);
+                }
+                pending.answer(answer);
+            }
         }
     }
 

@@ -11,13 +11,14 @@ pub(super) fn list(service: &UpdatesService, identity: &Identity) -> ListImagesR
     let mut images = Vec::new();
     for (branch, state) in service.board.all() {
         if may_see(identity, &branch.repository) {
-            images.extend(state.places.iter().map(|place| image(service, &branch, place)));
+            let places = state.places.iter().filter(|place| identity.may_touch(&place.file));
+            images.extend(places.map(|place| image(service, &branch, place)));
         }
     }
     ListImagesResponse { images }
 }
 
-fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceState) -> Image {
+pub(super) fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceState) -> Image {
     let note = || service.notes.of(branch, &place.file, &place.object, &place.container, &place.current);
     Image {
         repository: branch.repository.clone(),
@@ -31,5 +32,6 @@ fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceState) -> Im
         automated: place.automated,
         selected: place.selected.clone().unwrap_or_default(),
         held: place.held.clone().or_else(note).unwrap_or_default(),
+        origin: place.origin.clone(),
     }
 }

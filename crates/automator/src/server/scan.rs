@@ -36,7 +36,7 @@ fn stopping() -> Status {
 }
 
 /// The repository that is meant; none for an empty text.
-fn named(image: &str) -> Result<Option<Repository>, Status> {
+pub(super) fn named(image: &str) -> Result<Option<Repository>, Status> {
     if image.is_empty() {
         return Ok(None);
     }

@@ -198,6 +198,10 @@ async fn each_call_needs_its_role() {
     denied(world.client("alice").exchange(stream::empty()).await.unwrap_err());
     denied(world.client("prod-eu").scan(ScanRequest::default()).await.unwrap_err());
     denied(world.client("prod-eu").list_images(ListImagesRequest {}).await.unwrap_err());
+    denied(world.client("prod-eu").explain(ExplainRequest::default()).await.unwrap_err());
+    denied(world.client("prod-eu").history(HistoryRequest::default()).await.unwrap_err());
+    let status = world.client("alice").change(ChangeRequest::default()).await.unwrap_err();
+    assert_eq!(status.message(), "alice does not have the role release");
     let status = world.client("nobody").list_images(ListImagesRequest {}).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     world.stop().await;

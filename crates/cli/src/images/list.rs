@@ -32,20 +32,22 @@ pub(crate) struct ListArguments {
     automator: AutomatorArguments,
 }
 
+/// One place.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Image {
-    repository: String,
-    branch: String,
-    file: String,
-    line: u32,
-    object: String,
-    container: String,
-    current: String,
-    policy: String,
-    automated: bool,
-    selected: Option<String>,
-    held: Option<String>,
+pub(super) struct Image {
+    pub(super) repository: String,
+    pub(super) branch: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) object: String,
+    pub(super) container: String,
+    pub(super) current: String,
+    pub(super) policy: String,
+    pub(super) origin: String,
+    pub(super) automated: bool,
+    pub(super) selected: Option<String>,
+    pub(super) held: Option<String>,
 }
 
 impl From<v1::Image> for Image {
@@ -60,6 +62,7 @@ impl From<v1::Image> for Image {
             container: image.container,
             current: image.current,
             policy: image.policy,
+            origin: image.origin,
             automated: image.automated,
             selected: some(image.selected),
             held: some(image.held),
@@ -69,7 +72,7 @@ impl From<v1::Image> for Image {
 
 impl ListArguments {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let peer = self.automator.peer();
+        let peer = self.automator.peer("read");
         let answer = ask(&peer, "listing images", async |channel| {
             UpdatesClient::new(channel).list_images(ListImagesRequest {}).await
         })?;
@@ -100,7 +103,7 @@ fn namespace_of(object: &str) -> Option<&str> {
 fn tabulate(images: &[Image], format: ListFormat) -> Table {
     let wide = format == ListFormat::Wide;
     let header = ["OBJECT", "CONTAINER", "CURRENT", "SELECTED", "AUTOMATED", "HELD"];
-    let more: &[&str] = if wide { &["POLICY", "REPOSITORY", "BRANCH", "PLACE"] } else { &[] };
+    let more: &[&str] = if wide { &["POLICY", "FROM", "REPOSITORY", "BRANCH", "PLACE"] } else { &[] };
     let mut table = Table::new(header.into_iter().chain(more.iter().copied()));
     for image in images {
         let selected = image.selected.clone().unwrap_or_default();
@@ -114,6 +117,7 @@ fn tabulate(images: &[Image], format: ListFormat) -> Table {
         ];
         if wide {
             row.push(image.policy.as_str().into());
+            row.push(image.origin.as_str().into());
             row.push(image.repository.as_str().into());
             row.push(image.branch.as_str().into());
             row.push(format!("{}:{}", image.file, image.line).into());

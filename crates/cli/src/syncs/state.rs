@@ -1,10 +1,11 @@
 //! A Sync as people and programs see it.
 
 use jiff::Timestamp;
-use lockstep_api::{seconds_and_nanos, v1};
+use lockstep_api::v1;
 use serde::Serialize;
 
 use super::look::{Held, Problem};
+use crate::connection::time;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,9 +191,4 @@ pub(super) fn short(commit: &str) -> &str {
 
 fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn time(timestamp: &prost_types::Timestamp) -> Option<Timestamp> {
-    let (seconds, nanos) = seconds_and_nanos(timestamp);
-    Timestamp::new(seconds, nanos).ok()
 }

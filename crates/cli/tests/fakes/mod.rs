@@ -8,8 +8,9 @@ use lockstep_api::timestamp;
 use lockstep_api::v1::syncs_server::{Syncs, SyncsServer};
 use lockstep_api::v1::updates_server::{Updates, UpdatesServer};
 use lockstep_api::v1::{
-    AcknowledgeRequest, AcknowledgeResponse, ClusterEvent, Condition, DiffRequest, DiffResponse, Drift, DriftField,
-    Extra, GetRequest, Held, Image, ListImagesRequest, ListImagesResponse, ListRequest, ListResponse, Objects, Outcome,
+    AcknowledgeRequest, AcknowledgeResponse, ChangeRequest, ChangeResponse, ClusterEvent, Condition, DiffRequest,
+    DiffResponse, Drift, DriftField, ExplainRequest, ExplainResponse, Extra, GetRequest, Held, HistoryRequest,
+    HistoryResponse, Image, ListImagesRequest, ListImagesResponse, ListRequest, ListResponse, Objects, Outcome,
     PlanRequest, PlanResponse, RepositoryEvent, ResumeRequest, ResumeResponse, ScanRequest, ScanResponse,
     SuspendRequest, SuspendResponse, SyncState, TriggerRequest, TriggerResponse, Waiting, WatchRequest,
 };
@@ -20,6 +21,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 mod looks;
+mod requests;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -248,8 +250,27 @@ impl Updates for Fake {
             automated: selected.is_empty(),
             selected: selected.to_owned(),
             held: held.to_owned(),
+            origin: "clusters/prod/web.yaml:7".to_owned(),
         };
         let images = vec![image("shop", "1.4.3", ""), image("blog", "", "2 tags tie")];
         Ok(Response::new(ListImagesResponse { images }))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let ExplainRequest { subject, limit } = request.get_ref().clone();
+        self.see(format!("Explain({} {limit})", requests::named(&subject)), &request);
+        requests::explain(&subject.unwrap_or_default().name).map(Response::new)
+    }
+
+    async fn history(&self, request: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
+        let HistoryRequest { subject, image, limit, page } = request.get_ref().clone();
+        self.see(format!("History({} {image} {limit} {page})", requests::named(&subject)), &request);
+        Ok(Response::new(requests::history(&page)))
+    }
+
+    async fn change(&self, request: Request<ChangeRequest>) -> Result<Response<ChangeResponse>, Status> {
+        let ChangeRequest { subject, change } = request.get_ref().clone();
+        self.see(format!("Change({} {change:?})", requests::named(&subject)), &request);
+        requests::change(&subject.unwrap_or_default().name).map(Response::new)
     }
 }

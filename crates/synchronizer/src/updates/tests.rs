@@ -6,7 +6,10 @@ use std::sync::Mutex;
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use lockstep_api::v1::updates_server::{Updates as UpdatesApi, UpdatesServer};
-use lockstep_api::v1::{ClusterEvent, ListImagesRequest, ListImagesResponse, ScanRequest, ScanResponse, Verdict};
+use lockstep_api::v1::{
+    ChangeRequest, ChangeResponse, ClusterEvent, ExplainRequest, ExplainResponse, HistoryRequest, HistoryResponse,
+    ListImagesRequest, ListImagesResponse, ScanRequest, ScanResponse, Verdict,
+};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -55,6 +58,18 @@ impl UpdatesApi for Automator {
     }
 
     async fn list_images(&self, _: Request<ListImagesRequest>) -> Result<Response<ListImagesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn change(&self, _: Request<ChangeRequest>) -> Result<Response<ChangeResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
