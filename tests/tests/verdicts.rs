@@ -13,8 +13,12 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use futures::stream;
+use lockstep_api::v1::change_request::Change;
 use lockstep_api::v1::updates_client::UpdatesClient;
-use lockstep_api::v1::{ClusterEvent, ListImagesRequest, RepositoryEvent, ScanRequest, Verdict, Workload};
+use lockstep_api::v1::{
+    ChangeRequest, ClusterEvent, ExplainRequest, HistoryRequest, ListImagesRequest, Lock, Release, RepositoryEvent,
+    ScanRequest, Subject, Unlock, Verdict, Workload,
+};
 use lockstep_automator::{Settings, start};
 use lockstep_daemon::{
     AuthenticatedChannel, Endpoint, ListenAddress, SecretFile, Shutdown, Sources, Tasks, TokenFile, connect,
@@ -94,10 +98,12 @@ impl Bed {
     /// Starts the daemon. It looks at registries once an hour, so only hints explain that it is quick.
     async fn start(&mut self) {
         let mut tokens = String::new();
-        for (name, roles) in [("prod-eu", "vote"), ("alice", "read, scan")] {
+        for (name, roles) in [("prod-eu", "vote"), ("alice", "read, scan"), ("carol", "read, release")] {
             self.file(name, &format!("token-of-{name}\n"));
             let hash = TokenFile::hash(&format!("token-of-{name}").into());
-            tokens.push_str(&format!("- {{name: {name}, sha256: {hash}, roles: [{roles}]}}\n"));
+            tokens.push_str(&format!(
+                "- {{name: {name}, sha256: {hash}, roles: [{roles}], email: {name}@example.com}}\n"
+            ));
         }
         let text = format!(
             "repositories:\n- url: {}\n  paths: [clusters/prod]\n  ca-file: {}\n  \
@@ -160,6 +166,13 @@ impl Bed {
         response.commits
     }
 
+    /// Asks for a change of the shop in somebody's name; the commit, or why not.
+    async fn change(&self, who: &str, change: Change) -> Result<String, String> {
+        let request = ChangeRequest { subject: Some(shop()), change: Some(change) };
+        let answer = self.client(who).change(request).await;
+        answer.map(|answer| answer.into_inner().commit).map_err(|status| status.message().to_owned())
+    }
+
     fn report(&self, previous: &str, applied: &str, tag: &str, verdict: Verdict) -> ClusterEvent {
         ClusterEvent {
             sync: "lockstep/shop".to_owned(),
@@ -182,6 +195,10 @@ impl Bed {
             observed_at: None,
         }
     }
+}
+
+fn shop() -> Subject {
+    Subject { name: "deploy/shop/web".to_owned(), ..Subject::default() }
 }
 
 struct Cluster {
@@ -240,5 +257,56 @@ async fn a_proven_failure_is_reverted_once_and_the_tag_does_not_come_back() {
     assert_eq!(bed.human.message(&cluster.head().await).unwrap().lines().next(), Some("Update shop/web to 1.4.4"));
     bed.shutdown.request();
     eventually(SOON, "the stream ends", async || cluster.events.message().await.is_err()).await.unwrap();
+    bed.daemon.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history() {
+    let mut bed = Bed::new().await;
+    for tag in ["1.4.1", "1.4.2"] {
+        bed.registry.push_image("shop/web", tag, None).await.unwrap();
+    }
+    bed.human.write(FILE, &bed.deployment("1.4.2")).unwrap();
+    bed.human.commit("Deploy the shop").unwrap();
+    bed.start().await;
+    assert_eq!(bed.scan().await, Vec::<String>::new());
+    let release = |tag: &str, force| Change::Release(Release { tag: tag.to_owned(), force });
+
+    let refused = bed.change("alice", release("1.4.1", false)).await.unwrap_err();
+    assert_eq!(refused, "alice does not have the role release");
+    let lock = bed.change("carol", Change::Lock(Lock { reason: "audit".to_owned() })).await.unwrap();
+    assert_eq!(bed.human.head().unwrap(), lock);
+    assert!(bed.human.show(FILE).unwrap().contains("    lockstep.dev/locked: audit\n"));
+    assert!(bed.change("carol", release("1.4.1", false)).await.unwrap_err().contains("is locked: audit"));
+    assert!(bed.change("carol", release("1.9", true)).await.unwrap_err().contains("has no tag 1.9"));
+    let back = bed.change("carol", release("1.4.1", true)).await.unwrap();
+    assert_eq!(bed.human.log().unwrap()[0], format!("{back} carol: Release shop/web to 1.4.1"));
+    bed.change("carol", Change::Unlock(Unlock {})).await.unwrap();
+    assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.1").trim(), "no other byte");
+    assert_eq!(bed.scan().await, Vec::<String>::new(), "1.4.2 was taken back");
+
+    bed.stop_and_forget().await;
+    bed.start().await;
+    assert_eq!(bed.scan().await, Vec::<String>::new());
+    let request = ExplainRequest { subject: Some(shop()), limit: 0 };
+    let explained = bed.client("alice").explain(request).await.unwrap().into_inner();
+    let verdicts: Vec<String> =
+        explained.places[0].tags.iter().map(|tag| format!("{} {}", tag.tag, tag.verdict)).collect();
+    assert!(verdicts[0].starts_with("1.4.2 dropped: ") && verdicts[1].starts_with("1.4.1 current"), "{verdicts:?}");
+    assert_eq!(explained.places[0].undone, ["1.4.2"]);
+
+    let mut told = Vec::new();
+    let mut page = String::new();
+    loop {
+        let request = HistoryRequest { subject: Some(shop()), limit: 2, page, ..HistoryRequest::default() };
+        let answer = bed.client("alice").history(request).await.unwrap().into_inner();
+        told.extend(answer.entries.into_iter().map(|entry| format!("{} {}", entry.kind, entry.author)));
+        page = answer.next_page;
+        if page.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(told, ["unlock carol", "release carol", "lock carol", "edit Hanna Human"]);
+    bed.shutdown.request();
     bed.daemon.join_next().await.unwrap().unwrap();
 }

@@ -29,6 +29,13 @@ pub(crate) struct Place {
     pub(crate) history: PlaceHistory,
 }
 
+impl Place {
+    /// Whether it is in an object; a kustomization and a file of values are none.
+    pub(crate) fn is_in_object(&self) -> bool {
+        self.image.object.is_some()
+    }
+}
+
 /// Every place of a commit, by file and line, and what could not be read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Survey {

@@ -7,9 +7,9 @@ use lockstep_image::Candidate;
 use super::{ExplainQuestion, Explained, ExplainedPlace, ExplainedTag, Refusal};
 use crate::board::{Board, PlaceState};
 use crate::decide::{self, Known};
+use crate::facts::Facts;
 use crate::memory::Memory;
 use crate::ports::Ports;
-use crate::scan::Facts;
 use crate::survey::{self, Place};
 use crate::turn::Target;
 
@@ -72,7 +72,7 @@ pub(crate) async fn explain(
 type Chosen = Result<Option<String>, String>;
 
 fn tags(place: &Place, facts: &Facts, known: Known<'_>, limit: usize) -> (usize, Vec<ExplainedTag>, Chosen) {
-    let (selection, _) = match decide::choose(place, facts, |_| true, known) {
+    let selection = match decide::choose(place, facts, |_| true, known) {
         Ok(chosen) => chosen,
         Err(reason) => return (facts.candidates.len(), Vec::new(), Err(reason)),
     };

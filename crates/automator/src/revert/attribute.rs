@@ -13,8 +13,8 @@ pub(crate) struct Ours<'a> {
     pub(crate) commits: Vec<CommitId>,
     /// The place of the container that fails.
     pub(crate) hit: &'a Place,
-    /// The places of the same object that these commits moved and nobody moved since, the failing one included, each with
-    /// the text that it held before them.
+    /// The places of the same object or group that these commits moved and nobody moved since, the failing one included,
+    /// each with the text that it held before them.
     pub(crate) together: Vec<(&'a Place, &'a str)>,
 }
 
@@ -27,7 +27,10 @@ pub(super) fn attribute<'a>(
     places: &'a [Place],
     within: impl Fn(CommitId) -> bool,
 ) -> Result<Ours<'a>, String> {
-    let found: Vec<&Place> = places.iter().filter(|place| is_of(place, failure)).collect();
+    let mut found: Vec<&Place> = places.iter().filter(|place| is_of(place, failure)).collect();
+    if found.is_empty() {
+        found = places.iter().filter(|place| may_render(place, failure)).collect();
+    }
     if found.is_empty() {
         return Err("no place that Lockstep governs below the Sync's path is this container".to_owned());
     }
@@ -47,7 +50,7 @@ pub(super) fn attribute<'a>(
     let commits: Vec<CommitId> = never_live(run, failure).iter().map(|update| update.commit).collect();
     let together = places
         .iter()
-        .filter(|place| place.id.file == hit.id.file && place.id.object == hit.id.object)
+        .filter(|place| belongs_to(place, hit))
         .filter_map(|place| {
             let run = place.history.standing().iter().rev();
             let oldest = run.take_while(|update| commits.contains(&update.commit)).last()?;
@@ -66,6 +69,22 @@ fn never_live<'a>(run: &'a [Update], failure: &Failure) -> &'a [Update] {
         None => run.len().saturating_sub(1),
     };
     run.get(first..).unwrap_or_default()
+}
+
+/// Whether a place is taken back with the one that fails: both are of one object, or of one group. Where the image is in no
+/// object, every place that writes the same one is meant.
+fn belongs_to(place: &Place, hit: &Place) -> bool {
+    let same_group = place.policy.group.is_some() && place.policy.group == hit.policy.group;
+    let same_object = place.id.file == hit.id.file && place.id.object == hit.id.object;
+    same_group
+        || place.id == hit.id
+        || (same_object && hit.is_in_object())
+        || (!hit.is_in_object() && place.text == hit.text)
+}
+
+/// Whether the image of the failing container may come from a place that is no container: a kustomization or values.
+fn may_render(place: &Place, failure: &Failure) -> bool {
+    !place.is_in_object() && is_below(&place.id.file, &failure.path) && place.text == failure.reference
 }
 
 /// A manifest may leave the namespace to the synchronizer, which takes `default`.

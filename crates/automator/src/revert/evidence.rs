@@ -54,13 +54,17 @@ async fn changed_by_others(
     head: CommitId,
 ) -> Result<Option<CommitId>, PortError> {
     // Since the oldest commit that would be taken back: the value before it was never seen with what others changed then.
+    let mut objects: Vec<&PlaceId> = ours.together.iter().map(|(place, _)| &place.id).collect();
+    objects.dedup_by(|left, right| left.file == right.file && left.object == right.object);
     for step in branch.steps(head, ours.commits.first().copied(), MOST_STEPS).await? {
         if message::kind(&step.commit).is_some() {
             continue;
         }
-        let Some(change) = step.changes.iter().find(|change| change.path == ours.hit.id.file) else { continue };
-        if object(branch, &ours.hit.id, change.before).await? != object(branch, &ours.hit.id, change.after).await? {
-            return Ok(Some(step.commit.id));
+        for place in &objects {
+            let Some(change) = step.changes.iter().find(|change| change.path == place.file) else { continue };
+            if object(branch, place, change.before).await? != object(branch, place, change.after).await? {
+                return Ok(Some(step.commit.id));
+            }
         }
     }
     Ok(None)

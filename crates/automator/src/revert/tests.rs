@@ -1,3 +1,4 @@
+mod losses;
 mod rows;
 
 use std::collections::BTreeSet;

@@ -25,7 +25,7 @@ use crate::ports::{Enforced, NOT_OBSERVED, ObjectFailure};
 use known::Known;
 pub(super) use known::Told;
 pub(super) use pods::PodsOf;
-use pods::{Pods, failing_pod};
+use pods::{Pods, failing_pod, stuck_pod};
 use refusals::Refusals;
 use track::{Circumstances, Track};
 
@@ -239,6 +239,7 @@ impl Index {
         let kind = kinds.get(&name);
         let seen = kind.and_then(|kind| kind.objects.get(id));
         let pod = seen.and_then(|seen| failing_pod(id, seen, pods, now));
+        let stuck = seen.filter(|_| pod.is_none()).and_then(|seen| stuck_pod(id, seen, pods, now));
         let Some(wanted) = watched.wanted.get(id) else { return false };
         let failure = watched.failed.get(id);
         let stale = seen.is_some_and(|seen| wanted.hash.as_ref().is_some_and(|hash| *seen.applied != **hash))
@@ -247,7 +248,7 @@ impl Index {
         let changed_at = wanted.changed_at.unwrap_or(watched.enforced_at);
         let refusal = seen.and_then(|seen| refusals.of(id, seen, changed_at));
         let health = match seen {
-            Some(seen) if !stale && !unjudged => with_refusal(with_pod(&seen.health, pod), refusal),
+            Some(seen) if !stale && !unjudged => with_refusal(with_stuck(with_pod(&seen.health, pod), stuck), refusal),
             Some(_) => in_progress(NOT_OBSERVED, "what was applied has not been seen by the watch yet"),
             None => unseen(kind),
         };
@@ -308,6 +309,14 @@ fn with_pod(health: &Health, pod: Option<&PodFailure>) -> Health {
             Health { status, reason: pod.reason.clone(), message: sentence(pod) }
         }
         _ => health.clone(),
+    }
+}
+
+/// What only a person can put right.
+fn with_stuck(health: Health, stuck: Option<String>) -> Health {
+    match stuck {
+        Some(message) if health.status == Status::InProgress => in_progress("PodToDelete", &message),
+        _ => health,
     }
 }
 

@@ -114,6 +114,25 @@ impl Index {
     }
 }
 
+/// A pod of an earlier template that cannot run, where the controller waits for it: a StatefulSet does not replace what is
+/// broken, even when its template is good again (kubernetes/kubernetes#67250).
+pub(super) fn stuck_pod(id: &ObjectId, seen: &Seen, pods: &Pods, now: Timestamp) -> Option<String> {
+    if id.kind != "StatefulSet" {
+        return None;
+    }
+    let workload = seen.workload.as_deref()?;
+    let is_old = |pod: &&PodSeen| {
+        workload.references.iter().any(|(name, image)| pod.references.get(name).is_some_and(|runs| runs != image))
+    };
+    let failures = pods.of(id, seen).into_iter().filter(is_old).filter_map(|pod| pod.failure(now));
+    let stuck = failures.filter(|failure| failure.trouble == Trouble::Failed).min_by_key(|failure| &failure.pod)?;
+    let (namespace, pod) = (&id.namespace, &stuck.pod);
+    Some(format!(
+        "pod {pod} of an earlier version cannot run ({}), and a StatefulSet waits for it; delete it: kubectl --namespace {namespace} delete pod {pod}",
+        stuck.reason
+    ))
+}
+
 /// The first failure among the pods that run what the workload's template says.
 pub(super) fn failing_pod<'a>(id: &ObjectId, seen: &'a Seen, pods: &'a Pods, now: Timestamp) -> Option<&'a PodFailure> {
     let workload = seen.workload.as_deref()?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::board::Verdict;
+use crate::observe::seen::PodSeen;
 
 mod checks;
 
@@ -294,4 +295,29 @@ fn many_workloads_of_a_namespace_share_one_watch_of_pods() {
     assert_eq!(story.health(), (Status::Failed, word("ImagePullBackOff")));
     assert!(!story.0.pods_told(&all, Told::Deleted(id), at(14)).is_empty());
     assert_eq!(story.health(), (Status::InProgress, word("LessUpdated")));
+}
+
+#[test]
+fn a_statefulset_that_waits_for_a_broken_pod_of_before_says_which_one_to_delete() {
+    let stuck = |kind: &str, runs: &str, waiting: Option<&str>| {
+        let id: ObjectId = format!("apps/{kind}/shop/web").parse().unwrap();
+        let mut object = live("good", 1, 1);
+        object["kind"] = json!(kind);
+        let seen = Seen::of(&id, object, false, at(0));
+        let selector = seen.workload.as_ref().and_then(|workload| workload.selector.clone()).unwrap();
+        let mut known = Known::default();
+        let of = PodSeen::of(&pod(runs, waiting));
+        known.objects.insert("/Pod/shop/web-0".parse().unwrap(), of);
+        let mut pods = Pods::default();
+        pods.known.insert(PodsOf::Workload(id.clone(), selector), known);
+        stuck_pod(&id, &seen, &pods, at(60))
+    };
+    let told = stuck("StatefulSet", "bad", Some("CrashLoopBackOff")).unwrap();
+    assert!(
+        told.contains("CrashLoopBackOff") && told.ends_with("kubectl --namespace shop delete pod web-bad"),
+        "{told}"
+    );
+    assert_eq!(stuck("StatefulSet", "bad", None), None, "it runs");
+    assert_eq!(stuck("StatefulSet", "good", Some("CrashLoopBackOff")), None, "it is of the present template");
+    assert_eq!(stuck("Deployment", "bad", Some("CrashLoopBackOff")), None, "which a Deployment replaces by itself");
 }
