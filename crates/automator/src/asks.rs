@@ -193,8 +193,10 @@ pub(crate) enum Wish {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
-    /// None if everything was so already.
+    /// None if everything was so already, or is requested.
     pub(crate) commit: Option<CommitId>,
+    /// A change request is open for it.
+    pub(crate) requested: bool,
     /// The subject of the commit.
     pub(crate) summary: String,
 }

@@ -180,6 +180,7 @@ struct Report {
     branch: String,
     commit: Option<String>,
     summary: String,
+    requested: bool,
 }
 
 impl Common {
@@ -189,14 +190,17 @@ impl Common {
         let answer = ask(&self.automator.peer("release"), &doing, async |channel| {
             UpdatesClient::new(channel).change(request).await
         })?;
-        let ChangeResponse { repository, branch, commit, summary } = answer;
+        let ChangeResponse { repository, branch, commit, summary, requested } = answer;
         let commit = Some(commit).filter(|commit| !commit.is_empty());
-        let report = Report { repository, branch, commit, summary };
+        let report = Report { repository, branch, commit, summary, requested };
         match (self.output.structured(), &report.commit) {
             (Some(structured), _) => output::structured(structured, &report)?,
             (None, Some(commit)) => {
                 let Report { summary, branch, repository, .. } = &report;
                 output::line(&format!("{summary}: commit {commit} on {branch} of {repository}"))?;
+            }
+            (None, None) if report.requested => {
+                output::line(&format!("{}: a change request is open for it", report.summary))?;
             }
             (None, None) => output::note(&format!("{}: it is so already, nothing was committed", report.summary)),
         }

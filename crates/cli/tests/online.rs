@@ -241,7 +241,8 @@ TAG     VERDICT
 1.4.4   selected
 1.4.3   dropped: undone here
 ";
-    let table: [(&[&str], i32, &str, &str); 9] = [
+    let table: [(&[&str], i32, &str, &str); 10] = [
+        (&["unlock", "shop/deployment/guarded"], 0, "Release shop/web to 1.4.3: a change request is open for it\n", ""),
         (&["release", "shop/deployment/web", "1.4.3", "-c", "web", "--force"], 0, &committed, ""),
         (&["release", "shop/deployment/same", "1.4.3"], 0, "", "note: Release shop/web to 1.4.3: it is so already"),
         (

@@ -27,12 +27,18 @@ pub(crate) async fn change(
     ports: &Ports<'_>,
 ) -> Result<Changed, Refusal> {
     let head = ports.branch.head().await?;
-    let mut proposed = Proposed { question, target, memory, ports, summary: String::new(), refusal: None };
+    let mut proposed =
+        Proposed { question, target, memory, ports, summary: String::new(), is_needed: false, refusal: None };
     let published = publish(&mut proposed, head, target, ports).await?;
-    match proposed.refusal {
-        Some(refusal) => Err(refusal),
-        None => Ok(Changed { commit: published.commit.map(|(commit, _)| commit), summary: proposed.summary }),
+    if let Some(refusal) = proposed.refusal {
+        return Err(refusal);
     }
+    if let Some(problem) = published.problems.first() {
+        return Err(Refusal::Unfit(problem.message.clone()));
+    }
+    let commit = published.commit.map(|(commit, _)| commit);
+    let requested = commit.is_none() && proposed.is_needed;
+    Ok(Changed { commit, requested, summary: proposed.summary })
 }
 
 /// The commit that is asked for, on whatever head.
@@ -42,6 +48,8 @@ struct Proposed<'a> {
     memory: &'a mut Memory,
     ports: &'a Ports<'a>,
     summary: String,
+    /// Something is to be committed.
+    is_needed: bool,
     refusal: Option<Refusal>,
 }
 
@@ -56,11 +64,16 @@ struct Fulfilled {
 
 #[async_trait]
 impl Proposal for Proposed<'_> {
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Request
+    }
+
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         self.refusal = None;
         match self.fulfil(head).await {
             Ok(fulfilled) => {
                 self.summary.clone_from(&fulfilled.summary);
+                self.is_needed = !fulfilled.files.is_empty();
                 Ok((!fulfilled.files.is_empty()).then(|| batch(fulfilled, &self.question.who)))
             }
             Err(refusal) => {

@@ -30,7 +30,7 @@ pub(super) async fn change(
     let commit = changed.commit.map(|commit| commit.to_string()).unwrap_or_default();
     info!(%branch, who = name, commit, summary = changed.summary, "asked for");
     let (repository, branch) = (branch.repository.clone(), branch.branch.clone());
-    Ok(ChangeResponse { repository, branch, commit, summary: changed.summary })
+    Ok(ChangeResponse { repository, branch, commit, summary: changed.summary, requested: changed.requested })
 }
 
 fn wish(change: Option<Change>) -> Result<Wish, Status> {

@@ -70,7 +70,7 @@ pub(super) fn history(page: &str) -> HistoryResponse {
 pub(super) fn change(name: &str) -> Result<ChangeResponse, Status> {
     let commit = match name {
         "deployment/shop/web" => COMMIT,
-        "deployment/shop/same" => "",
+        "deployment/shop/same" | "deployment/shop/guarded" => "",
         "deployment/shop/locked" => return Err(Status::failed_precondition("it is locked: audit")),
         _ => return Err(Status::permission_denied("alice does not have the role release")),
     };
@@ -79,5 +79,6 @@ pub(super) fn change(name: &str) -> Result<ChangeResponse, Status> {
         branch: "main".to_owned(),
         commit: commit.to_owned(),
         summary: "Release shop/web to 1.4.3".to_owned(),
+        requested: name == "deployment/shop/guarded",
     })
 }
