@@ -26,7 +26,7 @@ pub(crate) async fn explain(
 ) -> Result<Explained, Refusal> {
     let head = ports.branch.head().await?;
     let Memory { files, history, listings, stopped, .. } = memory;
-    let survey = survey::survey(ports.branch, head, files, history, &target.rules).await?;
+    let survey = survey::survey(ports.branch, head, files, history, &target.places).await?;
     let board = board.get(&target.branch);
     let known = Known { stopped, now: ports.clock.now() };
     let mut explained = Explained::default();

@@ -22,7 +22,7 @@ pub(crate) async fn history(
 ) -> Result<HistoryPage, Refusal> {
     let head = ports.branch.head().await?;
     let Memory { files, history, .. } = memory;
-    survey::survey(ports.branch, head, files, history, &target.rules).await?;
+    survey::survey(ports.branch, head, files, history, &target.places).await?;
     if let Some(file) = question.subject.file() {
         history.follow(ports.branch, file).await?;
     } else if !question.subject.is_everything() {

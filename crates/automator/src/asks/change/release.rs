@@ -32,7 +32,7 @@ pub(super) async fn release(
     ports: &Ports<'_>,
 ) -> Result<Fulfilled, Refusal> {
     let Memory { files, history, .. } = memory;
-    let survey = survey::survey(ports.branch, head, files, history, &target.rules).await?;
+    let survey = survey::survey(ports.branch, head, files, history, &target.places).await?;
     let images = meant(found, subject)?;
     let summary = format!("Release {} to {tag}", named(found));
     let mut moves = Vec::new();
