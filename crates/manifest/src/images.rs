@@ -14,6 +14,8 @@ mod policy_comment;
 mod release;
 mod values;
 
+pub(crate) use policy_comment::comment_of;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

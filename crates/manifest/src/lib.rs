@@ -24,12 +24,14 @@ mod overlay;
 mod parse;
 mod place;
 mod quote;
+mod say;
 mod scalar;
 mod text;
 mod tree;
 mod value;
 
-pub use annotate::annotate;
+pub use {annotate::annotate, say::say};
+
 pub use choose::{Selector, canonical_kind, set_image};
 pub use edit::{ScalarEdit, edit};
 pub use error::{EditError, ManifestError};

@@ -66,6 +66,22 @@ pub(super) fn read(text: &str) -> Result<Option<PolicyComment>, String> {
     }
 }
 
+/// The comment that says this; `None` if it would be read as something else.
+pub(crate) fn comment_of(policy: &str, options: &BTreeMap<String, String>) -> Option<String> {
+    let option = |(key, value): (&String, &String)| {
+        let plain = !value.contains([',', '"']) && value.trim() == value && !value.is_empty();
+        if plain { format!("{key}={value}") } else { format!("{key}=\"{value}\"") }
+    };
+    let mut text = format!("{WORD} {policy}").trim_end().to_owned();
+    if !options.is_empty() {
+        let options: Vec<String> = options.iter().map(option).collect();
+        text.push_str(&format!(" [{}]", options.join(", ")));
+    }
+    let same = |read: &PolicyComment| read.policy == policy && read.options == *options;
+    let is_line = !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+    (is_line && read(&text).ok().flatten().as_ref().is_some_and(same)).then_some(text)
+}
+
 /// `{"$imagepolicy": "NAMESPACE:NAME[:tag|:name|:digest]"}`, as fluxcd/image-automation-controller documents it.
 fn read_setter(text: &str) -> Option<PolicyComment> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
