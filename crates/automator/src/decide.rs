@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_image::{Outcome, Question, Selection, Want, select};
 use lockstep_registry::Repository;
 
+use crate::choices::Choices;
 use crate::facts::Facts;
 use crate::stopped::StoppedTags;
 use crate::survey::Place;
@@ -55,7 +56,7 @@ pub(crate) struct Known<'a> {
 }
 
 /// Decides about a place.
-pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_>) -> Decided {
+pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_>, choices: &mut Choices) -> Decided {
     if place.policy.listed_only {
         return Decided { decision: Decision::Leave, ..Decided::held("") };
     }
@@ -63,10 +64,11 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),
     };
-    let Selection { outcome, wants, .. } = match choose(place, facts, |_| true, known) {
-        Ok(selection) => selection,
-        Err(reason) => return Decided::held(reason),
-    };
+    let Selection { outcome, wants, .. } =
+        match choices.of(place, facts, known, || choose(place, facts, |_| true, known)) {
+            Ok(selection) => selection,
+            Err(reason) => return Decided::held(reason),
+        };
     let again_at = comes_of_age(place, facts, known.now);
     let selected = match outcome {
         Outcome::Selected(tag) => tag,

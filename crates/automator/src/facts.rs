@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     /// Of the last listing that is believed.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) first_scan: Option<Timestamp>,
+    /// Another one for each listing that is not as the one before.
+    revision: u64,
     /// Tags whose build time was looked up, whatever came of it.
     asked_created: BTreeSet<String>,
     /// By tag. What a tag is may change, so this is forgotten with each turn.
@@ -72,6 +74,26 @@ impl Facts {
             });
         }
         facts
+    }
+
+    /// Whether a later listing says the same.
+    pub(crate) fn is_same(&self, later: &Self) -> bool {
+        self.candidates == later.candidates && self.first_scan == later.first_scan
+    }
+
+    /// The same facts as something new.
+    pub(crate) fn with_revision(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+
+    /// A different one whenever the tags or their times are.
+    pub(crate) fn revision(&self) -> (u64, usize) {
+        (self.revision, self.asked_created.len())
+    }
+
+    /// Whether more is known in this turn than the listing says.
+    pub(crate) fn has_looked_up(&self) -> bool {
+        !self.looked_up.is_empty()
     }
 
     pub(crate) fn lists(&self, tag: &str) -> bool {

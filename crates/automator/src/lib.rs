@@ -21,6 +21,7 @@ mod policy;
 mod survey;
 mod undone;
 
+mod choices;
 mod decide;
 mod edit;
 mod facts;

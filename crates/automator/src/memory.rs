@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lockstep_repository::CommitId;
 
+use crate::choices::Choices;
 use crate::places::ParsedFiles;
 use crate::scan::Listings;
 use crate::stopped::StoppedTags;
@@ -16,6 +17,7 @@ pub struct Memory {
     pub(crate) history: History,
     pub(crate) listings: Listings,
     pub(crate) stopped: StoppedTags,
+    pub(crate) choices: Choices,
     /// When the last update was pushed.
     pub(crate) last_update: Option<Timestamp>,
     /// What the last turn came to.

@@ -26,6 +26,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Listings {
     known: BTreeMap<Repository, Facts>,
+    /// How many listings were not as the one before.
+    revisions: u64,
     rhythms: BTreeMap<Repository, Rhythm>,
     doubts: BTreeMap<Repository, Doubt>,
     failed: BTreeMap<Repository, Failed>,
@@ -178,7 +180,10 @@ impl Listings {
         }
         let facts = Facts::new(&tags, &sights, self.known.get(repository));
         self.doubts.remove(repository);
-        self.known.insert(repository.clone(), facts);
+        if !self.known.get(repository).is_some_and(|known| known.is_same(&facts)) {
+            self.revisions += 1;
+            self.known.insert(repository.clone(), facts.with_revision(self.revisions));
+        }
         Ok(())
     }
 

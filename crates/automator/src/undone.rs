@@ -70,7 +70,7 @@ struct FileHistory {
 }
 
 /// What is known of one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct PlaceHistory {
     /// The text that it holds.
     held: Option<String>,
@@ -83,7 +83,7 @@ pub(crate) struct PlaceHistory {
 }
 
 /// An update of ours that agrees with what it says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Update {
     pub(crate) commit: CommitId,
     pub(crate) time: Timestamp,

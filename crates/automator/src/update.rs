@@ -121,14 +121,18 @@ impl Updates<'_> {
         decided
     }
 
-    fn decide_once(&self, survey: &Survey) -> Vec<Decided> {
-        let Memory { listings, stopped, .. } = &*self.memory;
+    fn decide_once(&mut self, survey: &Survey) -> Vec<Decided> {
+        let Memory { listings, stopped, choices, .. } = &mut *self.memory;
+        choices.keep(&survey.places);
+        let (listings, stopped) = (&*listings, &*stopped);
         let known = Known { stopped, now: self.ports.clock.now() };
         let facts: Vec<_> =
             survey.places.iter().map(|place| listings.facts(&place.repository, &self.target.allowed)).collect();
         let each = survey.places.iter().zip(&facts);
         let mut decided: Vec<Decided> = each
-            .map(|(place, facts)| decide::decide(place, facts.as_ref().copied().map_err(String::as_str), known))
+            .map(|(place, facts)| {
+                decide::decide(place, facts.as_ref().copied().map_err(String::as_str), known, choices)
+            })
             .collect();
         group::agree(&survey.places, &facts, known, &mut decided);
         decided

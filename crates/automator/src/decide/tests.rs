@@ -98,14 +98,24 @@ fn decisions() {
         ("automated=true; policy=glob:m-*", "a/web:m-a", "m-a m-b@5 m-c@5", "held -: 2 tags tie"),
         ("automated=true; policy=semver:>=3", "a/web:1.0.0", "1.0.0", "held -: nothing eligible"),
     ] {
-        let decided = decide(&place(annotations, image), Ok(&facts(tags)), known(&StoppedTags::default()));
+        let decided = decide(
+            &place(annotations, image),
+            Ok(&facts(tags)),
+            known(&StoppedTags::default()),
+            &mut Choices::default(),
+        );
         assert!(shown(&decided).starts_with(expected), "{annotations} {image} {tags}: {}", shown(&decided));
     }
 }
 
 #[test]
 fn without_facts_nothing_is_decided() {
-    let decided = decide(&place("automated=true", "a/web:1.0.0"), Err("no answer"), known(&StoppedTags::default()));
+    let decided = decide(
+        &place("automated=true", "a/web:1.0.0"),
+        Err("no answer"),
+        known(&StoppedTags::default()),
+        &mut Choices::default(),
+    );
     assert_eq!(shown(&decided), "held -: no answer");
 }
 
@@ -116,7 +126,12 @@ fn a_stopped_tag_stays_where_it_is_and_goes_nowhere_else() {
     stopped.stop(repository, "1.0.2".to_owned(), "fails".to_owned());
     for (image, expected) in [("a/web:1.0.0", "move 1.0.1"), ("a/web:1.0.2", "leave -"), ("b/web:1.0.0", "move 1.0.2")]
     {
-        let decided = decide(&place("automated=true", image), Ok(&facts("1.0.0 1.0.1 1.0.2")), known(&stopped));
+        let decided = decide(
+            &place("automated=true", image),
+            Ok(&facts("1.0.0 1.0.1 1.0.2")),
+            known(&stopped),
+            &mut Choices::default(),
+        );
         assert_eq!(shown(&decided), expected, "{image}");
     }
 }
@@ -133,7 +148,8 @@ fn twelve_moves_an_hour_are_enough() {
     };
     for (minutes, expected) in [(59, "held 1.0.1: too often: moved 12"), (61, "move 1.0.1")] {
         place.history.updates = (0..11).map(|_| update(3)).chain([update(minutes)]).collect();
-        let decided = decide(&place, Ok(&facts("1.0.0 1.0.1")), known(&StoppedTags::default()));
+        let decided =
+            decide(&place, Ok(&facts("1.0.0 1.0.1")), known(&StoppedTags::default()), &mut Choices::default());
         assert!(shown(&decided).starts_with(expected), "{minutes}: {}", shown(&decided));
     }
 }
@@ -145,7 +161,12 @@ fn build_times_are_asked_for_only_where_they_help() {
         ("policy=glob:m-*", "m-a m-b m-c@5", 0),
         ("policy=semver:*", "m-a m-b", 0),
     ] {
-        let decided = decide(&place(annotations, "a/web:m-a"), Ok(&facts(tags)), known(&StoppedTags::default()));
+        let decided = decide(
+            &place(annotations, "a/web:m-a"),
+            Ok(&facts(tags)),
+            known(&StoppedTags::default()),
+            &mut Choices::default(),
+        );
         assert_eq!(decided.wants.len(), expected, "{annotations} {:?}", decided.wants);
     }
 }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_manifest::{Form, ObjectId, images};
 use lockstep_registry::Repository;
 
+use crate::choices::Choices;
 use crate::places::PlaceId;
 use crate::policy::{self, Container, Given, Setters, Subject};
 use crate::ports::Sights;
@@ -79,7 +80,9 @@ fn agreed(one: &Place, tags: Result<&str, &str>, other: &Place, other_tags: &str
     let mut decided: Vec<Decided> = places
         .iter()
         .zip(&facts)
-        .map(|(place, facts)| decide::decide(place, facts.as_ref().copied().map_err(String::as_str), known))
+        .map(|(place, facts)| {
+            decide::decide(place, facts.as_ref().copied().map_err(String::as_str), known, &mut Choices::default())
+        })
         .collect();
     agree(&places, &facts, known, &mut decided);
     let shown = |decided: &Decided| match &decided.decision {

@@ -92,6 +92,12 @@ fn each_mistake_is_named() {
             "repositories.0.pull-requests.labels.0: is empty or has a comma",
         ),
         (repository("signing: {}"), "repositories.0.signing.key-file: is required and not set"),
+        (repository("compat: [flux3]"), "repositories.0.compat.0: \"flux3\" is no tool"),
+        (repository("rules: [{path: a, policy: 'semver:nope'}]"), "repositories.0.rules.0.policy: the policy"),
+        (repository("rules: [{path: '', policy: 'glob:*'}]"), "repositories.0.rules.0.path: is empty"),
+        (repository("rules: [{path: a}]"), "repositories.0.rules.0: says nothing"),
+        (repository("rules: [{window: Mon, polisy: x}]"), "repositories.0.rules.0.window: \"Mon\" is not a window"),
+        (repository("rules: [{polisy: x}]"), "repositories.0.rules.0.polisy: there is no such setting"),
         (repository("credentials: {}"), "repositories.0.credentials: must have exactly one"),
         (
             repository("credentials: {username: a, password-file: b, bearer-token-file: c}"),
@@ -183,6 +189,7 @@ fn what_is_fine_is_not_complained_about() {
         "listen: {grpc: '0.0.0.0:1', webhook: '0.0.0.0:2'}",
         "listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:0'}\ntokens-file: a\nwebhooks: [{kind: generic, path: /x/y, secret-file: b}]",
         "intervals: {registries: 12h, git: 500ms, batch: 0s}",
+        "intervals: {registries: 1s, registries-longest: 1s}",
     ] {
         assert_eq!(problems(&format!("{LEAST}{more}")), Vec::<String>::new(), "{more}");
     }
