@@ -11,7 +11,7 @@
 
 mod body;
 mod branches;
-mod moot;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +22,7 @@ use lockstep_repository::{CommitId, PushOutcome};
 
 use crate::board::Problem;
 use crate::ports::{PortError, Ports};
-use crate::publish::{Batch, ChangeKind, Moved, Proposal, Published, commit};
+use crate::publish::{Batch, ChangeKind, Move, Moved, Proposal, Published, commit};
 use crate::turn::{Target, TurnError};
 use crate::update::edit_files;
 
@@ -79,11 +79,11 @@ pub(crate) async fn request(
     let mut desk = Desk { head, target, forge, ports, open, problems: Vec::new() };
     let wanted = desk.split(batch, &rejected).await?;
     for (branch, batch) in &wanted {
-        if let Err(error) = desk.propose(branch, batch).await {
+        if let Err(error) = desk.propose(branch, batch, proposal).await {
             desk.problem(error.category, format!("{branch}: {}", error.message));
         }
     }
-    desk.tidy(proposal.kind(), &wanted).await?;
+    desk.tidy(proposal, &wanted).await?;
     Ok(Published { head, commit: None, problems: desk.problems })
 }
 
@@ -140,16 +140,21 @@ impl Desk<'_> {
     }
 
     /// Makes a branch and its request what they have to be.
-    async fn propose(&mut self, branch: &str, batch: &Batch) -> Result<(), PortError> {
+    async fn propose(&mut self, branch: &str, batch: &Batch, proposal: &dyn Proposal) -> Result<(), PortError> {
+        let open = self.open.iter().find(|request| request.branch == branch).cloned();
+        if let Some(request) = &open
+            && self.is_doubted(request, batch, proposal).await?
+        {
+            return Ok(());
+        }
         let Some((commit, pushed)) = self.write(branch, batch).await? else { return Ok(()) };
         let (title, body) = self.forge.texts().write(batch, commit);
-        let open = self.open.iter().find(|request| request.branch == branch);
         let request = match open {
-            Some(request) if !pushed && request.title == title && body::same(&request.body, &body) => request.clone(),
+            Some(request) if !pushed && request.title == title && body::same(&request.body, &body) => request,
             Some(request) => {
-                self.forge.rewrite(request, &title, &body).await?;
+                self.forge.rewrite(&request, &title, &body).await?;
                 tracing::info!(request = request.url, branch, "change request rewritten");
-                request.clone()
+                request
             }
             None => {
                 let made = self.forge.create(branch, &title, &body).await?;
@@ -194,18 +199,46 @@ impl Desk<'_> {
         }
     }
 
-    /// Closes the open requests of this kind that nothing wants and that would change nothing any more.
-    async fn tidy(&mut self, kind: ChangeKind, wanted: &BTreeMap<String, Batch>) -> Result<(), PortError> {
+    /// Whether a request should stay as it is: it proposes all of the batch, and more that only a doubt keeps out of it.
+    async fn is_doubted(&self, request: &Request, batch: &Batch, proposal: &dyn Proposal) -> Result<bool, PortError> {
+        let said = body::read(&request.body);
+        let wanted: Vec<Moved> = batch.moves.iter().map(Move::moved).collect();
+        let more: Vec<Moved> = said
+            .moved
+            .iter()
+            .filter(|moved| wanted.iter().all(|wanted| wanted.place != moved.place))
+            .cloned()
+            .collect();
+        let whole = said.kind == Some(batch.kind) && wanted.iter().all(|wanted| said.moved.contains(wanted));
+        Ok(whole && !more.is_empty() && self.is_kept(&more, proposal).await?)
+    }
+
+    /// Whether one of the moves is left to make and may be wanted again.
+    async fn is_kept(&self, moves: &[Moved], proposal: &dyn Proposal) -> Result<bool, PortError> {
+        let standing = standing::standing(moves, self.head, self.ports).await?;
+        Ok(standing.iter().any(|left| left.unreadable || proposal.doubts(&left.place)))
+    }
+
+    /// Closes the open requests that nothing wants any more, or that would change nothing. Updates come by at every look, so
+    /// they do it for reverts too; whether a revert is wanted is not theirs to say.
+    async fn tidy(&self, proposal: &dyn Proposal, wanted: &BTreeMap<String, Batch>) -> Result<(), PortError> {
         let elsewhere: BTreeSet<String> =
             wanted.values().flat_map(|batch| batch.moves.iter().map(|change| change.place.to_string())).collect();
-        for request in self.open.clone() {
+        for request in self.open.iter().filter(|request| !wanted.contains_key(&request.branch)) {
             let said = body::read(&request.body);
-            if wanted.contains_key(&request.branch) || said.kind != Some(kind) || said.moved.is_empty() {
+            let (kind, is_empty) = (proposal.kind(), said.moved.is_empty());
+            let kept = if said.kind == Some(kind) {
+                let left: Vec<Moved> =
+                    said.moved.into_iter().filter(|moved| !elsewhere.contains(&moved.place)).collect();
+                self.is_kept(&left, proposal).await?
+            } else if (kind, said.kind) == (ChangeKind::Update, Some(ChangeKind::Revert)) {
+                !standing::standing(&said.moved, self.head, self.ports).await?.is_empty()
+            } else {
                 continue;
-            }
-            if moot::is_moot(&said.moved, &elsewhere, self.head, self.ports).await? {
-                self.forge.close(&request, &body::superseded(&request.body)).await?;
-                tracing::info!(request = request.url, "change request closed: nothing of it is left to change");
+            };
+            if !kept && !is_empty {
+                self.forge.close(request, &body::superseded(&request.body)).await?;
+                tracing::info!(request = request.url, "change request closed: nothing of it is wanted any more");
             }
         }
         Ok(())

@@ -4,17 +4,19 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher as _;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, PushOutcome, Signature, Step, TreeFile};
 
-use crate::ports::{Branch, Clock, FileChange, OwnBranch, PortError, Sights, Tags};
+use crate::ports::{Branch, FileChange, OwnBranch, PortError, Sights, Tags};
 
+mod clock;
 mod own;
+
+pub(crate) use clock::FakeClock;
 
 type Tree = BTreeMap<String, String>;
 type BeforePush = Box<dyn FnOnce(&FakeBranch) + Send>;
@@ -381,26 +383,4 @@ impl Tags for FakeTags {
         let image = images[repository].values().find(|image| image.digest == digest).unwrap();
         Ok(image.verification.clone())
     }
-}
-
-/// A clock that stands until it is told to go on.
-pub(crate) struct FakeClock(Mutex<Timestamp>);
-
-impl FakeClock {
-    pub(crate) fn at(time: &str) -> Self {
-        Self(Mutex::new(time.parse().unwrap()))
-    }
-
-    pub(crate) fn pass(&self, seconds: i64) {
-        *self.0.lock().unwrap() += SignedDuration::from_secs(seconds);
-    }
-}
-
-#[async_trait]
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    async fn pause(&self, _time: Duration) {}
 }

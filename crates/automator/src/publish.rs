@@ -83,12 +83,17 @@ pub(crate) struct Batch {
 
 /// What is proposed depends on the head, and is made anew on each.
 #[async_trait]
-pub(crate) trait Proposal: Send {
+pub(crate) trait Proposal: Send + Sync {
     /// Decides on the tree of `head`; none if there is nothing to commit.
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError>;
 
     /// What its batches are.
     fn kind(&self) -> ChangeKind;
+
+    /// Whether what keeps a place out of the last batch may pass by itself: then an open request for it stays.
+    fn doubts(&self, _place: &str) -> bool {
+        true
+    }
 
     /// Is told what people rejected, before it decides.
     fn reject(&mut self, _rejected: &[Rejected]) {}

@@ -63,7 +63,7 @@ pub async fn turn(
             tracing::warn!(%error, %commit, "pushed, and not looked at since");
         }
     }
-    let Seen { places, held, listed, problems, again_at } = updates.seen;
+    let Seen { places, held, listed, problems, again_at, .. } = updates.seen;
     let (pushed, moved) = match published.commit {
         Some((commit, batch)) => (Some(commit), batch.moves.iter().map(Move::moved).collect()),
         None => (None, Vec::new()),

@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) listed: usize,
     pub(crate) problems: Vec<Problem>,
     pub(crate) again_at: Option<Timestamp>,
+    /// Places that are held for something that may pass.
+    doubted: BTreeSet<String>,
 }
 
 #[async_trait]
@@ -69,6 +71,10 @@ impl Proposal for Updates<'_> {
 
     fn kind(&self) -> ChangeKind {
         ChangeKind::Update
+    }
+
+    fn doubts(&self, place: &str) -> bool {
+        self.seen.doubted.contains(place)
     }
 
     fn reject(&mut self, rejected: &[Rejected]) {
@@ -228,6 +234,10 @@ impl Updates<'_> {
             },
         };
         let places: Vec<PlaceState> = survey.places.iter().zip(decided).map(state).collect();
+        let each = survey.places.iter().zip(decided);
+        let doubted = each
+            .filter(|(place, decided)| matches!(decided.decision, Decision::Held(_)) && place.policy.locked.is_none());
+        self.seen.doubted = doubted.map(|(place, _)| place.id.to_string()).collect();
         let mut problems = survey.problems;
         problems.extend(self.memory.listings.problems());
         problems.extend(refused.into_iter().map(|(_, problem)| problem));

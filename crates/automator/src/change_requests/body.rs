@@ -124,9 +124,13 @@ pub(super) fn read(body: &str) -> Said {
     Said { kind: message::kind_of(&trailers), moved: message::moved_of(&trailers) }
 }
 
-/// The description of a request that is closed because nothing of it is left.
+/// The description of a request that is closed because nothing of it is wanted.
 pub(super) fn superseded(body: &str) -> String {
-    format!("Closed by Lockstep: nothing of this is left to change.\n\n{}\n\n{}", body.trim(), fenced(SUPERSEDED))
+    format!(
+        "Closed by Lockstep: nothing of this is wanted any more, or it is done already.\n\n{}\n\n{}",
+        body.trim(),
+        fenced(SUPERSEDED)
+    )
 }
 
 /// What people rejected by closing a request.

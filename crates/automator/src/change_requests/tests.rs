@@ -262,6 +262,7 @@ async fn a_group_has_a_request_of_its_own_and_what_is_moot_is_closed() {
     story.tags.fail(Some("registry down"));
     assert_eq!(story.does().await, [""; 0], "what is in doubt is left");
     story.tags.fail(None);
+    story.does().await;
 
     // A person does it by hand: nothing is left of that request.
     story.branch.human("By hand", &[("web.yaml", &file("web", "ghcr.io/acme/web:1.1.0", "front"))]);
@@ -270,6 +271,26 @@ async fn a_group_has_a_request_of_its_own_and_what_is_moot_is_closed() {
     assert!(closed.body.starts_with("Closed by Lockstep"));
     assert_eq!(body::rejected(&closed), [], "nobody rejected anything");
     assert_eq!(story.does().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_request_keeps_what_is_in_doubt_and_loses_what_is_not_wanted() {
+    let web = file("web", "ghcr.io/acme/web:1.0.0", "");
+    let mut story = Story::new(&[("web.yaml", &web), ("api.yaml", &file("api", "ghcr.io/acme/api:1.0.0", ""))]);
+    assert_eq!(story.does().await, ["open lockstep/updates: Update 2 images"]);
+    // One place waits for what may come: the request stays whole.
+    let waiting = web.replace("automated:", "window: Mon 03:00-03:01 UTC\n    lockstep.dev/automated:");
+    story.branch.human("Wait", &[("web.yaml", &waiting)]);
+    assert_eq!(story.does().await, [""; 0]);
+    // It is no longer automated: the request is about the other one.
+    story.branch.human("By hand from now on", &[("web.yaml", &web.replace("\"true\"", "\"false\""))]);
+    assert_eq!(story.does().await, ["rewrite 1: Update shop/api to 1.1.0"]);
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("web:1.0.0"));
+    // The other one may not be had either, since it fails elsewhere.
+    let mut stopped = crate::stopped::StoppedTags::default();
+    stopped.stop(crate::fakes::repository("acme/api"), "1.1.0".to_owned(), "it fails in prod".to_owned());
+    story.memory.set_stopped(stopped);
+    assert_eq!(story.does().await, ["close 1"]);
 }
 
 #[tokio::test]

@@ -318,8 +318,11 @@ async fn a_rejected_push_is_an_error_that_goes_away_with_its_cause() {
     story.branch.reject(true);
     let error = story.turn(Wake::Registries).await.unwrap_err();
     assert_eq!(error.category(), "rejected");
+    let problems = || story.board.get(&story.target.branch).unwrap().problems.clone();
+    assert!(problems().iter().any(|problem| problem.message.contains("set pull-requests")), "{:?}", problems());
     story.branch.reject(false);
     assert!(story.turn(Wake::Git).await.unwrap().pushed.is_some());
+    assert_eq!(story.board.get(&story.target.branch).unwrap().problems, []);
 }
 
 #[tokio::test]
