@@ -145,7 +145,10 @@ impl Listings {
 
     /// Whether the rhythm of any repository asks for a listing.
     pub(crate) fn is_any_due(&self, now: Timestamp) -> bool {
-        self.known.keys().any(|repository| self.is_out_of_date(repository, now))
+        // What failed or is in doubt has a time of its own.
+        let waits =
+            |repository: &Repository| self.doubts.contains_key(repository) || self.failed.contains_key(repository);
+        self.known.keys().any(|repository| !waits(repository) && self.is_out_of_date(repository, now))
     }
 
     /// Takes in a complete listing, unless it is in doubt.

@@ -175,3 +175,15 @@ async fn a_restart_keeps_the_rhythm() {
     world.clock.pass(2 * 3600);
     assert!(world.listings.is_any_due(world.clock.now()));
 }
+
+#[tokio::test]
+async fn what_failed_is_not_due_before_its_next_try() {
+    let mut world = World::new(&["1.0.0"]);
+    world.scan("1.0.0", Wake::Git).await;
+    world.clock.pass(7 * 3600);
+    assert!(world.listings.is_any_due(world.clock.now()));
+    world.tags.fail(Some("down"));
+    world.scan("1.0.0", Wake::Git).await;
+    assert!(!world.listings.is_any_due(world.clock.now()), "else every look would decide all places again");
+    assert_eq!(world.listings.next_look(&target().pace), Some(world.clock.now() + SignedDuration::from_secs(60)));
+}
