@@ -188,6 +188,29 @@ async fn locks_and_policies_are_annotations() {
 }
 
 #[tokio::test]
+async fn comments_are_stronger_than_annotations_and_all_that_a_kustomization_has() {
+    let mut world = World::new(AUTOMATED);
+    let text = web("").replace("# the shop", "# lockstep: semver:~1.4");
+    let entry = "images:\n- name: ghcr.io/acme/web\n  newTag: 1.4.2\n";
+    world.branch.human("Say it in comments", &[(FILE, &text), ("prod/kustomization.yaml", entry)]);
+    world.change("deploy/shop/web", "web", Wish::Policy("semver:^1".to_owned())).await.unwrap();
+    assert_eq!(world.branch.text(FILE), text.replace("semver:~1.4", "semver:^1"));
+    world.change("deploy/shop/web", "web", Wish::Deautomate).await.unwrap();
+    let off = text.replace("semver:~1.4", "semver:^1 [automated=false]");
+    assert_eq!(world.branch.text(FILE), off);
+    world.change("deploy/shop/web", "", Wish::Lock { reason: "on fire".to_owned() }).await.unwrap();
+    let locked = "  annotations:\n    lockstep.dev/locked: on fire\nspec:\n  template";
+    assert_eq!(world.branch.text(FILE), off.replace("spec:\n  template", locked));
+    let place = "prod/kustomization.yaml#///images.ghcr.io/acme/web";
+    world.change(place, "", Wish::Lock { reason: "by me, now".to_owned() }).await.unwrap();
+    let expected = entry.replace("1.4.2", "1.4.2 # lockstep: [locked=\"by me, now\"]");
+    assert_eq!(world.branch.text("prod/kustomization.yaml"), expected);
+    world.change(place, "", Wish::Policy("semver:~1.4".to_owned())).await.unwrap();
+    world.change(place, "", Wish::Unlock).await.unwrap();
+    assert_eq!(world.branch.text("prod/kustomization.yaml"), entry.replace("1.4.2", "1.4.2 # lockstep: semver:~1.4"));
+}
+
+#[tokio::test]
 async fn a_lost_race_is_decided_on_what_the_other_pushed() {
     let mut world = World::new(AUTOMATED);
     let locked = web(&format!("{AUTOMATED}    lockstep.dev/locked: freeze\n"));
@@ -220,7 +243,7 @@ async fn every_tag_is_told_with_the_rule_that_kept_or_dropped_it() {
     let explained = world.explain("deploy/shop/web").await.unwrap();
     let [place] = &explained.places[..] else { panic!("{explained:?}") };
     assert_eq!((place.state.container.as_str(), place.state.current.as_str()), ("web", "ghcr.io/acme/web:1.4.3"));
-    assert_eq!(place.state.origin, "apps/web.yaml:1");
+    assert_eq!(place.state.origin, "apps/web.yaml:8");
     let tags: Vec<(&str, &str)> =
         place.tags.iter().map(|tag| (tag.judged.tag.as_str(), tag.judged.verdict.as_str())).collect();
     let expected = [
