@@ -1,11 +1,11 @@
 //! Who we are to a registry, and where that is found out.
 
 mod child;
+mod credential_helper;
 mod docker_config;
 mod duration;
 mod file;
 mod glob;
-mod helper;
 mod keyring;
 mod plugins;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use serde::Deserialize;
 
+use super::credential_helper::Helper;
 use super::file::read;
-use super::helper::Helper;
 use super::keyring::Entry;
 use super::{CredentialsSource, Login};
 use crate::endpoint::Repository;
