@@ -51,7 +51,8 @@ pub(super) async fn is_current(
 ) -> Result<bool, PortError> {
     let Some(base) = tip.parent else { return Ok(false) };
     let said = match &batch.requested {
-        Some(requested) => requested.message.trim() == tip.message.trim(),
+        // The commit may have been signed off.
+        Some(requested) => tip.message.trim().starts_with(requested.message.trim()),
         None => {
             let mut wanted: Vec<Moved> = batch.moves.iter().map(crate::publish::Move::moved).collect();
             let mut said = message::moved(tip);
