@@ -55,6 +55,7 @@ mod server;
 mod webhook;
 
 mod args;
+mod preview;
 mod run;
 mod settings;
 mod wiring;
@@ -66,6 +67,7 @@ pub use memory::Memory;
 pub use message::MessageTemplate;
 pub use policy::OnFailure;
 pub use ports::{Branch, Clock, FileChange, OwnBranch, PortError, Ports, Sights, Tags};
+pub use preview::{Listing, Preview, preview};
 pub use publish::{ChangeKind, Moved};
 pub use rhythm::Pace;
 pub use run::{Addresses, RunError, run, start};

@@ -13,7 +13,7 @@ use crate::changes::{
 use crate::failure::Failure;
 use crate::health::HealthArguments;
 use crate::history::HistoryArguments;
-use crate::images::{ExplainArguments, ListArguments, SelectArguments, SetArguments};
+use crate::images::{ExplainArguments, FolderArguments, ListArguments, SelectArguments, SetArguments};
 use crate::output::{self, Format};
 use crate::render::RenderArguments;
 use crate::syncs::{
@@ -106,6 +106,8 @@ enum Get {
 
 #[derive(Debug, Subcommand)]
 enum Images {
+    /// Show every image of a folder, its policy and what would be chosen, without a daemon
+    List(FolderArguments),
     /// Tell for every tag which rule kept or dropped it, as the automator decides
     Explain(ExplainArguments),
     /// Tell which tag a place would get under a policy
@@ -123,6 +125,7 @@ Examples:
 
 const IMAGES_EXAMPLES: &str = "\
 Examples:
+  lockstep images list .
   lockstep images explain shop/deployment/web
   lockstep images select --policy 'semver:~1.4' --current 1.4.2 --tags-file tags.txt
   lockstep images set deploy.yaml --object deployment/web --container web --image ghcr.io/acme/web:1.4.3 --write";
@@ -172,6 +175,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Deautomate(arguments) => arguments.run(),
         Verb::Policy(verb) => verb.run(),
         Verb::History(arguments) => arguments.run(),
+        Verb::Images(Images::List(arguments)) => arguments.run(),
         Verb::Images(Images::Explain(arguments)) => arguments.run(),
         Verb::Images(Images::Select(arguments)) => arguments.run(),
         Verb::Images(Images::Set(arguments)) => arguments.run(),
@@ -220,6 +224,6 @@ mod tests {
             assert!(examples.starts_with("Examples:\n  ") && examples.contains("lockstep "), "{}", verb.get_name());
             open.extend(verb.get_subcommands());
         }
-        assert_eq!(seen, if cfg!(feature = "demo") { 27 } else { 26 });
+        assert_eq!(seen, if cfg!(feature = "demo") { 28 } else { 27 });
     }
 }

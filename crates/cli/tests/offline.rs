@@ -184,3 +184,25 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
+
+#[test]
+fn a_folder_is_listed_with_the_origin_of_each_policy_and_what_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pod = |annotation: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: shop\n  annotations: {{{annotation}}}\nspec:\n  containers:\n  - {{name: web, image: 'ghcr.io/acme/web:1.4.2'}}\n"
+        )
+    };
+    fs::create_dir(folder.path().join("apps")).unwrap();
+    fs::write(folder.path().join("apps/web.yaml"), pod("lockstep.dev/policy: semver:~1.4")).unwrap();
+    let listed = lockstep(folder.path(), &["images", "list", ".", "-o", "wide"], b"");
+    let expected = "\
+OBJECT         CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD   POLICY        FROM              REPOSITORY   BRANCH   PLACE
+Pod/shop/web   web         ghcr.io/acme/web:1.4.2   -          false       -      semver:~1.4   apps/web.yaml:1   -            -        apps/web.yaml:9
+";
+    assert_eq!((listed.code, listed.stdout.as_str(), listed.stderr.as_str()), (0, expected, ""));
+    fs::write(folder.path().join("apps/wrong.yaml"), pod("lockstep.dev/polcy: x")).unwrap();
+    let refused = lockstep(folder.path(), &["images", "list", "."], b"");
+    assert_eq!(refused.code, 5);
+    assert!(refused.stderr.contains("note: apps/wrong.yaml:1: Pod/shop/web: "), "{}", refused.stderr);
+}

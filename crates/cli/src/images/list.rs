@@ -2,6 +2,7 @@
 
 use clap::Args;
 use lockstep_api::v1::{self, ListImagesRequest, updates_client::UpdatesClient};
+use lockstep_automator::PlaceState;
 use lockstep_daemon::ExitCode;
 use serde::Serialize;
 
@@ -48,6 +49,25 @@ pub(super) struct Image {
     pub(super) automated: bool,
     pub(super) selected: Option<String>,
     pub(super) held: Option<String>,
+}
+
+impl From<PlaceState> for Image {
+    fn from(place: PlaceState) -> Self {
+        Self {
+            repository: String::new(),
+            branch: String::new(),
+            file: place.file,
+            line: u32::try_from(place.line).unwrap_or(u32::MAX),
+            object: place.object,
+            container: place.container,
+            current: place.current,
+            policy: place.policy,
+            origin: place.origin,
+            automated: place.automated,
+            selected: place.selected,
+            held: place.held,
+        }
+    }
 }
 
 impl From<v1::Image> for Image {
@@ -100,7 +120,7 @@ fn namespace_of(object: &str) -> Option<&str> {
     }
 }
 
-fn tabulate(images: &[Image], format: ListFormat) -> Table {
+pub(super) fn tabulate(images: &[Image], format: ListFormat) -> Table {
     let wide = format == ListFormat::Wide;
     let header = ["OBJECT", "CONTAINER", "CURRENT", "SELECTED", "AUTOMATED", "HELD"];
     let more: &[&str] = if wide { &["POLICY", "FROM", "REPOSITORY", "BRANCH", "PLACE"] } else { &[] };
