@@ -198,7 +198,7 @@ fn a_folder_is_listed_with_the_origin_of_each_policy_and_what_is_refused() {
     let listed = lockstep(folder.path(), &["images", "list", ".", "-o", "wide"], b"");
     let expected = "\
 OBJECT         CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD   POLICY        FROM              REPOSITORY   BRANCH   PLACE
-Pod/shop/web   web         ghcr.io/acme/web:1.4.2   -          false       -      semver:~1.4   apps/web.yaml:1   -            -        apps/web.yaml:9
+Pod/shop/web   web         ghcr.io/acme/web:1.4.2   -          false       -      semver:~1.4   apps/web.yaml:6   -            -        apps/web.yaml:9
 ";
     assert_eq!((listed.code, listed.stdout.as_str(), listed.stderr.as_str()), (0, expected, ""));
     fs::write(folder.path().join("apps/wrong.yaml"), pod("lockstep.dev/polcy: x")).unwrap();
