@@ -204,5 +204,5 @@ Pod/shop/web   web         ghcr.io/acme/web:1.4.2   -          false       -    
     fs::write(folder.path().join("apps/wrong.yaml"), pod("lockstep.dev/polcy: x")).unwrap();
     let refused = lockstep(folder.path(), &["images", "list", "."], b"");
     assert_eq!(refused.code, 5);
-    assert!(refused.stderr.contains("note: apps/wrong.yaml:1: Pod/shop/web: "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("note: apps/wrong.yaml:6: Pod/shop/web: "), "{}", refused.stderr);
 }
