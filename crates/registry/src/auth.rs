@@ -127,6 +127,19 @@ impl Authenticator {
         Ok((pass != *refused).then_some(pass))
     }
 
+    /// A token for this repository alone, in place of the shared one that was `refused`.
+    pub(crate) async fn alone(
+        &self,
+        doing: Doing<'_>,
+        logins: &[Login],
+        refused: &Pass,
+    ) -> Result<Option<Pass>, RegistryError> {
+        if let Some(known) = self.known.get(doing.repository).await {
+            self.ask_alone(&known.wanted);
+        }
+        self.renewed(doing, logins, refused).await
+    }
+
     /// The repository wants this and opened to that login.
     pub(crate) async fn learnt(&self, repository: &Repository, wanted: &Wanted, login: Option<&Login>) {
         let known = Known { wanted: wanted.clone(), login: login.map(Login::fingerprint) };

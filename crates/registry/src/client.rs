@@ -19,6 +19,7 @@ use crate::flight::SingleFlight;
 use crate::kept_listings::KeptListings;
 use crate::manners::Manners;
 use crate::page::Page;
+use crate::resolver::Resolver;
 use crate::seen::SeenTags;
 use crate::settings::RegistrySettings;
 use crate::tags::{Listing, first_page_size};
@@ -227,6 +228,7 @@ fn build_client(loopback: bool, ca_pem: Option<&str>) -> Result<Client, String> 
         .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .dns_resolver(Arc::new(Resolver))
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT);
     if loopback {

@@ -15,7 +15,7 @@ use crate::error::RegistryError;
 use crate::facts::{is_digest, manifest_request};
 use crate::store::Store;
 
-/// Digest → [`Document`] as JSON.
+/// Kind and digest → [`Document`] as JSON.
 pub(crate) const DOCUMENTS: TableDefinition<&str, &[u8]> = TableDefinition::new("documents");
 const CONFIG_BYTES: usize = 8 << 20;
 /// Images of an index beyond these are nobody's.
@@ -57,24 +57,24 @@ impl Documents {
         Self { hot: Cache::new(MOST_IN_MEMORY), store: None }
     }
 
-    async fn kept(&self, digest: &str) -> Option<Document> {
-        let (store, digest) = (Arc::clone(self.store.as_ref()?), digest.to_owned());
+    async fn kept(&self, key: &str) -> Option<Document> {
+        let (store, key) = (Arc::clone(self.store.as_ref()?), key.to_owned());
         let read = move || {
             store.with("read", |database| {
-                let row = database.begin_read()?.open_table(DOCUMENTS)?.get(digest.as_str())?;
+                let row = database.begin_read()?.open_table(DOCUMENTS)?.get(key.as_str())?;
                 Ok(row.and_then(|row| serde_json::from_slice(row.value()).ok()))
             })
         };
         told(tokio::task::spawn_blocking(read).await).flatten()
     }
 
-    async fn keep(&self, digest: &str, document: &Document) {
+    async fn keep(&self, key: &str, document: &Document) {
         let Some(store) = self.store.as_ref().map(Arc::clone) else { return };
-        let (digest, document) = (digest.to_owned(), serde_json::to_vec(document).unwrap_or_default());
+        let (key, document) = (key.to_owned(), serde_json::to_vec(document).unwrap_or_default());
         let write = move || {
             store.with("write", |database| {
                 let transaction = database.begin_write()?;
-                transaction.open_table(DOCUMENTS)?.insert(digest.as_str(), document.as_slice())?;
+                transaction.open_table(DOCUMENTS)?.insert(key.as_str(), document.as_slice())?;
                 transaction.commit()?;
                 Ok(())
             })
@@ -103,15 +103,20 @@ impl Registries {
         digest: &str,
         kind: Kind,
     ) -> Result<Arc<Document>, RegistryError> {
+        // One digest can be asked for as both: somebody may name the manifest of another as the configuration of theirs.
+        let key = match kind {
+            Kind::Manifest => format!("manifest {digest}"),
+            Kind::Config => format!("config {digest}"),
+        };
         let read = async {
-            if let Some(document) = self.documents.kept(digest).await {
+            if let Some(document) = self.documents.kept(&key).await {
                 return Ok(Arc::new(document));
             }
             let document = self.read_document(repository, digest, kind).await?;
-            self.documents.keep(digest, &document).await;
+            self.documents.keep(&key, &document).await;
             Ok(Arc::new(document))
         };
-        let read = self.documents.hot.try_get_with_by_ref(digest, read).await;
+        let read = self.documents.hot.try_get_with_by_ref(&key, read).await;
         read.map_err(|error: Arc<RegistryError>| (*error).clone())
     }
 

@@ -1,10 +1,11 @@
 //! Where a registry is, and where its answers may send us.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use reqwest::Url;
 
+use crate::resolver;
 use crate::settings::PlainHttp;
 
 /// A repository of a registry: `docker.io` and `library/nginx`.
@@ -124,23 +125,11 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Link-local (where clouds serve the metadata of a machine), unspecified and multicast addresses.
+/// An address, or a name, of the metadata of this machine.
 fn is_reserved(url: &Url) -> bool {
     const METADATA: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
     match ip_of(url) {
-        Some(IpAddr::V4(ip)) => {
-            ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_broadcast()
-                || ip == Ipv4Addr::new(100, 100, 100, 200)
-        }
-        Some(IpAddr::V6(ip)) => {
-            ip.is_unicast_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.segments()[..3] == [0xfd00, 0xec2, 0]
-        }
+        Some(ip) => resolver::is_reserved(ip),
         None => url.host_str().is_some_and(|host| METADATA.contains(&host.trim_end_matches('.'))),
     }
 }

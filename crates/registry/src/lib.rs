@@ -37,6 +37,7 @@ mod kept_listings;
 mod link;
 mod manners;
 mod page;
+mod resolver;
 mod seen;
 mod settings;
 mod signature;

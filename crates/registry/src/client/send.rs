@@ -33,25 +33,26 @@ impl Registries {
         let logins = self.logins(host, request.repository).await?;
         let sent = self.authenticator.known(doing, &logins).await?;
         let response = follow(host, request, sent.as_ref()).await?;
-        let is_shared = sent.as_ref().is_some_and(|sent| sent.is_shared);
-        if response.status().as_u16() == 401 || (response.status().as_u16() == 403 && is_shared) {
+        if response.status().as_u16() == 401 {
             let headers = response.headers().clone();
+            drop(response);
             let offered: Vec<&str> = header_texts(&headers, &WWW_AUTHENTICATE).collect();
-            if response.status().as_u16() == 401 || !offered.is_empty() {
-                drop(response);
-                let wanted = wanted(doing, &offered)?;
-                return self.log_in(doing, request, &wanted, &logins, sent.as_ref()).await;
-            }
+            let wanted = wanted(doing, &offered)?;
+            return self.log_in(doing, request, &wanted, &logins, sent.as_ref()).await;
         }
         let answer = finish(host, request, response).await?;
-        if let Some(sent) = sent
-            && matches!(answer.status, 400 | 403)
-            && speaks_of_a_stale_token(&answer.body)
-            && let Some(fresh) = self.authenticator.renewed(doing, &logins, &sent).await?
-        {
-            return finish(host, request, follow(host, request, Some(&fresh)).await?).await;
+        let Some(sent) = sent else { return Ok(answer) };
+        let other = match answer.status {
+            400 | 403 if speaks_of_a_stale_token(&answer.body) => {
+                self.authenticator.renewed(doing, &logins, &sent).await?
+            }
+            403 if sent.is_shared => self.authenticator.alone(doing, &logins, &sent).await?,
+            _ => None,
+        };
+        match other {
+            Some(other) => finish(host, request, follow(host, request, Some(&other)).await?).await,
+            None => Ok(answer),
         }
-        Ok(answer)
     }
 
     /// Tries the logins one after the other, as the kubelet does, and remembers which one opened.

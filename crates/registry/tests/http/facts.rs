@@ -139,6 +139,20 @@ async fn platforms_come_from_the_index_and_else_from_the_configuration() {
 }
 
 #[tokio::test]
+async fn nobody_spoils_what_is_known_of_the_image_of_another() {
+    let config = json!({"created": "2026-01-02T03:04:05Z", "os": "linux", "architecture": "amd64"}).to_string();
+    let image = json!({"config": {"digest": digest(&config)}}).to_string();
+    // It names the manifest of the other image as its configuration.
+    let hostile = json!({"config": {"digest": digest(&image)}}).to_string();
+    let (of_image, of_hostile) = (digest(&image), digest(&hostile));
+    let registry = holding(vec![config, image, hostile]).await;
+    let client = registry.client(|_| {});
+    assert_eq!(client.created(&registry.repository(), &of_hostile).await.unwrap(), None);
+    assert!(client.created(&registry.repository(), &of_image).await.unwrap().is_some());
+    assert_eq!(client.platforms(&registry.repository(), &of_image).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_read_by_digest_survives_a_restart() {
     let config = json!({"created": "2026-01-02T03:04:05Z", "os": "linux", "architecture": "amd64"}).to_string();
     let image = json!({"config": {"digest": digest(&config)}}).to_string();

@@ -1,5 +1,6 @@
 //! Several logins for one repository, several repositories for one token, and tokens for tokens.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -129,6 +130,27 @@ async fn a_service_that_honours_one_scope_is_asked_for_one() {
         }
         let shared = registry.asked().iter().filter(|asked| scopes_of(asked).len() > 1).count();
         assert_eq!(shared, 1, "tried once");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_token_that_is_refused_later_is_replaced_by_one_for_the_repository() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let now_refuses = Arc::clone(&refuses);
+    let registry = with_service(
+        |asked, _| granted(&scopes_of(asked)),
+        move |asked| {
+            let is_shared = asked.authorization.as_deref().unwrap().contains('+');
+            if is_shared && now_refuses.load(Ordering::SeqCst) { Reply::new(403, "") } else { page(&["1"]) }
+        },
+    )
+    .await;
+    let client = registry.client(with(vec![user("one")]));
+    for refuse in [false, true] {
+        refuses.store(refuse, Ordering::SeqCst);
+        for name in ["team/a", "team/b"] {
+            assert_eq!(client.tags(&named(&registry, name)).await.unwrap().tags, ["1"], "{name} {refuse}");
+        }
     }
 }
 
