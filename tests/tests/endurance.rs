@@ -9,6 +9,7 @@ mod endurance {
     mod edits;
     mod git;
     mod host;
+    mod leader;
     mod oracle;
     mod stand;
     mod sweep;

@@ -188,7 +188,7 @@ impl Common {
         let request = ChangeRequest { subject: Some(subject.subject()), change: Some(change) };
         let doing = format!("{doing} ({})", subject.name());
         let answer = ask(&self.automator.peer("release"), &doing, async |channel| {
-            UpdatesClient::new(channel).change(request).await
+            UpdatesClient::new(channel).change(request.clone()).await
         })?;
         let ChangeResponse { repository, branch, commit, summary, requested } = answer;
         let commit = Some(commit).filter(|commit| !commit.is_empty());

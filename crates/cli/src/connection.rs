@@ -9,12 +9,17 @@ use jiff::Timestamp;
 use lockstep_api::seconds_and_nanos;
 use lockstep_daemon::{AuthenticatedChannel, Endpoint, SecretFile, connect};
 use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
 
 use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// For calls that answer at once.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// So often another connection is tried when the daemon that answers stands by: behind one address there may be several,
+/// and who takes over needs about two seconds.
+const RETRIES: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the synchronizer is.
 #[derive(Debug, Args)]
@@ -109,7 +114,7 @@ impl CredentialArguments {
 pub(crate) fn ask<T>(
     peer: &Peer,
     doing: &str,
-    call: impl AsyncFnOnce(AuthenticatedChannel) -> Result<Response<T>, Status>,
+    call: impl AsyncFn(AuthenticatedChannel) -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
     ask_within(peer, doing, TIMEOUT, call)
 }
@@ -119,12 +124,12 @@ pub(crate) fn ask_within<T>(
     peer: &Peer,
     doing: &str,
     limit: Duration,
-    call: impl AsyncFnOnce(AuthenticatedChannel) -> Result<Response<T>, Status>,
+    call: impl AsyncFn(AuthenticatedChannel) -> Result<Response<T>, Status>,
 ) -> Result<T, Failure> {
     run(async {
         let channel = peer.channel()?;
         let progress = Progress::new(format!("{doing} at the {}", peer.name));
-        match progress.during(tokio::time::timeout(limit, call(channel))).await {
+        match progress.during(tokio::time::timeout(limit, peer.at_the_leader(channel, call))).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(peer.explain(doing, &status)),
             Err(_) => Err(Failure::error(format!(
@@ -147,10 +152,31 @@ impl Peer {
         connect(&self.endpoint).map_err(Failure::usage)
     }
 
+    /// Makes a call, and makes it again on other connections while those who answer stand by.
+    pub(crate) async fn at_the_leader<T>(
+        &self,
+        channel: AuthenticatedChannel,
+        call: impl AsyncFn(AuthenticatedChannel) -> Result<Response<T>, Status>,
+    ) -> Result<Response<T>, Status> {
+        let mut answer = call(channel).await;
+        for _ in 0..RETRIES {
+            if answer.as_ref().err().and_then(leader).is_none() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            let Ok(channel) = connect(&self.endpoint) else { break };
+            answer = call(channel).await;
+        }
+        answer
+    }
+
     /// A refused call, with what to do about it.
     pub(crate) fn explain(&self, doing: &str, status: &Status) -> Failure {
         let Self { endpoint, name, .. } = self;
         let said = status.message();
+        if let Some(leader) = leader(status) {
+            return Failure::error(format!("{doing}: the {name} at {endpoint}: {said}")).next(way_to(&leader));
+        }
         match status.code() {
             Code::Unavailable => {
                 let cause = innermost(status).unwrap_or_else(|| said.to_owned());
@@ -182,6 +208,30 @@ impl Peer {
 pub(crate) fn time(timestamp: &prost_types::Timestamp) -> Option<Timestamp> {
     let (seconds, nanos) = seconds_and_nanos(timestamp);
     Timestamp::new(seconds, nanos).ok()
+}
+
+/// Who leads in place of the one that answered; empty when nobody knows, `None` when it is not about that.
+fn leader(status: &Status) -> Option<String> {
+    let info = status.get_details_error_info()?;
+    (info.domain == "lockstep.dev" && info.reason == "STANDING_BY")
+        .then(|| info.metadata.get("leader").cloned().unwrap_or_default())
+}
+
+/// How to reach the one that leads. A holder is called as its pod, with a mark of its own behind it.
+fn way_to(leader: &str) -> String {
+    match leader.rsplit_once('_') {
+        Some((pod, _)) => format!(
+            "\
+Only the synchronizer that leads answers. Open a way to its pod:
+  kubectl -n lockstep port-forward pod/{pod} 7410
+and ask there."
+        ),
+        None => "\
+Only the synchronizer that leads answers. See who that is, and open a way to its pod:
+  kubectl -n lockstep get lease lockstep-synchronizer
+  kubectl -n lockstep port-forward pod/POD 7410"
+            .to_owned(),
+    }
 }
 
 /// The cause of the cause, which is what the system said.

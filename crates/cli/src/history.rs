@@ -94,8 +94,9 @@ impl HistoryArguments {
             let room = u32::try_from(self.limit - entries.len()).unwrap_or(u32::MAX);
             let image = self.image.clone().unwrap_or_default();
             let request = HistoryRequest { subject: Some(subject.clone()), image, limit: room, page };
-            let answer =
-                ask(&peer, "reading the history", async |channel| UpdatesClient::new(channel).history(request).await)?;
+            let answer = ask(&peer, "reading the history", async |channel| {
+                UpdatesClient::new(channel).history(request.clone()).await
+            })?;
             entries.extend(answer.entries.into_iter().map(Entry::from));
             page = answer.next_page;
             if page.is_empty() {

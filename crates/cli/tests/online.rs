@@ -148,6 +148,19 @@ fn the_outcome_of_a_turn_is_the_exit_code() {
 }
 
 #[test]
+fn who_stands_by_is_asked_again_and_then_told_where_the_leader_is() {
+    let daemons = Daemons::start();
+    let answer = ask(&daemons, &["sync", "moved", "--wait"]);
+    assert_eq!((answer.code, daemons.seen().len()), (0, 2), "{}", answer.stderr);
+    let daemons = Daemons::start();
+    let answer = ask(&daemons, &["sync", "behind"]);
+    assert_eq!((answer.code, answer.stdout.as_str(), daemons.seen().len()), (1, "", 4), "{}", answer.stderr);
+    for told in ["stands by", "port-forward pod/lockstep-synchronizer-6d5f-x2k 7410\n"] {
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+    }
+}
+
+#[test]
 fn waiting_ends_and_shows_no_progress_where_there_is_no_terminal() {
     let daemons = Daemons::start();
     let answer = ask(&daemons, &["sync", "stuck", "--wait", "--timeout", "2s"]);

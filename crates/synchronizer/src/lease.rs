@@ -100,17 +100,33 @@ enum Standing {
 
 /// Whether this daemon leads, for those who want to know.
 #[derive(Clone, Debug)]
-pub(crate) struct Lead(watch::Receiver<Standing>);
+pub(crate) struct Lead {
+    standing: watch::Receiver<Standing>,
+    fence: Option<Fence>,
+}
 
 impl Lead {
     /// Without a Lease: the only daemon there is.
     pub(crate) fn alone() -> Self {
-        Self(watch::channel(Standing::Leads).1)
+        Self { standing: watch::channel(Standing::Leads).1, fence: None }
+    }
+
+    /// Whether it leads and may write. Who could not renew in time does not, though nobody else may have begun.
+    pub(crate) fn leads(&self) -> bool {
+        *self.standing.borrow() == Standing::Leads && self.fence.as_ref().is_none_or(Fence::is_open)
+    }
+
+    /// Who leads in its place; empty when nobody is known to.
+    pub(crate) fn leader(&self) -> String {
+        match &*self.standing.borrow() {
+            Standing::Behind(holder) => holder.clone(),
+            Standing::Leads | Standing::Unsure => String::new(),
+        }
     }
 
     /// Why it does not lead.
     pub(crate) fn standing_by(&self) -> Option<String> {
-        match &*self.0.borrow() {
+        match &*self.standing.borrow() {
             Standing::Leads => None,
             Standing::Unsure => Some("this synchronizer has not read the lease yet".to_owned()),
             Standing::Behind(holder) => Some(format!("this synchronizer stands by; {holder} leads")),
@@ -119,7 +135,7 @@ impl Lead {
 
     /// Waits until it leads; `false` when the daemon stops before. `behind` is called when somebody else is seen to lead.
     pub(crate) async fn won(&self, shutdown: &Shutdown, mut behind: impl FnMut()) -> bool {
-        let mut standing = self.0.clone();
+        let mut standing = self.standing.clone();
         loop {
             match &*standing.borrow_and_update() {
                 Standing::Leads => return true,
@@ -149,8 +165,9 @@ type Seen = (LeaseRecord, Instant);
 impl Election {
     /// For the daemon of this name, which no other may have. `fence` is opened while it leads.
     pub(crate) fn new(store: Arc<dyn Store>, me: String, terms: Terms, fence: Fence) -> (Self, Lead) {
-        let (standing, lead) = watch::channel(Standing::Unsure);
-        (Self { store, me, terms, fence, standing }, Lead(lead))
+        let (standing, follower) = watch::channel(Standing::Unsure);
+        let lead = Lead { standing: follower, fence: Some(fence.clone()) };
+        (Self { store, me, terms, fence, standing }, lead)
     }
 
     /// Runs until the daemon stops and all who hold the other end of `working` are done; the Lease is free then.

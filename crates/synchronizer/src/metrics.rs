@@ -13,6 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::board::{Board, SyncSnapshot};
 use crate::drift::manager;
+use crate::lease::Lead;
 use crate::ports::{Happening, SyncRef};
 
 /// From a turn that found nothing to one that waited for definitions.
@@ -60,8 +61,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Makes the metrics and puts them into the registry, with the state of the board.
-    pub(crate) fn register(registry: &mut Registry, board: Board) -> Self {
+    /// Makes the metrics and puts them into the registry, with the state of the board and who leads.
+    pub(crate) fn register(registry: &mut Registry, board: Board, lead: Lead) -> Self {
         let registry = registry.sub_registry_with_prefix("lockstep_synchronizer");
         let this = Self {
             applies: Family::default(),
@@ -78,6 +79,7 @@ impl Metrics {
         registry.register("fetch_failures", "Times the repository could not be read", this.fetch_failures.clone());
         registry.register_with_unit("turn_duration", "How long a turn took", Unit::Seconds, this.turns.clone());
         registry.register_collector(Box::new(BoardState(board)));
+        registry.register_collector(Box::new(Leading(lead)));
         this
     }
 
@@ -113,6 +115,17 @@ impl Metrics {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether this daemon is the one that works.
+#[derive(Debug)]
+struct Leading(Lead);
+
+impl Collector for Leading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let leader = family(&mut encoder, "leader", "1 on the daemon that leads and may write, 0 on the others")?;
+        ConstGauge::new(f64::from(u8::from(self.0.leads()))).encode(leader)
     }
 }
 

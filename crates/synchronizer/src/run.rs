@@ -114,8 +114,8 @@ impl Synchronizer {
         let shutdown = tasks.shutdown();
         let (board, mailboxes, readiness) = (Board::default(), Arc::new(Mailboxes::default()), Readiness::new());
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry, board.clone());
         let (writer, lead, election) = elect(&cluster, &settings.lease);
+        let metrics = Metrics::register(&mut registry, board.clone(), lead.clone());
         let (queue, sender) = events::queue(Events::new(writer.clone(), CONTROLLER, &instance()));
         let observer = Arc::new(HealthObserver::new(mailboxes.clone(), Arc::new(SystemClock)));
         let updates = settings.automator.clone();

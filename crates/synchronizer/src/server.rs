@@ -100,7 +100,7 @@ impl Interceptor for Lead {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         match self.standing_by() {
             None => Ok(request),
-            Some(why) => Err(refusal(Code::Unavailable, Reason::StandingBy, format!("{why}; ask again"))),
+            Some(why) => Err(refusal::standing_by(&why, self.leader())),
         }
     }
 }

@@ -40,9 +40,12 @@ impl Process {
 
     /// Sends SIGTERM. That it has ended already is no error.
     pub(crate) fn ask_to_end(&self) {
-        if let Some(id) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(id, Signal::TERM);
-        }
+        let _ = self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process without a number")?;
+        Ok(kill_process(id, signal)?)
     }
 
     /// Sends SIGKILL, and waits until it is gone.

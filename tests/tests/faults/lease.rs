@@ -54,8 +54,18 @@ impl First {
 
     /// The sum of the applies that failed.
     async fn failed_applies(&self) -> f64 {
+        self.metric("applies_total", "failed").await
+    }
+
+    async fn leads(&self) -> bool {
+        self.metric("leader", "").await == 1.0
+    }
+
+    /// The sum of the series of a metric whose labels hold this.
+    async fn metric(&self, name: &str, label: &str) -> f64 {
         let text = reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap();
-        let lines = text.lines().filter(|line| line.contains("applies_total") && line.contains("failed"));
+        let start = format!("lockstep_synchronizer_{name}");
+        let lines = text.lines().filter(|line| line.starts_with(&start) && line.contains(label));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 }
@@ -89,6 +99,7 @@ async fn two(name: &str, duration: u64) -> (Bed, First, String) {
     assert_eq!(bed.admin("ready").await, "ready\n", "it would take over");
     let all = bed.proxy.seen(&Requests::all());
     assert!(all.iter().all(|seen| seen.asked.resource == "leases" && seen.asked.verb == "get"), "{all:#?}");
+    assert_eq!((first.leads().await, bed.metric("leader", &[]).await), (true, 0.0));
     (bed, first, commit)
 }
 
@@ -118,6 +129,7 @@ async fn d6_who_lost_the_lease_writes_nothing_more() {
     bed.until_ready(&second).await;
     let late: Vec<_> = writes(&first.proxy).split_off(before);
     assert!(late.is_empty(), "{late:#?}");
+    assert_eq!((first.leads().await, bed.metric("leader", &[]).await), (false, 1.0), "at most one says that it leads");
     assert!(writes(&first.proxy).iter().all(|seen| seen.began < taken));
     assert!(writes(&bed.proxy).iter().all(|seen| seen.began > taken));
     assert_ne!(holder(&bed).await, leader);

@@ -80,7 +80,7 @@ impl ExplainArguments {
         let request = ExplainRequest { subject: Some(self.subject.subject()), limit: self.tags.max(1) };
         let doing = format!("explaining {}", self.subject.name());
         let answer = ask(&self.automator.peer("read"), &doing, async |channel| {
-            UpdatesClient::new(channel).explain(request).await
+            UpdatesClient::new(channel).explain(request.clone()).await
         })?;
         let places = answer.places.into_iter().map(Explanation::from).collect();
         let report = Report { places, problems: answer.problems };

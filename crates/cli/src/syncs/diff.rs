@@ -112,7 +112,7 @@ impl DiffArguments {
         let request = DiffRequest { namespace: namespace.clone(), name: target.clone(), commit: commit.clone() };
         let doing = format!("comparing {namespace}/{target}");
         ask_within(&self.synchronizer.peer(), &doing, self.timeout, async |channel| {
-            let mut request = Request::new(request);
+            let mut request = Request::new(request.clone());
             request.set_timeout(self.timeout);
             SyncsClient::new(channel).diff(request).await
         })

@@ -67,13 +67,13 @@ impl DriftArguments {
             Some(name) => {
                 let request = GetRequest { namespace: self.namespace.clone(), name: name.clone() };
                 let doing = format!("getting the Sync {}/{name}", self.namespace);
-                vec![ask(&peer, &doing, async |channel| SyncsClient::new(channel).get(request).await)?.into()]
+                vec![ask(&peer, &doing, async |channel| SyncsClient::new(channel).get(request.clone()).await)?.into()]
             }
             None => {
                 let namespace = if self.all_namespaces { String::new() } else { self.namespace.clone() };
                 let request = ListRequest { namespace };
                 let answer =
-                    ask(&peer, "listing Syncs", async |channel| SyncsClient::new(channel).list(request).await)?;
+                    ask(&peer, "listing Syncs", async |channel| SyncsClient::new(channel).list(request.clone()).await)?;
                 answer.syncs.into_iter().map(State::from).collect()
             }
         };

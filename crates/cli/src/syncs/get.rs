@@ -46,7 +46,7 @@ impl GetArguments {
         if let Some(name) = self.name {
             let request = GetRequest { namespace: self.namespace.clone(), name: name.clone() };
             let doing = format!("getting the Sync {}/{name}", self.namespace);
-            let answer = ask(&peer, &doing, async |channel| SyncsClient::new(channel).get(request).await)?;
+            let answer = ask(&peer, &doing, async |channel| SyncsClient::new(channel).get(request.clone()).await)?;
             let state = State::from(answer);
             match self.output.structured() {
                 Some(structured) => output::structured(structured, &state)?,
@@ -56,7 +56,8 @@ impl GetArguments {
         }
         let namespace = if self.all_namespaces { String::new() } else { self.namespace.clone() };
         let request = ListRequest { namespace };
-        let answer = ask(&peer, "listing Syncs", async |channel| SyncsClient::new(channel).list(request).await)?;
+        let answer =
+            ask(&peer, "listing Syncs", async |channel| SyncsClient::new(channel).list(request.clone()).await)?;
         let states: Vec<State> = answer.syncs.into_iter().map(State::from).collect();
         if let Some(structured) = self.output.structured() {
             output::structured(structured, &states)?;

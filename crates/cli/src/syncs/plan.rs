@@ -142,7 +142,7 @@ impl PlanArguments {
         };
         let doing = format!("planning {namespace}/{target}");
         ask_within(&self.synchronizer.peer(), &doing, self.timeout, async |channel| {
-            let mut request = Request::new(request);
+            let mut request = Request::new(request.clone());
             request.set_timeout(self.timeout);
             SyncsClient::new(channel).plan(request).await
         })

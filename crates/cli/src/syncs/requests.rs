@@ -72,8 +72,9 @@ impl SuspendArguments {
         let Sync { name, namespace, synchronizer } = self.sync;
         let request = SuspendRequest { namespace: namespace.clone(), name: name.clone() };
         let doing = format!("suspending {namespace}/{name}");
-        let answer =
-            ask(&synchronizer.peer(), &doing, async |channel| SyncsClient::new(channel).suspend(request).await)?;
+        let answer = ask(&synchronizer.peer(), &doing, async |channel| {
+            SyncsClient::new(channel).suspend(request.clone()).await
+        })?;
         tell(&format!("sync/{name} suspended"), &answer.warning)
     }
 }
@@ -84,7 +85,7 @@ impl ResumeArguments {
         let request = ResumeRequest { namespace: namespace.clone(), name: name.clone() };
         let doing = format!("resuming {namespace}/{name}");
         let answer =
-            ask(&synchronizer.peer(), &doing, async |channel| SyncsClient::new(channel).resume(request).await)?;
+            ask(&synchronizer.peer(), &doing, async |channel| SyncsClient::new(channel).resume(request.clone()).await)?;
         tell(&format!("sync/{name} resumed"), &answer.warning)
     }
 }
@@ -94,8 +95,9 @@ impl AcknowledgeArguments {
         let Sync { name, namespace, synchronizer } = self.sync;
         let request = AcknowledgeRequest { namespace: namespace.clone(), name: name.clone(), commit: self.commit };
         let doing = format!("acknowledging a commit of {namespace}/{name}");
-        let answer =
-            ask(&synchronizer.peer(), &doing, async |channel| SyncsClient::new(channel).acknowledge(request).await)?;
+        let answer = ask(&synchronizer.peer(), &doing, async |channel| {
+            SyncsClient::new(channel).acknowledge(request.clone()).await
+        })?;
         let (commit, count) = (short(&answer.commit), answer.would_prune);
         tell(&format!("sync/{name} acknowledged {commit}: {count} objects that left Git are deleted now"), "")
     }

@@ -77,7 +77,7 @@ impl TriggerArguments {
         let answer = if self.wait {
             run(wait(&peer, &doing, request, self.timeout))?
         } else {
-            ask(&peer, &doing, async |channel| SyncsClient::new(channel).trigger(request).await)?
+            ask(&peer, &doing, async |channel| SyncsClient::new(channel).trigger(request.clone()).await)?
         };
         let outcome = answer.outcome();
         let state = State::from(answer.state.unwrap_or_default());
@@ -144,8 +144,8 @@ async fn wait(
     let (namespace, name) = (request.namespace.clone(), request.name.clone());
     let watching = WatchRequest { namespace: namespace.clone(), name: name.clone() };
     let followed = follow(channel.clone(), watching, doing, &progress);
-    let mut client = SyncsClient::new(channel);
-    let turn = tokio::time::timeout(timeout, client.trigger(request));
+    let trigger = async |channel| SyncsClient::new(channel).trigger(request.clone()).await;
+    let turn = tokio::time::timeout(timeout, peer.at_the_leader(channel, trigger));
     let answer = progress.during(async {
         tokio::select! {
             answer = turn => answer,

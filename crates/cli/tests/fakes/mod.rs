@@ -1,5 +1,6 @@
 //! Both daemons as far as the command line sees them: gRPC servers on loopback that answer by name.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 mod looks;
 mod requests;
@@ -66,6 +68,13 @@ impl Fake {
         let who = request.metadata().get("authorization").map_or("", |value| value.to_str().unwrap());
         self.seen.lock().unwrap().push(format!("{call} {who}"));
     }
+}
+
+/// Another synchronizer leads.
+fn standing_by() -> Status {
+    let facts = HashMap::from([("leader".to_owned(), "lockstep-synchronizer-6d5f-x2k_0000c0de".to_owned())]);
+    let details = ErrorDetails::with_error_info("STANDING_BY", "lockstep.dev", facts);
+    Status::with_error_details(Code::Unavailable, "this synchronizer stands by; another leads; ask again", details)
 }
 
 pub(crate) const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
@@ -151,8 +160,10 @@ impl Syncs for Fake {
             "locked" => return Err(Status::unauthenticated("this call needs a bearer token")),
             "forbidden" => return Err(Status::permission_denied("alice may not update syncs.lockstep.dev")),
             "stuck" => std::future::pending().await,
+            "behind" => return Err(standing_by()),
+            "moved" if self.seen.lock().unwrap().len() == 1 => return Err(standing_by()),
             _ if !wait => Outcome::Started,
-            "ready" => Outcome::Ready,
+            "ready" | "moved" => Outcome::Ready,
             "failed" => Outcome::Failed,
             "unhealthy" => Outcome::Unhealthy,
             "held" => Outcome::Held,

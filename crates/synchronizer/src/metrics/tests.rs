@@ -34,7 +34,7 @@ fn a_scrape_shows_the_board_and_what_happened() {
     ));
     board.publish(snapshot("asleep", json!({"suspend": true}), json!({})));
     let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry, board);
+    let metrics = Metrics::register(&mut registry, board, crate::lease::Lead::alone());
     let key = SyncKey { namespace: "lockstep".into(), name: "shop".into() };
     let sync = SyncRef { key, uid: "u".into() };
     metrics.count(&sync, &Happening::TurnEnded { took: Duration::from_millis(300), applied: 2, failed: 1 });

@@ -48,8 +48,17 @@ impl Reason {
 
 /// A refusal with its reason.
 pub(crate) fn refusal(code: Code, reason: Reason, message: impl Into<String>) -> Status {
-    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, HashMap::new());
-    Status::with_error_details(code, message, details)
+    with_facts(code, reason, message, HashMap::new())
+}
+
+/// Another daemon leads; its name is for programs to read, too.
+pub(crate) fn standing_by(why: &str, leader: String) -> Status {
+    let facts = HashMap::from([("leader".to_owned(), leader)]);
+    with_facts(Code::Unavailable, Reason::StandingBy, format!("{why}; ask again"), facts)
+}
+
+fn with_facts(code: Code, reason: Reason, message: impl Into<String>, facts: HashMap<String, String>) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason.as_str(), DOMAIN, facts))
 }
 
 /// The branch could not be read.

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::{Daemon, Installation};
 use crate::eventually;
@@ -102,6 +102,24 @@ impl DaemonProcess {
         let limit = Rlimit { current: bytes, maximum: known.maximum };
         prlimit(Some(id), Resource::Fsize, limit).context("limiting the files of a daemon")?;
         Ok(())
+    }
+
+    /// Stops it in whatever it is doing (SIGSTOP), until [`DaemonProcess::resume`]; its connections stay open.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be stopped.
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::STOP).context("pausing a daemon")
+    }
+
+    /// Lets it go on (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// When it cannot go on.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::CONT).context("resuming a daemon")
     }
 
     /// The process id.
