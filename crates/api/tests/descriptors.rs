@@ -29,7 +29,10 @@ fn reflection_knows_every_service_and_its_calls() {
             "lockstep.v1.Syncs/Suspend",
             "lockstep.v1.Syncs/Trigger",
             "lockstep.v1.Syncs/Watch",
+            "lockstep.v1.Updates/Change",
             "lockstep.v1.Updates/Exchange",
+            "lockstep.v1.Updates/Explain",
+            "lockstep.v1.Updates/History",
             "lockstep.v1.Updates/ListImages",
             "lockstep.v1.Updates/Scan",
         ]
