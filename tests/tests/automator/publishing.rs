@@ -74,7 +74,8 @@ async fn a_change_is_proposed_updated_merged_and_may_be_rejected() {
     let until = async |wanted: &[&str]| {
         let there = async || titles() == wanted;
         if let Err(error) = eventually(SOON, "the requests", there).await {
-            panic!("{error}: {:?} {:?} {:?}", titles(), forge.inside().calls, forge.inside().wrong);
+            let forge = forge.inside();
+            panic!("{error}: {:?} {:?} {:?}", forge.requests, forge.calls, forge.wrong);
         }
     };
     bed.registry.push_image("shop/web", "1.4.3", None).await.unwrap();
