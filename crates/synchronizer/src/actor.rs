@@ -201,7 +201,7 @@ impl Actor {
         }
         if !mail.kinds.is_empty() {
             self.doubt_kinds(&mail.kinds);
-            if self.memory.waits_for_kinds() {
+            if self.memory.waits_for_kinds() || self.memory.misses_kinds_of(&mail.kinds) {
                 self.times.backoff.reset();
                 self.times.retry = Some(Instant::now());
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lockstep_cluster::Kind;
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Action, ApplyOutcome, Plan, Rendered};
+use lockstep_plan::{Action, ApplyOutcome, Ownership, Plan, Rendered};
 use tokio::time::Instant;
 
 use crate::{
@@ -35,6 +35,9 @@ pub(crate) struct Hands<'a> {
     pub(crate) objects: &'a dyn Objects,
     pub(crate) watches: &'a Watches,
     pub(crate) clock: &'a dyn Clock,
+    pub(crate) ownership: &'a Ownership,
+    /// Objects that are never deleted.
+    pub(crate) protected: &'a BTreeSet<ObjectId>,
     pub(crate) shutdown: &'a Shutdown,
     /// Nothing is begun after it.
     pub(crate) deadline: Instant,

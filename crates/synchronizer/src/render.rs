@@ -85,7 +85,7 @@ pub(crate) async fn render(
     let files = files::manifests(&branch.source.path, files).map_err(RenderFailure::Invalid)?;
     let known = before.map(|before| before.reusable(&files)).unwrap_or_default();
     let fresh: Vec<TreeFile> = files.iter().filter(|file| !known.contains(&name(file))).cloned().collect();
-    let parsed = files::parse(source, branch, fresh).await.map_err(RenderFailure::Invalid)?;
+    let parsed = files::parse(source, branch, fresh).await?;
 
     let picture = Picture::take(cluster, parsed.values().flatten(), before).await.map_err(RenderFailure::Cluster)?;
     let picture = Arc::new(picture);
@@ -111,6 +111,14 @@ impl Manifests {
     /// The kinds of the objects.
     pub(crate) fn group_kinds(&self) -> BTreeSet<GroupKind> {
         self.wanted.iter().map(|rendered| GroupKind::of(&rendered.object.id)).collect()
+    }
+
+    /// Whether somebody wrote down which objects come before which.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let says = |rendered: &Rendered| {
+            rendered.instructions.as_ref().is_some_and(|asked| asked.wave.is_some() || !asked.depends_on.is_empty())
+        };
+        self.wanted.iter().any(says)
     }
 
     /// The kind of an object as it is served.

@@ -38,6 +38,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) now: Timestamp,
     pub(crate) generation: Option<i64>,
     pub(crate) suspended: bool,
+    /// The last turn knew another spec.
+    pub(crate) outdated: bool,
     /// The Sync is being deleted, and this is how far it got.
     pub(crate) leaving: Option<&'a str>,
     /// The head of the branch when it was last read.
@@ -55,6 +57,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) obstacle: Option<&'a Obstacle>,
     pub(crate) fetch_error: Option<&'a SourceError>,
     pub(crate) cluster_error: Option<&'a ClusterError>,
+    /// It is the Sync's own specification that is wrong.
+    pub(crate) spec_invalid: bool,
     /// A commit that cannot be used, and why.
     pub(crate) invalid: Option<(&'a str, &'a [Failure])>,
     pub(crate) failed: &'a BTreeMap<ObjectId, ObjectFailure>,

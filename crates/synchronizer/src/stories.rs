@@ -4,6 +4,7 @@ mod api_server;
 mod applies;
 mod commits;
 mod companions;
+mod doubts;
 mod drifts;
 mod git;
 mod keeping;

@@ -10,11 +10,13 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Cause, Class, Fact, GroupKind, Held, Keep, LiveMetadata, Owner, Ownership, Plan, Rendered, Status,
+    Action, Block, Cause, Fact, GroupKind, Held, Keep, LiveMetadata, Owner, Ownership, Plan, Rendered, Status,
     SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
+
+use unwatched::{passing, unwatched};
 
 use crate::{
     apply::{
@@ -31,9 +33,11 @@ mod dismantle;
 mod facts;
 mod occupied;
 mod record;
+mod unwatched;
 
 pub(crate) use dismantle::{Dismantled, dismantle};
 pub(crate) use record::Record;
+use record::Settled;
 
 /// How long the first list of a kind may take before the turn goes on without it.
 const LIST_PATIENCE: Duration = Duration::from_secs(60);
@@ -101,6 +105,8 @@ impl Desk<'_> {
             objects: self.objects.as_ref(),
             watches: self.watches,
             clock: self.ports.clock.as_ref(),
+            ownership: self.ownership,
+            protected: self.protected,
             shutdown: self.shutdown,
             deadline: self.deadline,
             concurrency: self.concurrency,
@@ -163,7 +169,8 @@ pub(crate) async fn carry_out(
     done.read_plan(&plan);
     done.name_what_holds(&hands).await;
     if done.is_clean() {
-        done.lost = record.settle(desk, &done.manifests).await;
+        let Settled { lost, unserved } = record.settle(desk, &done.manifests).await;
+        (done.lost, done.unwatched) = (lost, unserved);
     }
     Ok(done)
 }
@@ -211,9 +218,7 @@ async fn watch_kinds(
         .map(|name| KindName { group: name.group.clone(), version: None, kind: name.kind.clone() })
         .collect();
     let mut resolutions = desk.ports.cluster.resolve(&asked, Freshness::Cached).await?;
-    // A watch that is not found may be one of a version that is served no more.
-    let lost = |name| desk.watches.index().unwatched(name).is_some_and(|error| error.class == Class::NotFound);
-    if resolutions.contains(&Resolution::GroupUnavailable) || names.iter().any(lost) {
+    if unwatched::is_doubtful(desk, &names, &resolutions, manifests) {
         resolutions = desk.ports.cluster.resolve(&asked, Freshness::Fresh).await?;
     }
     let (mut kinds, mut unanswered) = (BTreeMap::new(), BTreeSet::new());
@@ -227,25 +232,6 @@ async fn watch_kinds(
     }
     desk.watches.ensure(&kinds, LIST_PATIENCE).await;
     Ok((kinds, unanswered))
-}
-
-fn unwatched(
-    desk: &Desk<'_>,
-    kinds: &BTreeMap<GroupKind, Kind>,
-    unanswered: BTreeSet<GroupKind>,
-) -> BTreeMap<GroupKind, ClusterError> {
-    let index = desk.watches.index();
-    let unlisted = kinds.keys().filter_map(|kind| Some((kind.clone(), index.unwatched(kind)?)));
-    let silent = unanswered.into_iter().map(|kind| {
-        let message = format!("the API group {} does not answer, so its objects are left as they are", kind.group);
-        (kind, passing(message))
-    });
-    unlisted.chain(silent).collect()
-}
-
-/// What may be otherwise at the next try.
-fn passing(message: String) -> ClusterError {
-    ClusterError { class: Class::Transient, code: None, message, retry_after: None }
 }
 
 /// Why a wanted object is not applied.

@@ -48,23 +48,26 @@ pub struct HealthCheckError {
     why: String,
 }
 
-/// The expressions of a Sync, ready to be evaluated.
+/// The expressions of a Sync, ready to be evaluated. Where they cannot be, no object of the kind is healthy.
 #[derive(Clone, Default)]
 pub struct HealthChecks(BTreeMap<GroupKind, Arc<Check>>);
 
 struct Check {
     text: HealthCheckText,
+    /// What is wrong with the text otherwise.
+    expressions: Result<Expressions, String>,
+}
+
+struct Expressions {
     in_progress: Option<Expression>,
     failed: Option<Expression>,
     current: Expression,
 }
 
 impl HealthChecks {
-    /// Parses every expression.
-    ///
-    /// # Errors
-    /// All entries that cannot be used, with the expression and the place in it.
-    pub fn compile(texts: &[HealthCheckText]) -> Result<Self, Vec<HealthCheckError>> {
+    /// Parses every expression. Answers also all entries that cannot be used, with the expression and the place in it.
+    #[must_use]
+    pub fn compile(texts: &[HealthCheckText]) -> (Self, Vec<HealthCheckError>) {
         let mut checks = BTreeMap::new();
         let mut errors = Vec::new();
         for (index, text) in texts.iter().enumerate() {
@@ -74,16 +77,18 @@ impl HealthChecks {
                 error(format!("there are more than {MOST_CHECKS} checks"));
                 break;
             }
-            match Check::compile(text) {
-                Ok(check) => {
-                    if checks.insert(kind.clone(), Arc::new(check)).is_some() {
-                        error("there is another check for this kind".to_owned());
-                    }
-                }
-                Err(all) => all.into_iter().for_each(error),
+            if checks.contains_key(&kind) {
+                error("there is another check for this kind".to_owned());
+                continue;
             }
+            let expressions = Expressions::parse(text).map_err(|all| {
+                let said = all.join("; ");
+                all.into_iter().for_each(error);
+                said
+            });
+            checks.insert(kind.clone(), Arc::new(Check { text: text.clone(), expressions }));
         }
-        if errors.is_empty() { Ok(Self(checks)) } else { Err(errors) }
+        (Self(checks), errors)
     }
 
     /// Whether there are none.
@@ -138,8 +143,8 @@ pub fn assess_with(checks: &HealthChecks, object: &Value, now: Timestamp) -> Hea
     }
 }
 
-impl Check {
-    fn compile(text: &HealthCheckText) -> Result<Self, Vec<String>> {
+impl Expressions {
+    fn parse(text: &HealthCheckText) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
         let mut parse = |name: &str, text: &str| match Expression::parse(text) {
             Ok(expression) => Some(expression),
@@ -152,15 +157,26 @@ impl Check {
         let failed = text.failed.as_deref().and_then(|text| parse("failed", text));
         let current = parse("current", &text.current);
         match current {
-            Some(current) if errors.is_empty() => Ok(Self { text: text.clone(), in_progress, failed, current }),
+            Some(current) if errors.is_empty() => Ok(Self { in_progress, failed, current }),
             _ => Err(errors),
         }
     }
+}
 
+impl Check {
     fn assess(&self, object: &Value) -> Assessed {
         if let Some(health) = unsettled(object)? {
             return Ok(health);
         }
+        match &self.expressions {
+            Ok(expressions) => Ok(expressions.assess(object)),
+            Err(why) => Ok(Health::in_progress("HealthCheckError", why.clone())),
+        }
+    }
+}
+
+impl Expressions {
+    fn assess(&self, object: &Value) -> Health {
         let variables = Variables::of(object);
         let order = [
             ("inProgress", Status::InProgress, self.in_progress.as_ref()),
@@ -171,15 +187,15 @@ impl Check {
             match expression.map(|expression| expression.holds(&variables)) {
                 None | Some(Ok(false)) => {}
                 Some(Ok(true)) if status == Status::Current => {
-                    return Ok(Health::current("the expression current holds"));
+                    return Health::current("the expression current holds");
                 }
-                Some(Ok(true)) => return Ok(Health::new(status, "HealthCheck", said(object, name))),
+                Some(Ok(true)) => return Health::new(status, "HealthCheck", said(object, name)),
                 Some(Err(why)) => {
-                    return Ok(Health::in_progress("HealthCheckError", format!("the expression {name}: {why}")));
+                    return Health::in_progress("HealthCheckError", format!("the expression {name}: {why}"));
                 }
             }
         }
-        Ok(Health::in_progress("HealthCheck", said(object, "neither failed nor current")))
+        Health::in_progress("HealthCheck", said(object, "neither failed nor current"))
     }
 }
 

@@ -37,9 +37,10 @@ impl Actor {
         let now = Instant::now();
         let retry = self.times.retry.take_if(|at| now >= *at).is_some();
         let source = self.common.ports.source.clone();
-        // On its own time a Sync takes what another one of the branch has just heard.
+        // On its own time, and to try again what failed in the cluster, a Sync takes what it or another one of the branch
+        // has heard a moment ago.
         let interval = Duration::from(self.setting.spec.interval);
-        let age = if urgent || retry { Duration::ZERO } else { interval / 2 };
+        let age = if urgent || self.memory.fetch_error.is_some() { Duration::ZERO } else { interval / 2 };
         let fetched = fetch(source.as_ref(), &self.setting.branch, age, self.memory.last_good()).await;
         self.note_rewrite(fetched.commit).await;
         self.note_fetch(fetched.error.clone(), fetched.commit);
@@ -111,13 +112,16 @@ impl Actor {
         }
     }
 
-    /// Brings the cluster to a commit; to the last good one, whatever is left to do for it, when this one cannot be used.
+    /// Brings the cluster to a commit; to the last good one, whatever is left to do for it, when this one or the Sync's own
+    /// specification cannot be used.
     async fn bring(&mut self, commit: CommitId) -> Result<Done, Trouble> {
-        if !self.setting.unusable.is_empty() {
-            self.note_failure(commit, RenderFailure::Invalid(self.setting.unusable.clone()));
-            return Err(Trouble::None);
-        }
-        let failure = match self.enforce(commit).await {
+        let is_usable = self.setting.unusable.is_empty();
+        let tried = if is_usable {
+            self.enforce(commit).await
+        } else {
+            Err(RenderFailure::Invalid(self.setting.unusable.clone()))
+        };
+        let failure = match tried {
             Ok(done) => {
                 self.memory.invalid = None;
                 self.memory.cluster_error = None;
@@ -130,7 +134,7 @@ impl Actor {
         if !is_invalid {
             return Err(Trouble::Passing);
         }
-        let fallback = self.memory.last_good().filter(|good| *good != commit).ok_or(Trouble::None)?;
+        let fallback = self.memory.last_good().filter(|good| !is_usable || *good != commit).ok_or(Trouble::None)?;
         self.enforce(fallback).await.map_err(|failure| {
             tracing::warn!(sync = %self.key, ?failure, "the last good commit cannot be enforced; will retry");
             Trouble::Passing
@@ -142,7 +146,7 @@ impl Actor {
             RenderFailure::Invalid(problems) => {
                 let commit = commit.to_string();
                 let told: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
-                if self.memory.invalid.as_ref().is_none_or(|(known, _)| *known != commit) {
+                if self.memory.invalid.as_ref().is_none_or(|known| (&known.0, &known.1) != (&commit, &problems)) {
                     tracing::error!(sync = %self.key, commit, problems = told.len(), first = told.first(), "nothing of the commit is applied");
                     let lines = problems.iter().map(in_words).collect();
                     self.tell(&Happening::Invalid { commit: commit.clone(), problems: lines });
@@ -246,6 +250,7 @@ impl Actor {
         memory.held = done.held;
         memory.withheld = done.withheld;
         memory.commit = Some(commit);
+        memory.spec = Some(self.setting.spec.clone());
         memory.manifests = Some(done.manifests);
         let unsettled = memory.unsettled();
         let drifted = self.common.watches.index().follow(&self.key, &memory.wanted(), &unsettled);

@@ -49,11 +49,11 @@ impl Actor {
     /// Our part of the deletion of the Sync: made a step further each time, until the finalizer can go.
     pub(super) async fn leave(&mut self) {
         let now = Instant::now();
-        if self.memory.leaving.is_some() && now < self.times.fetch {
+        let is_early = self.times.retry.take().is_none() && now < self.times.fetch;
+        if self.memory.leaving.is_some() && is_early {
             return; // What has just been deleted wakes us, too.
         }
         self.times.fetch = now + Duration::from(self.setting.spec.interval).max(LONGEST_PAUSE);
-        self.times.retry = None;
         if !self.has_finalizer() || self.memory.leaving.as_ref().is_some_and(|leaving| leaving.over) {
             return; // Somebody else's finalizer keeps it.
         }

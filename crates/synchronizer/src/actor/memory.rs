@@ -66,6 +66,8 @@ pub(super) struct Memory {
     pub(super) manifests: Option<Manifests>,
     /// The same as text.
     pub(super) commit: Option<String>,
+    /// The spec that it was enforced under.
+    pub(super) spec: Option<SyncSpec>,
     pub(super) kinds: BTreeMap<GroupKind, Kind>,
     /// When it was first applied.
     pub(super) enforced_at: Option<Timestamp>,
@@ -182,6 +184,13 @@ impl Memory {
     pub(super) fn waits_for_kinds(&self) -> bool {
         let unserved = self.manifests.as_ref().is_some_and(|manifests| !manifests.unserved.is_empty());
         unserved || self.has_lost_kinds()
+    }
+
+    /// Whether one of these definitions may be of a kind that the Sync once had objects of and cannot see now.
+    pub(super) fn misses_kinds_of(&self, definitions: &BTreeSet<String>) -> bool {
+        let of_group = |name: &String, group: &str| name.split_once('.').is_some_and(|(_, of)| of == group);
+        let mut missing = self.record.kinds().iter().filter(|kind| !self.kinds.contains_key(*kind));
+        missing.any(|kind| definitions.iter().any(|name| of_group(name, &kind.group)))
     }
 
     /// Whether the server did not find a kind where it was before.

@@ -61,6 +61,11 @@ impl Actor {
         self.memory.reported.clear();
         let mut due: BTreeSet<ObjectId> =
             nudged.iter().filter(|id| self.memory.waiting.contains_key(*id)).cloned().collect();
+        if !due.is_empty() && manifests.is_ordered() {
+            // Only a turn knows whose turn it is.
+            due.clear();
+            self.times.retry = Some(now);
+        }
         for (id, how) in &drifted {
             if self.may_repair(id, &how.fields(), now) {
                 due.insert(id.clone());

@@ -19,7 +19,7 @@ pub(crate) struct Setting {
     pub(super) ownership: Ownership,
     pub(super) policy: SyncPolicy,
     pub(super) checks: HealthChecks,
-    /// What is wrong with the specification; nothing is applied then.
+    /// What is wrong with the specification: the commit of before is kept in force then, and nothing is deleted.
     pub(super) unusable: Vec<Failure>,
     /// The Sync is being deleted, and somebody's finalizer keeps it.
     pub(super) deleted: bool,
@@ -32,8 +32,9 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn of(key: &SyncKey, object: &SyncObject) -> Self {
         let spec = object.spec.clone();
+        let (checks, unusable) = health_checks(key, &spec);
         let policy = SyncPolicy {
-            prune: if spec.prune.enabled { Pruning::Enabled } else { Pruning::Disabled },
+            prune: if spec.prune.enabled && unusable.is_empty() { Pruning::Enabled } else { Pruning::Disabled },
             max_objects: spec.prune.max_objects as usize,
             max_percent: spec.prune.max_percent as usize,
             drift: match spec.drift {
@@ -42,7 +43,6 @@ impl Setting {
                 Drift::Strict => DriftMode::Strict,
             },
         };
-        let (checks, unusable) = health_checks(key, &spec);
         Self {
             checks,
             unusable,
@@ -67,14 +67,10 @@ fn health_checks(key: &SyncKey, spec: &SyncSpec) -> (HealthChecks, Vec<Failure>)
         in_progress: check.in_progress.clone(),
         failed: check.failed.clone(),
     });
-    match HealthChecks::compile(&texts.collect::<Vec<_>>()) {
-        Ok(checks) => (checks, Vec::new()),
-        Err(errors) => {
-            let object = format!("Sync {}/{}", key.namespace, key.name);
-            let failure = |message| Failure { object: object.clone(), message, ..Failure::default() };
-            (HealthChecks::default(), errors.iter().map(ToString::to_string).map(failure).collect())
-        }
-    }
+    let (checks, errors) = HealthChecks::compile(&texts.collect::<Vec<_>>());
+    let object = format!("Sync {}/{}", key.namespace, key.name);
+    let failure = |message| Failure { object: object.clone(), message, ..Failure::default() };
+    (checks, errors.iter().map(ToString::to_string).map(failure).collect())
 }
 
 fn held_whole(status: &SyncStatus) -> Option<String> {

@@ -33,7 +33,7 @@ pub(crate) async fn await_definitions(
         let Some(kind) = manifests.kind_of(&rendered.object) else { continue };
         let target = target(kind, &rendered.object.id);
         let mut pause = FIRST_PAUSE;
-        while !is_established(hands, &target).await && Instant::now() < deadline {
+        while !is_established(hands, &target).await && Instant::now() < deadline && !hands.shutdown.is_requested() {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

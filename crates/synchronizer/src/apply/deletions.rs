@@ -6,6 +6,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use lockstep_cluster::{Deletion as Answer, Kind};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{Class, Deletion, GroupKind, LiveMetadata, Release};
+use tokio::time::Instant;
 
 use super::{Hands, target};
 use crate::ports::ClusterError;
@@ -15,7 +16,7 @@ use crate::ports::ClusterError;
 pub(crate) struct Deleted {
     /// Gone, or going.
     pub(crate) objects: Vec<ObjectId>,
-    /// No longer what was seen; looked at again in the next turn.
+    /// No longer what was seen, or not begun in time; looked at again in the next turn.
     pub(crate) changed: Vec<ObjectId>,
     /// Let go: they live on, and are nobody's.
     pub(crate) released: Vec<ObjectId>,
@@ -60,8 +61,9 @@ pub(crate) async fn release(
     for release in releases {
         let id = release.id();
         let Some(kind) = kinds.get(&GroupKind::of(id)) else { continue };
-        if hands.shutdown.is_requested() {
-            return;
+        if hands.shutdown.is_requested() || Instant::now() >= hands.deadline {
+            deleted.changed.push(id.clone());
+            continue;
         }
         // The marks and entries to take off are those of the state that the leave was given for.
         let seen = match hands.objects.lookup(&target(kind, id)).await {
@@ -90,12 +92,15 @@ pub(crate) async fn release(
     }
 }
 
-/// `None`: the object is no longer the one that the leave was given for.
+/// `None`: nothing is begun any more, or the object is no longer the one that the leave was given for.
 async fn call(
     hands: &Hands<'_>,
     deletion: &Deletion,
     kinds: &BTreeMap<GroupKind, Kind>,
 ) -> Option<Result<Answer, ClusterError>> {
+    if hands.shutdown.is_requested() || Instant::now() >= hands.deadline {
+        return None;
+    }
     let kind = kinds.get(&GroupKind::of(deletion.id()))?;
     let (id, uid, version) = (deletion.id(), deletion.uid(), deletion.resource_version());
     if !hands.watches.index().is_still(id, uid, version) {

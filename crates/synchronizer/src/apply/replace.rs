@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lockstep_cluster::{Deletion, Precondition};
+use lockstep_manifest::ObjectId;
 use lockstep_plan::{Action, Rendered, immutable_field};
 use tokio::time::{Instant, sleep};
 
@@ -27,23 +28,21 @@ pub(super) async fn replace(
     if !is_asked || !matches!(action, Action::Update(_)) {
         return Err(ObjectFailure::Refused(explained(target, refusal)));
     }
+    if let Some(why) = must_stay(hands, &rendered.object.id) {
+        let message = format!("{}; it is not deleted and made anew: {why}", what_is_refused(target, &refusal));
+        return Err(ObjectFailure::Refused(ClusterError { message, ..refusal }));
+    }
     let kept = |error: ClusterError| {
         let message = format!("{}; {target} has to be made anew for this, and was not deleted", error.message);
         ObjectFailure::Refused(ClusterError { message, ..error })
     };
     hands.objects.dry_run_create(target, &rendered.body).await.map_err(kept)?;
     if let Some(seen) = hands.objects.lookup(target).await.map_err(ObjectFailure::Refused)? {
+        if !hands.ownership.is_proven_on(&seen) {
+            return Err(ObjectFailure::Refused(changed(target)));
+        }
         match hands.objects.delete(&target.kind, &seen).await.map_err(ObjectFailure::Refused)? {
-            Deletion::Changed => {
-                let message = format!("replace {target}: somebody changed it in the meantime; looking at it again");
-                let class = lockstep_plan::Class::Conflict;
-                return Err(ObjectFailure::Refused(ClusterError {
-                    message,
-                    class,
-                    code: Some(409),
-                    retry_after: None,
-                }));
-            }
+            Deletion::Changed => return Err(ObjectFailure::Refused(changed(target))),
             Deletion::Deleted | Deletion::Deleting | Deletion::Gone => {
                 tracing::info!(object = %rendered.object.id.short(), "deleted, to be made anew: a field of it cannot change");
             }
@@ -59,11 +58,34 @@ pub(super) async fn replace(
     Ok(Sent::Applied { live: Box::new(live), created, changed: true, replaced: true, rewritten })
 }
 
-fn explained(target: &Target, refusal: ClusterError) -> ClusterError {
-    let what = match immutable_field(&refusal.message) {
+/// Why an object is not deleted even so. The daemon would end with what it runs on, and nobody would make it anew; with a
+/// namespace, a definition or a Sync goes what others have put into it.
+fn must_stay(hands: &Hands<'_>, id: &ObjectId) -> Option<&'static str> {
+    let is_holder = matches!(
+        (id.group.as_str(), id.kind.as_str()),
+        ("", "Namespace") | ("apiextensions.k8s.io", "CustomResourceDefinition") | ("lockstep.dev", "Sync")
+    );
+    match (hands.protected.contains(id), is_holder) {
+        (true, _) => Some("the synchronizer itself needs it"),
+        (false, true) => Some("all that is in it would go with it"),
+        (false, false) => None,
+    }
+}
+
+fn changed(target: &Target) -> ClusterError {
+    let message = format!("replace {target}: somebody changed it in the meantime; looking at it again");
+    ClusterError { class: lockstep_plan::Class::Conflict, code: Some(409), message, retry_after: None }
+}
+
+fn what_is_refused(target: &Target, refusal: &ClusterError) -> String {
+    match immutable_field(&refusal.message) {
         Some(field) => format!("apply {target}: immutable: {field}"),
         None => refusal.message.clone(),
-    };
+    }
+}
+
+fn explained(target: &Target, refusal: ClusterError) -> ClusterError {
+    let what = what_is_refused(target, &refusal);
     let message = format!(
         "{what}; change it back, or set lockstep.dev/replace: on-immutable to have the object deleted and made anew"
     );

@@ -7,7 +7,7 @@ use lockstep_plan::{Body, Scope};
 use lockstep_repository::{BlobId, TreeFile, is_lfs_pointer};
 use tokio::task::JoinSet;
 
-use super::{FileName, kinds::definitions, line};
+use super::{FileName, RenderFailure, kinds::definitions, line};
 use crate::{
     ports::{Branch, KindName, Source},
     resource::Failure,
@@ -15,6 +15,8 @@ use crate::{
 
 /// No manifest is as large; etcd takes no object of more than 1.5 MB.
 const LARGEST_FILE: u64 = 16 << 20;
+/// What the repository says of a file that is larger.
+const TOO_LARGE: &str = "too-large";
 /// So many files are read and parsed in one piece of work.
 const CHUNK: usize = 64;
 
@@ -63,12 +65,13 @@ pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The objects of each file. Only some files are in memory as bytes or as values at a time.
+/// The objects of each file. Only some files are in memory as bytes or as values at a time. A file that the clone cannot
+/// give is no fault of the commit.
 pub(super) async fn parse(
     source: &dyn Source,
     branch: &Branch,
     files: Vec<TreeFile>,
-) -> Result<BTreeMap<FileName, Vec<Read>>, Vec<Failure>> {
+) -> Result<BTreeMap<FileName, Vec<Read>>, RenderFailure> {
     let mut parsed = BTreeMap::new();
     let mut problems = Vec::new();
     let mut take = |results: Vec<Parsed>, problems: &mut Vec<Failure>| {
@@ -87,7 +90,10 @@ pub(super) async fn parse(
         for (file, content) in chunk.iter().zip(contents) {
             match content {
                 Ok(bytes) => readable.push((file.clone(), bytes)),
-                Err(error) => problems.push(failure(&file.path, 0, &error.to_string())),
+                Err(error) if error.category == TOO_LARGE => {
+                    problems.push(failure(&file.path, 0, &error.to_string()));
+                }
+                Err(error) => return Err(RenderFailure::Source(error)),
             }
         }
         while parsing.len() >= processors() {
@@ -106,7 +112,7 @@ pub(super) async fn parse(
         }
     }
     problems.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
-    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+    if problems.is_empty() { Ok(parsed) } else { Err(RenderFailure::Invalid(problems)) }
 }
 
 fn parse_file((file, bytes): (TreeFile, Vec<u8>)) -> Parsed {

@@ -87,6 +87,8 @@ impl Scene {
             now: Timestamp::from_second(now).unwrap(),
             generation: Some(3),
             suspended: self.suspended,
+            outdated: false,
+            spec_invalid: false,
             fetched: self.fetched.as_ref(),
             leaving: None,
             obstacle: self.obstacle.as_ref(),

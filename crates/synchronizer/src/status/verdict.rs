@@ -63,6 +63,10 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
         let commit = short(commit);
         return say(Progress::Moving, "Applying", format!("commit {commit}: {objects} objects are being applied"));
     }
+    if picture.spec_invalid {
+        let message = format!("the Sync itself is wrong, and no new commit is applied{kept}: {}", first(failures));
+        return say(Progress::Stuck, "InvalidSpec", message);
+    }
     if let Some((bad, _)) = picture.invalid {
         let message = format!("nothing of commit {} is applied{kept}: {}", short(bad), first(failures));
         return say(Progress::Stuck, "InvalidManifests", message);
@@ -126,6 +130,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     }
     if picture.drifted > 0 {
         return say(Progress::Stuck, "Drifted", drift_in_words(picture));
+    }
+    if picture.outdated {
+        return say(Progress::Moving, "Pending", format!("the Sync has changed and was not applied since{kept}"));
     }
     if let Some(fetched) = picture.fetched.filter(|fetched| Some(fetched.commit.as_str()) != picture.commit) {
         return say(Progress::Moving, "Pending", format!("commit {} is not applied yet{kept}", short(&fetched.commit)));

@@ -37,6 +37,8 @@ pub(super) struct State {
     refusals: Vec<(String, ClusterError)>,
     /// A field that admission sets anew with each apply.
     rewritten: Option<(ObjectId, Vec<&'static str>, Option<Value>)>,
+    /// The definition of the Widgets is there, and they are not served.
+    pub(super) hidden: bool,
     refusals_once: Vec<(String, ClusterError)>,
     watches: Vec<Watch>,
     /// By name, all in one namespace.
@@ -159,6 +161,24 @@ impl ApiServer {
         state.announce(&id, Some(before));
     }
 
+    /// Makes the Widgets a kind.
+    pub(super) fn define_widgets(&self) {
+        let name = json!({"name": "widgets.example.com"});
+        let body =
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": name});
+        self.create("somebody", body);
+    }
+
+    /// The Widgets are not served, or again, though their definition is there.
+    pub(super) fn hide_widgets(&self, hidden: bool) {
+        let mut state = self.state();
+        state.hidden = hidden;
+        let id: ObjectId = "apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com".parse().unwrap();
+        let version = state.next();
+        state.objects.get_mut(&id).unwrap().version = version;
+        state.announce(&id, None);
+    }
+
     /// Somebody else deletes an object.
     pub(super) fn remove(&self, id: &str) {
         self.state().delete(&id.parse().unwrap());
@@ -241,7 +261,7 @@ impl State {
 
     fn kind(&self, name: &KindName) -> Option<Kind> {
         let defined = "apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com";
-        if name.group == "example.com" && !self.objects.contains_key(&defined.parse().unwrap()) {
+        if name.group == "example.com" && (self.hidden || !self.objects.contains_key(&defined.parse().unwrap())) {
             return None;
         }
         let (group, version, kind, plural, scope) =

@@ -47,6 +47,46 @@ async fn what_could_not_be_made_anew_is_not_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_others_have_filled_is_not_made_anew_even_on_request() {
+    let mut world = World::new(json!({}));
+    let definition = |scope: &str| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+             metadata: {{name: widgets.example.com, annotations: {{lockstep.dev/replace: on-immutable}}}}\n\
+             spec: {{group: example.com, scope: {scope}, names: {{kind: Widget, plural: widgets}}, versions: [{{name: v1}}]}}\n"
+        )
+    };
+    world.git.commit(&[("c.yaml", &definition("Namespaced"))]);
+    world.start();
+    world.until_ready().await;
+    let refused = "apply CustomResourceDefinition widgets.example.com: spec.scope: Invalid value: field is immutable";
+    world.api.refuse("apply CustomResourceDefinition", refusal(422, Class::Immutable, refused));
+    world.git.commit(&[("c.yaml", &definition("Cluster"))]);
+    world.look();
+    world.until_reason("ApplyFailed").await;
+    let message = world.status().failures.unwrap().first[0].message.clone();
+    assert!(message.contains("all that is in it would go with it"), "{message}");
+    world.pass(300).await;
+    assert!(!world.object_calls().iter().any(|call| call.starts_with("delete")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_daemon_runs_on_is_not_made_anew_even_on_request() {
+    let mut world = World::new(json!({}));
+    world.protected.insert("/ConfigMap/a/c1".parse().unwrap());
+    world.git.commit(&[("c001.yaml", &replaceable("1"))]);
+    world.start();
+    world.until_ready().await;
+    world.api.refuse("apply ConfigMap/a/c1", refusal(422, Class::Immutable, IMMUTABLE));
+    world.git.commit(&[("c001.yaml", &replaceable("2"))]);
+    world.look();
+    world.until_reason("ApplyFailed").await;
+    let message = world.status().failures.unwrap().first[0].message.clone();
+    assert!(message.contains("immutable: data;") && message.contains("the synchronizer itself needs it"), "{message}");
+    assert!(!world.object_calls().iter().any(|call| call.starts_with("delete")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_request_it_is_deleted_and_made_anew() {
     let world = World::with_config_maps(json!({}), 2).await;
     world.api.refuse_once("apply ConfigMap/a/c1", refusal(422, Class::Immutable, IMMUTABLE));

@@ -19,12 +19,24 @@ pub(super) struct Git {
     state: Mutex<State>,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Damage {
+    #[default]
+    None,
+    Files,
+    Everything,
+}
+
 #[derive(Default)]
 struct State {
     commits: BTreeMap<CommitId, Files>,
     head: Option<CommitId>,
     blobs: BTreeMap<BlobId, String>,
     down: bool,
+    /// What cannot be read from the clone.
+    damage: Damage,
+    /// Questions that no answer of before would do for.
+    asked_now: usize,
     fetches: usize,
     blobs_read: usize,
 }
@@ -53,6 +65,14 @@ impl Git {
         self.state.lock().unwrap().down = down;
     }
 
+    pub(super) fn damage(&self, damage: Damage) {
+        self.state.lock().unwrap().damage = damage;
+    }
+
+    pub(super) fn asked_now(&self) -> usize {
+        self.state.lock().unwrap().asked_now
+    }
+
     pub(super) fn fetches(&self) -> usize {
         self.state.lock().unwrap().fetches
     }
@@ -62,6 +82,10 @@ impl Git {
     }
 }
 
+fn damaged() -> SourceError {
+    SourceError { category: "object", message: "the pack ends in the middle".to_owned(), transient: false }
+}
+
 fn under<'a>(branch: &Branch, files: &'a Files) -> Vec<(&'a String, &'a String)> {
     let path = branch.source.path.trim_matches(['.', '/']);
     files.iter().filter(|(name, _)| path.is_empty() || name.starts_with(&format!("{path}/"))).collect()
@@ -69,9 +93,10 @@ fn under<'a>(branch: &Branch, files: &'a Files) -> Vec<(&'a String, &'a String)>
 
 #[async_trait]
 impl Source for Git {
-    async fn head(&self, branch: &Branch, _: Duration) -> Result<Head, SourceError> {
+    async fn head(&self, branch: &Branch, age: Duration) -> Result<Head, SourceError> {
         let mut state = self.state.lock().unwrap();
         state.fetches += 1;
+        state.asked_now += usize::from(age.is_zero());
         let (category, message) = match (state.down, state.head) {
             (true, _) => ("network", "the server is down"),
             (false, Some(commit)) => return Ok(Head { commit, is_news: false }),
@@ -82,6 +107,9 @@ impl Source for Git {
 
     async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError> {
         let state = self.state.lock().unwrap();
+        if state.damage == Damage::Everything {
+            return Err(damaged());
+        }
         let Some(files) = state.commits.get(&commit) else {
             let message = format!("commit {commit} is not in the clone");
             return Err(SourceError { category: "object", message, transient: false });
@@ -110,6 +138,9 @@ impl Source for Git {
     async fn blobs(&self, _: &Branch, blobs: &[BlobId], _: u64) -> Vec<Result<Vec<u8>, SourceError>> {
         let mut state = self.state.lock().unwrap();
         state.blobs_read += blobs.len();
+        if state.damage != Damage::None {
+            return blobs.iter().map(|_| Err(damaged())).collect();
+        }
         blobs.iter().map(|blob| Ok(state.blobs[blob].clone().into_bytes())).collect()
     }
 }

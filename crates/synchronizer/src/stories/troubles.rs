@@ -132,3 +132,39 @@ async fn ready_needs_health_and_says_when_it_does_not_come_in_time() {
     assert_eq!(world.witness.count(|it| matches!(it, Happening::Unhealthy { .. })), 2);
     assert_eq!(world.object_calls(), Vec::<String>::new());
 }
+
+fn checks(current: &str) -> Vec<crate::resource::HealthCheck> {
+    serde_json::from_value(json!([{"apiVersion": "v1", "kind": "ConfigMap", "current": current}])).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_expression_of_the_sync_keeps_what_was_applied_in_force() {
+    let mut world = World::with_config_maps(json!({}), 3).await;
+    let first = world.status().applied.unwrap().commit;
+    world.api.change_sync(|sync| sync.spec.health_checks = checks("data.v =="));
+    world.until_reason("InvalidSpec").await;
+    let message = world.condition("Ready").2;
+    for words in ["spec.healthChecks[0] (ConfigMap): current: line 1, column ", "Sync lockstep/shop"] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!((world.condition("Stalled").0.as_str(), world.object_calls()), ("True", Vec::<String>::new()));
+
+    // A new commit waits, and what another hand changes is changed back; over a restart, too.
+    world.commit_config_maps(0..2, "2");
+    for _ in 0..2 {
+        world.api.edit("/ConfigMap/a/c1", "kubectl-edit", &["data", "v"], Some(json!("9")));
+        world.until("repair", |world| world.api.value("/ConfigMap/a/c1", "/data/v") == Some(json!("1"))).await;
+        world.pass(100).await;
+        assert_eq!(world.reason(), "InvalidSpec");
+        world.stop().await;
+        world.start();
+    }
+    world.pass(100).await;
+    assert_eq!((world.status().applied.unwrap().commit, world.reason().as_str()), (first, "InvalidSpec"));
+    assert!(world.api.has("/ConfigMap/a/c2"));
+
+    world.api.change_sync(|sync| sync.spec.health_checks = checks("data.v == '2'"));
+    world.until_ready().await;
+    assert_eq!(world.api.value("/ConfigMap/a/c1", "/data/v"), Some(json!("2")));
+    assert!(!world.api.has("/ConfigMap/a/c2"));
+}

@@ -37,6 +37,7 @@ pub(super) struct World {
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) shutdown: Shutdown,
     pub(super) inspector: Option<Inspector>,
+    pub(super) protected: BTreeSet<ObjectId>,
     running: JoinSet<()>,
 }
 
@@ -107,6 +108,7 @@ impl World {
             mailboxes: Arc::default(),
             shutdown: Shutdown::new(),
             inspector: None,
+            protected: BTreeSet::new(),
             running: JoinSet::new(),
         }
     }
@@ -145,7 +147,7 @@ impl World {
         self.mailboxes = Arc::default();
         self.board = Board::default();
         self.shutdown = Shutdown::new();
-        let options = Options { concurrency: 4, turns: 2, protected: BTreeSet::new(), human: Arc::default() };
+        let options = Options { concurrency: 4, turns: 2, protected: self.protected.clone(), human: Arc::default() };
         let controller = Controller::new(ports, self.board.clone(), self.mailboxes.clone(), options);
         let ready = Readiness::new().wait_for("syncs");
         let shutdown = self.shutdown.clone();

@@ -1,9 +1,13 @@
 //! Deletes everything that a Sync owns, because the Sync itself is being deleted. Every proof that a prune needs is needed
 //! here too; only the guard is not asked, for a person has deleted the Sync.
 
-use lockstep_plan::{Action, Block, GroupKind, Keep, Plan, Pruning, SyncPolicy};
+use lockstep_plan::{Action, Block, Keep, Plan, Pruning, SyncPolicy};
 
-use super::{Desk, Record, plan_all, prune, watch_kinds};
+use super::{
+    Desk, Record, plan_all, prune,
+    record::{Definition, definition},
+    watch_kinds,
+};
 use crate::{apply::Applies, ports::ClusterError, render::Manifests};
 
 /// What became of the objects.
@@ -25,7 +29,7 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     let commit = nothing.commit.to_string();
     let policy = SyncPolicy { prune: Pruning::Enabled, ..*desk.policy };
     let desk = Desk { policy: &policy, acknowledged: Some(&commit), objects: desk.objects.clone(), ..*desk };
-    let (kinds, unanswered) = watch_kinds(&desk, &nothing, record).await?;
+    let (kinds, _) = watch_kinds(&desk, &nothing, record).await?;
     let plan = plan_all(&desk, &nothing, &kinds).await;
     let (deleted, withheld) = prune(&desk, &plan, &Applies::default(), &kinds).await;
 
@@ -39,16 +43,20 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     outcome.open.extend(deleted.changed.iter().map(|id| format!("{}: it changed in the meantime", id.short())));
     outcome.open.extend(withheld.map(|withheld| withheld.to_string()));
     outcome.read(&plan);
-    let gone = |kind: &GroupKind| !kinds.contains_key(kind) && !unanswered.contains(kind);
-    outcome.open.extend(unlisted(&desk, record, gone));
+    outcome.open.extend(unlisted(&desk, record).await);
     Ok(outcome)
 }
 
-/// The kinds of which nobody can say what the Sync owns. A kind that is not served any more has no objects.
-fn unlisted(desk: &Desk<'_>, record: &Record, gone: impl Fn(&GroupKind) -> bool) -> Vec<String> {
+/// The kinds of which nobody can say what the Sync owns. Only a kind whose definition is gone has no objects for sure.
+async fn unlisted(desk: &Desk<'_>, record: &Record) -> Vec<String> {
     let listed = desk.watches.index().listed();
-    let open = record.kinds().iter().filter(|kind| !listed.contains(*kind) && !gone(kind));
-    open.map(|kind| format!("objects of kind {kind}: they cannot be listed")).collect()
+    let mut open = Vec::new();
+    for kind in record.kinds().iter().filter(|kind| !listed.contains(*kind)) {
+        if !matches!(definition(desk, kind).await, Definition::Missing) {
+            open.push(format!("objects of kind {kind}: they cannot be listed"));
+        }
+    }
+    open
 }
 
 impl Dismantled {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_cluster::Resolution;
 use lockstep_plan::{GROUP_KINDS_ANNOTATION, GroupKind, ParentMetadata};
 
-use super::Desk;
+use super::{Desk, unwatched::passing};
 use crate::{
     ports::{ClusterError, Freshness, KindName},
     render::Manifests,
@@ -49,19 +49,20 @@ impl Record {
     }
 
     /// After a turn that left nothing undone: what neither Git nor the cluster has any more is taken off. A failure only
-    /// leaves too much on the record. Answers the kinds that were lost: somebody deleted their definitions, and with them all
-    /// objects.
-    pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) -> Vec<GroupKind> {
+    /// leaves too much on the record.
+    pub(super) async fn settle(&mut self, desk: &Desk<'_>, manifests: &Manifests) -> Settled {
         let (ours, listed) = {
             let index = desk.watches.index();
             (index.named(&desk.sync.key), index.listed())
         };
         let mut kinds = manifests.group_kinds();
         kinds.extend(ours.iter().map(GroupKind::of));
-        let mut lost = Vec::new();
+        let (mut lost, mut unserved) = (Vec::new(), BTreeMap::new());
         for kind in self.kinds.iter().filter(|kind| !listed.contains(*kind) && !kinds.contains(*kind)) {
-            if is_lost(desk, kind).await {
-                lost.push(kind.clone());
+            match definition(desk, kind).await {
+                Definition::Missing => lost.push(kind.clone()),
+                Definition::Unserved => drop(unserved.insert(kind.clone(), unserved_still(kind))),
+                Definition::Unknown => {}
             }
         }
         kinds.extend(self.kinds.iter().filter(|kind| !listed.contains(*kind) && !lost.contains(*kind)).cloned());
@@ -74,7 +75,7 @@ impl Record {
                 tracing::warn!(sync = %desk.sync.key, %error, "cannot take kinds off the Sync's record");
             }
         }
-        lost
+        Settled { lost, unserved }
     }
 
     async fn write(&mut self, desk: &Desk<'_>) -> Result<(), ClusterError> {
@@ -89,22 +90,51 @@ impl Record {
     }
 }
 
-/// Whether a kind that is not served has no definition either. That it is not served proves nothing, nor does an error.
-async fn is_lost(desk: &Desk<'_>, kind: &GroupKind) -> bool {
+/// What became of the kinds that a Sync once had objects of, and that cannot be listed.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Somebody deleted their definitions, and with them all objects.
+    pub(super) lost: Vec<GroupKind>,
+    /// They are defined all the same: their objects are there, and nobody can see them now.
+    pub(super) unserved: BTreeMap<GroupKind, ClusterError>,
+}
+
+/// What is known of the definition of a kind that is not served. That it is not served proves nothing, nor does an error.
+pub(super) enum Definition {
+    /// There is none any more.
+    Missing,
+    /// It is there.
+    Unserved,
+    Unknown,
+}
+
+pub(super) async fn definition(desk: &Desk<'_>, kind: &GroupKind) -> Definition {
     let cluster = desk.ports.cluster.as_ref();
     let asked = [KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() }];
     let is_served = cluster.resolve(&asked, Freshness::Cached).await.map(|found| found != [Resolution::Unknown]);
-    // The groups of definitions have a dot in them.
-    if is_served.unwrap_or(true) || !kind.group.contains('.') {
-        return false;
+    if is_served.unwrap_or(true) || is_built_in(&kind.group) {
+        return Definition::Unknown;
     }
     match cluster.is_defined(kind).await {
-        Ok(is_defined) => !is_defined,
+        Ok(false) => Definition::Missing,
+        Ok(true) => Definition::Unserved,
         Err(error) => {
             tracing::debug!(sync = %desk.sync.key, %kind, %error, "cannot tell whether the kind is still defined");
-            false
+            Definition::Unknown
         }
     }
+}
+
+/// Whether a group may be one of Kubernetes' own. Those have no definitions, so a missing one proves nothing.
+pub(super) fn is_built_in(group: &str) -> bool {
+    let rest = group.strip_suffix(".k8s.io").unwrap_or(group);
+    !rest.contains('.') || matches!(rest, "rbac.authorization" | "flowcontrol.apiserver" | "internal.apiserver")
+}
+
+fn unserved_still(kind: &GroupKind) -> ClusterError {
+    passing(format!(
+        "{kind} has a definition and is not served, so what is left of it cannot be seen; correct the definition, or delete it"
+    ))
 }
 
 fn namespaces(manifests: &Manifests) -> BTreeSet<String> {

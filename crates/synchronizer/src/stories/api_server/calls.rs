@@ -107,7 +107,10 @@ impl Cluster for Account {
         let mut state = self.server.state();
         state.call(format!("look for the definition of {kind}"))?;
         let name = KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() };
-        Ok(state.kind(&name).is_some())
+        let hidden = std::mem::take(&mut state.hidden);
+        let is_defined = state.kind(&name).is_some();
+        state.hidden = hidden;
+        Ok(is_defined)
     }
 
     async fn drop_annotation(&self, sync: &SyncRef, annotation: &str) -> Result<(), ClusterError> {
@@ -276,6 +279,7 @@ impl Objects for Account {
     }
 
     async fn delete(&self, _: &Kind, seen: &LiveMetadata) -> Result<Deletion, ClusterError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
         let mut state = self.server.state();
         state.call(self.line("delete", &seen.id.short()))?;
         match state.live(&seen.id) {

@@ -39,7 +39,7 @@ fn applied(index: &mut Index, name: &str, check: Option<&str>) {
         at: at(0),
         timeout: Duration::from_secs(300),
         wanted: Arc::new(vec![Rendered { object, body, hash: "hash".into(), instructions: None }]),
-        checks: HealthChecks::compile(&texts.into_iter().collect::<Vec<_>>()).unwrap(),
+        checks: HealthChecks::compile(&texts.into_iter().collect::<Vec<_>>()).0,
         kinds: [(GroupKind::of(&id(name)), Kind { resource, scope: Scope::Namespaced })].into(),
         changed: BTreeMap::new(),
         failed: BTreeMap::new(),
