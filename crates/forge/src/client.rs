@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -269,6 +269,7 @@ impl Forge {
         }
         let mut response = builder.send().await.map_err(unreachable)?;
         let more = has_next(&response);
+        let wants_a_pause = wants_a_pause(&response);
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -281,6 +282,7 @@ impl Forge {
             // Deleted and accepted things may have nothing to say.
             200..=299 if bytes.iter().all(u8::is_ascii_whitespace) => bytes = b"null".to_vec(),
             200..=299 => {}
+            403 if wants_a_pause => return Err(ForgeError::Unavailable { project, doing, status }),
             401 | 403 => return Err(ForgeError::Unauthorised { project, doing, status, said: said(&bytes) }),
             408 | 429 | 500..=599 => return Err(ForgeError::Unavailable { project, doing, status }),
             _ => return Err(ForgeError::Refused { project, doing, status, said: said(&bytes) }),
@@ -320,6 +322,12 @@ impl Forge {
 fn has_next(response: &Response) -> bool {
     let links = response.headers().get_all("link").iter().filter_map(|link| link.to_str().ok());
     links.flat_map(|link| link.split(',')).any(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))
+}
+
+/// GitHub says 403 to a token that has used up its calls, and to one that calls too fast (docs.github.com/rest, "Rate limits").
+fn wants_a_pause(response: &Response) -> bool {
+    let headers = response.headers();
+    headers.contains_key(RETRY_AFTER) || headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0")
 }
 
 /// The message of an error's body, in one line.

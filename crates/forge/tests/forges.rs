@@ -113,6 +113,24 @@ async fn refusals_say_what_the_forge_said_and_never_the_token() {
 }
 
 #[tokio::test]
+async fn a_token_that_calls_too_often_is_not_told_to_have_no_right() {
+    let mut servers = JoinSet::new();
+    let scripted = Scripted::start(ForgeKind::GitHub, &mut servers).await;
+    let forge = Forge::new(settings(ForgeKind::GitHub, &scripted.api)).unwrap();
+    for (header, category) in [
+        (Some(("x-ratelimit-remaining", "0")), "unavailable"),
+        (Some(("retry-after", "60")), "unavailable"),
+        (Some(("x-ratelimit-remaining", "17")), "unauthorised"),
+        (None, "unauthorised"),
+    ] {
+        scripted.inside().next_answer = Some((403, r#"{"message":"API rate limit exceeded"}"#.to_owned()));
+        scripted.inside().next_header = header;
+        let error = forge.open("main", "lockstep/").await.unwrap_err();
+        assert_eq!(error.category(), category, "{header:?}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_forge_cannot_do_is_told() {
     let mut servers = JoinSet::new();
     let gitea = Scripted::start(ForgeKind::Gitea, &mut servers).await;

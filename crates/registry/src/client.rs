@@ -223,7 +223,7 @@ impl Registries {
     }
 }
 
-fn build_client(loopback: bool, ca_pem: Option<&str>) -> Result<Client, String> {
+pub(crate) fn build_client(loopback: bool, ca_pem: Option<&str>) -> Result<Client, String> {
     let mut builder = Client::builder()
         .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::endpoint::Repository;
 
 pub use docker_config::DockerConfig;
-pub(crate) use file::secret;
+pub(crate) use file::{read as read_file, secret};
 pub use keyring::PullSecret;
 pub use plugins::{CredentialPlugins, PluginsError};
 

@@ -118,7 +118,7 @@ fn ip_of(url: &Url) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match ip_of(url) {
         Some(ip) => ip.is_loopback(),
         None => url.host_str().is_some_and(|host| host == "localhost" || host.ends_with(".localhost")),
@@ -126,7 +126,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// An address, or a name, of the metadata of this machine.
-fn is_reserved(url: &Url) -> bool {
+pub(crate) fn is_reserved(url: &Url) -> bool {
     const METADATA: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
     match ip_of(url) {
         Some(ip) => resolver::is_reserved(ip),

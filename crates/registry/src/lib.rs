@@ -56,4 +56,4 @@ pub use settings::{PlainHttp, RegistrySettings};
 pub use signature::{Verification, VerificationKey, VerificationKeyError};
 pub use store::SeenError;
 pub use tags::Listing;
-pub use webhooks::{PushHint, Shown, WebhookError, WebhookKind};
+pub use webhooks::{Admission, KeysFrom, PushHint, PushTokens, Shown, TokenRules, WebhookError, WebhookKind};

@@ -2,6 +2,7 @@
 
 mod payloads;
 mod proof;
+mod push_tokens;
 
 use std::collections::HashSet;
 
@@ -12,6 +13,7 @@ use crate::facts::is_digest;
 use crate::tags::is_tag;
 
 pub use proof::Shown;
+pub use push_tokens::{Admission, KeysFrom, PushTokens, TokenRules};
 
 /// The longest notification that is read.
 const MOST_BYTES: usize = 1 << 20;

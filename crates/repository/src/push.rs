@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +25,10 @@ mod porcelain;
 pub const OWN_BRANCHES: &str = "lockstep/";
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// As much of what git and the server say is read.
+const MOST_SAID: u64 = 1 << 20;
+/// The variables by which git finds a proxy, as what we fetch with does.
+const PROXIES: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 
 /// What became of a push that reached the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +147,7 @@ impl Repository {
             (Scheme::Ssh, _) => return wrong("SSH needs the keys identity and known_hosts"),
             (_, Authentication::Ssh { .. }) => return wrong("a private key is for ssh:// URLs"),
             (Scheme::Http | Scheme::Https, _) => {
+                command.envs(proxies(|name| std::env::var_os(name)));
                 if let Some(header) = credentials.authorization() {
                     let header = format!("Authorization: {}", header.expose_secret());
                     settings.push(("http.extraHeader".to_owned(), header));
@@ -206,11 +212,45 @@ fn run(command: &mut Command, folder: &PrivateFolder, limit: Duration) -> Result
         }
         std::thread::sleep(LOOK_AGAIN);
     };
-    let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(failed);
-    Ok(Some(Ended { status, output: read(&output)?, errors: read(&errors)? }))
+    Ok(Some(Ended { status, output: beginning(&output).map_err(failed)?, errors: beginning(&errors).map_err(failed)? }))
 }
 
-/// Where programs are found; all that children get of our environment.
+/// As much of a file as is looked at: a server may say as much as it likes.
+fn beginning(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MOST_SAID).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Where programs are found; beside [`proxies`] all that children get of our environment.
 pub(crate) fn path_variable() -> Option<(&'static str, OsString)> {
     std::env::var_os("PATH").map(|path| ("PATH", path))
+}
+
+fn proxies(ours: impl Fn(&str) -> Option<OsString>) -> impl Iterator<Item = (&'static str, OsString)> {
+    PROXIES.into_iter().filter_map(move |name| Some((name, ours(name)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_our_environment_git_gets_the_proxies() {
+        let ours = |name: &str| matches!(name, "HTTPS_PROXY" | "no_proxy" | "AWS_SECRET").then(|| name.into());
+        let given: Vec<_> = proxies(ours).collect();
+        assert_eq!(given, [("HTTPS_PROXY", "HTTPS_PROXY".into()), ("no_proxy", "no_proxy".into())]);
+    }
+
+    #[test]
+    fn however_much_is_said_only_the_beginning_is_read() {
+        let folder = PrivateFolder::new().unwrap();
+        let limit = usize::try_from(MOST_SAID).unwrap();
+        let long = folder.write("long", &"x".repeat(limit + 5)).unwrap();
+        assert_eq!(beginning(&long).unwrap().len(), limit);
+        let mut command = Command::new("sh");
+        command.args(["-c", "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2"]);
+        let ended = run(&mut command, &folder, Duration::from_secs(60)).unwrap().unwrap();
+        assert_eq!((ended.output.len(), ended.errors.len()), (limit, limit));
+    }
 }

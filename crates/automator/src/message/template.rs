@@ -20,6 +20,8 @@ const NAME: &str = "message";
 const DEFAULT: &str = "{{ summary }}";
 /// A longer text is not meant to be the beginning of a message.
 const LONGEST: usize = 4000;
+/// Steps of the engine, of which each of a batch's places needs some dozens.
+const MOST_STEPS: u64 = 1_000_000;
 
 /// How commits begin, and who signs them off.
 #[derive(Clone)]
@@ -89,6 +91,7 @@ impl MessageTemplate {
     fn compile(text: &str) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(MOST_STEPS));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.add_template_owned(NAME, text.to_owned())?;
         Ok(Self { environment: Arc::new(environment), sign_off: None })

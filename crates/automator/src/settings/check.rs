@@ -35,13 +35,24 @@ pub(super) fn problems(settings: &Settings) -> Vec<(String, String)> {
     if settings.repositories.is_empty() {
         problems.add("repositories", "names none: at least one config repository is needed");
     }
-    let mut branches = BTreeMap::new();
+    let (mut branches, mut proposing) = (BTreeMap::new(), BTreeMap::new());
     for (index, repository) in settings.repositories.iter().enumerate() {
         let key = format!("repositories.{index}");
         repository_problems(repository, &key, &mut problems);
         let name = crate::repository_name::normalised(&repository.url);
-        if let Some(first) = branches.insert((name, &repository.branch), index) {
-            problems.add(key, format!("is the branch of repositories.{first} once more; keep one of them"));
+        if let Some(first) = branches.insert((name.clone(), &repository.branch), index) {
+            problems.add(&key, format!("is the branch of repositories.{first} once more; keep one of them"));
+        }
+        let Some(requests) = &repository.pull_requests else { continue };
+        // One repository may have several addresses; its project has one name.
+        let project = format!("{} {}", requests.api().unwrap_or_default(), requests.project).to_lowercase();
+        let before = [proposing.insert(name, index), proposing.insert(project, index)].into_iter().flatten().next();
+        if let Some(first) = before {
+            let message = format!(
+                "and repositories.{first}.pull-requests are about one Git repository (branches {} and {}), where both would write the branch lockstep/updates: keep one of them, or let one push",
+                repository.branch, settings.repositories[first].branch
+            );
+            problems.add(format!("{key}.pull-requests"), message);
         }
     }
     let mut hosts = BTreeMap::new();

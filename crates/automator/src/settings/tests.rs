@@ -59,6 +59,14 @@ fn each_mistake_is_named() {
             "repositories: [{url: 'https://git.example/a'}, {url: 'https://git.example/a.git'}]".into(),
             "repositories.1: is the branch of repositories.0 once more",
         ),
+        (
+            "repositories: [{url: 'https://git.example/a', pull-requests: {forge: github, project: a/b, token-file: c}}, {url: 'git@git.example:a.git', branch: prod, credentials: {identity-file: d, known-hosts-file: e}, pull-requests: {forge: github, project: a/c, token-file: c}}]".into(),
+            "repositories.1.pull-requests: and repositories.0.pull-requests are about one Git repository (branches prod and main)",
+        ),
+        (
+            "repositories: [{url: 'https://git.example/a', pull-requests: {forge: github, project: a/b, token-file: c}}, {url: 'https://mirror.example/a', branch: prod, pull-requests: {forge: github, project: A/b, token-file: c}}]".into(),
+            "repositories.1.pull-requests: and repositories.0.pull-requests are about one Git repository",
+        ),
         (repository("branch: --force"), "repositories.0.branch: "),
         (repository("paths: [ok, ../etc]"), "repositories.0.paths.1: "),
         (repository("author: {name: \"a\\nb\", email: x}"), "repositories.0.author.name: "),
@@ -193,6 +201,9 @@ fn what_is_fine_is_not_complained_about() {
     ] {
         assert_eq!(problems(&format!("{LEAST}{more}")), Vec::<String>::new(), "{more}");
     }
+    // Of two branches of one repository one may propose.
+    let two = "repositories: [{url: 'https://git.example/a', pull-requests: {forge: github, project: a/b, token-file: c}}, {url: 'https://git.example/a', branch: prod}]";
+    assert_eq!(problems(two), Vec::<String>::new());
 }
 
 #[test]

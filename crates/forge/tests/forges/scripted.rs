@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Response, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use lockstep_forge::ForgeKind;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -82,6 +82,8 @@ pub(crate) struct Inside {
     pub(crate) wrong: Vec<String>,
     /// The next answer, instead of a right one.
     pub(crate) next_answer: Option<(u16, String)>,
+    /// A header of that answer.
+    pub(crate) next_header: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Clone)]
@@ -244,7 +246,11 @@ async fn answer(
     let path = uri.path();
     inside.calls.push(format!("{method} {}", uri.path_and_query().unwrap()));
     if let Some((status, body)) = inside.next_answer.take() {
-        return response(status, &body, None);
+        let mut answer = response(status, &body, None);
+        if let Some((name, value)) = inside.next_header.take() {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        return answer;
     }
     let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     if let Some(complaint) = scripted.complaint(&method, path, &headers, &body) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 const MOST_BYTES: u64 = 1 << 20;
 
 /// What the file holds now. A small read that blocks.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))

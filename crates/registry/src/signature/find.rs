@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use reqwest::header::LINK;
 use serde::Deserialize;
 
 use super::bundle::{self, BUNDLE, Said};
 use super::key::VerificationKey;
 use super::{Verification, simple};
-use crate::client::{Registries, Request};
+use crate::client::{Registries, Request, header_texts};
 use crate::documents::has_digest;
 use crate::endpoint::Repository;
 use crate::error::RegistryError;
@@ -18,9 +19,11 @@ use crate::link::next_query;
 const DOING: &str = "look for signatures in";
 /// A payload or a bundle is a few kilobytes.
 const LARGEST: usize = 1 << 20;
-/// An image with more signatures is somebody's attack on those who look at them.
-const MOST_SIGNATURES: usize = 50;
+/// As many signatures and referrers are looked at: an image with more is somebody's attack on those who do.
+const MOST_LOOKS: usize = 100;
 const MOST_PAGES: usize = 10;
+/// What tools before version 1.1 of the image specification name as the type of a manifest: that of its configuration.
+const UNTYPED: &str = "application/vnd.oci.empty.v1+json";
 
 /// An index or a manifest, as far as signatures need it.
 #[derive(Deserialize)]
@@ -60,10 +63,10 @@ impl Looked {
     /// Whether there is a reason to look at another one.
     fn goes_on(&mut self) -> bool {
         self.looked_at += 1;
-        if self.looked_at > MOST_SIGNATURES {
-            self.wrong = Some(format!("there are more than {MOST_SIGNATURES} signatures, and none of the first holds"));
+        if self.looked_at > MOST_LOOKS {
+            self.wrong = Some("there are too many signatures to look at all, and none of the first holds".to_owned());
         }
-        !self.signed && self.looked_at <= MOST_SIGNATURES
+        !self.signed && self.looked_at <= MOST_LOOKS
     }
 }
 
@@ -131,8 +134,9 @@ impl Registries {
         looked: &mut Looked,
     ) -> Result<(), RegistryError> {
         for referrer in self.referrers(repository, hex).await? {
-            // Who filters does so by the type; who does not know types gives them all without.
-            if referrer.artifact_type.as_deref().is_some_and(|of| of != BUNDLE) {
+            // Who filters does so by the type; who does not know types gives them all without, or with that of their
+            // empty configuration. Then the layers tell.
+            if referrer.artifact_type.as_deref().is_some_and(|of| of != BUNDLE && of != UNTYPED) {
                 continue;
             }
             if !looked.goes_on() {
@@ -144,6 +148,9 @@ impl Registries {
             }
             let Some(manifest) = self.found(repository, &referrer.digest).await? else { continue };
             for layer in manifest.layers.iter().filter(|layer| layer.media_type == BUNDLE) {
+                if !looked.goes_on() {
+                    break;
+                }
                 match self.signed_blob(repository, &layer.digest).await? {
                     None => looked.wrong(format!("{} is not what it should be", layer.digest)),
                     Some(blob) => match bundle::read(&blob, digest, key) {
@@ -161,35 +168,39 @@ impl Registries {
     async fn referrers(&self, repository: &Repository, hex: &str) -> Result<Vec<Descriptor>, RegistryError> {
         let host = self.host(repository)?;
         let mut referrers = Vec::new();
-        let mut query = Some(format!("artifactType={}", BUNDLE.replace('+', "%2B").replace('/', "%2F")));
-        for _ in 0..MOST_PAGES {
-            let Some(next) = query.take() else { break };
+        let mut query = format!("artifactType={}", BUNDLE.replace('+', "%2B").replace('/', "%2F"));
+        let malformed = |problem: String| RegistryError::Malformed {
+            repository: repository.to_string(),
+            doing: DOING,
+            problem: format!("the referrers cannot be read: {problem}"),
+        };
+        for page in 0..MOST_PAGES {
             let request = Request {
                 path: format!("{}/referrers/sha256:{hex}", repository.name),
-                query: Some(next),
+                query: Some(query),
                 accept: "application/vnd.oci.image.index.v1+json",
+                counted: false,
                 ..manifest_request(repository, DOING, Method::GET, "")
             };
             let answer = self.send(&host, &request).await?;
             match answer.status {
                 200 => {}
                 // Before version 1.1 of the specification there was no such API: these are its ways to say so.
-                400 | 404 | 405 if referrers.is_empty() => {
+                400 | 404 | 405 if page == 0 => {
                     let tagged = self.found(repository, &format!("sha256-{hex}")).await?;
                     return Ok(tagged.map(|index| index.manifests).unwrap_or_default());
                 }
                 _ => return Err(answer.refused(&request)),
             }
-            let found: Found = serde_json::from_slice(&answer.body).map_err(|error| RegistryError::Malformed {
-                repository: repository.to_string(),
-                doing: DOING,
-                problem: format!("the referrers cannot be read: {error}"),
-            })?;
+            let found: Found = serde_json::from_slice(&answer.body).map_err(|error| malformed(error.to_string()))?;
             referrers.extend(found.manifests);
-            let links = answer.headers.get_all("link").iter().filter_map(|link| link.to_str().ok());
-            query = next_query(links).unwrap_or_default();
+            query =
+                match next_query(header_texts(&answer.headers, &LINK)).map_err(|problem| malformed(problem.into()))? {
+                    Some(next) => next,
+                    None => return Ok(referrers),
+                };
         }
-        Ok(referrers)
+        Err(malformed(format!("there are more than {MOST_PAGES} pages of them")))
     }
 
     /// An index or a manifest by tag or digest; none if there is no such.
@@ -223,6 +234,7 @@ impl Registries {
             path: format!("{}/blobs/{digest}", repository.name),
             accept: "*/*",
             most_bytes: LARGEST,
+            counted: false,
             ..manifest_request(repository, DOING, Method::GET, "")
         };
         let answer = self.send(&host, &request).await?;

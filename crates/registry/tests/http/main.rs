@@ -6,5 +6,6 @@ mod login;
 mod logins;
 mod manners;
 mod paging;
+mod referrers;
 mod scripted;
 mod vendors;

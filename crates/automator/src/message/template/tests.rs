@@ -35,10 +35,24 @@ fn a_template_that_could_fail_is_refused_at_once() {
         ("{% include 'x' %}{{ summary }}", "cannot be used"),
         ("  \n", "writes nothing"),
         ("{% if count == 1 %}One{% endif %}", "writes nothing"),
+        (
+            "{% set long = (summary * 5000) | list %}{% for a in long %}{% for b in long %}{% endfor %}{% endfor %}{{ summary }}",
+            "cannot be used: engine ran out of fuel",
+        ),
+        ("{{ summary * 90000000 }}", "cannot be used"),
     ] {
         let error = MessageTemplate::parse(template).unwrap_err();
         assert!(error.contains(wanted), "{template}: {error}");
     }
+}
+
+#[test]
+fn a_template_may_name_very_many_places() {
+    let all = "{% for c in changes %}{% if c.tag %}{{ c.object }} {{ c.container }} {{ c.from }} {{ c.to }}\n{% endif %}{% endfor %}";
+    let template = MessageTemplate::parse(all).unwrap();
+    let mut batch = examples().next().unwrap();
+    batch.moves = vec![batch.moves[0].clone(); 10_000];
+    assert_eq!(template.try_render(&batch).unwrap().len(), LONGEST);
 }
 
 #[test]
