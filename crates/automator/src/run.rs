@@ -154,7 +154,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
     }
     if let Some(server) = ports.webhook {
         let webhooks = Webhooks { senders: settings.webhooks.clone(), board, bells, metrics };
-        tasks.spawn("webhook", Policy::Critical, server.serve(webhooks.router(), shutdown.clone()));
+        tasks.spawn("webhook", Policy::Critical, server.serve(webhooks.router()?, shutdown.clone()));
     }
     for branch in loops {
         let name = format!("branch {}", branch.target.branch);

@@ -19,6 +19,8 @@ pub(crate) use pull_requests::PullRequests;
 pub(crate) use registries::{RegistryCredentials, RegistrySettings};
 pub use rules::{PlaceRule, PlaceSettings};
 pub(crate) use verify::Verify;
+#[cfg(test)]
+pub(crate) use webhooks::PushTokenSettings;
 pub(crate) use webhooks::WebhookSettings;
 
 /// The settings of the daemon; `docs/configuration.md` describes each.

@@ -4,7 +4,7 @@
 //! body is parsed before the sender proved itself, and nothing of it is ever written anywhere. Hints gather in the bells, so
 //! that many of them are one scan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,15 +13,22 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use jiff::Timestamp;
 use lockstep_daemon::{MESSAGE_LIMIT, SecretFile};
 use lockstep_image::Reference;
-use lockstep_registry::{PushHint, Repository, Shown, WebhookKind};
+use lockstep_registry::{Admission, PushHint, PushTokens, Repository, Shown, WebhookKind};
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::bell::Bell;
-use crate::board::{Board, BranchKey};
+use crate::board::{Board, BranchKey, BranchState};
 use crate::metrics::{Metrics, WebhookOutcome};
+use crate::ports::PortError;
 use crate::settings::WebhookSettings;
+
+/// As many bodies are read at a time, of all senders: anybody may send one where only the body can prove who it is.
+const BODIES_AT_ONCE: usize = 32;
 
 /// What the webhooks need to know.
 #[derive(Clone)]
@@ -38,57 +45,103 @@ pub(crate) struct Webhooks {
 /// The address of one sender.
 struct Webhook {
     kind: WebhookKind,
-    secret: SecretFile,
+    proof: Proof,
+    bodies: Arc<Semaphore>,
     board: Board,
     bells: Arc<[(BranchKey, Bell)]>,
     metrics: Metrics,
 }
 
+/// What a sender has to show.
+enum Proof {
+    Secret(SecretFile),
+    Token(PushTokens),
+}
+
+/// What of it is in hand for one request.
+enum Known {
+    Secret(SecretString),
+    Admitted,
+}
+
 impl Webhooks {
     /// The routes of the webhook port.
-    pub(crate) fn router(self) -> Router {
+    ///
+    /// # Errors
+    /// If a sender has nothing to prove itself by; the settings were checked for that.
+    pub(crate) fn router(self) -> Result<Router, PortError> {
         let Self { senders, board, bells, metrics } = self;
-        senders.into_iter().fold(Router::new(), |router, sender| {
+        let bodies = Arc::new(Semaphore::new(BODIES_AT_ONCE));
+        let mut router = Router::new();
+        for sender in senders {
             let path = sender.path();
+            let unusable = |problem| PortError { category: "settings", message: format!("webhook {path}: {problem}") };
+            let proof = match (sender.secret_file, &sender.token) {
+                (Some(secret), _) => Proof::Secret(secret),
+                (None, Some(token)) => Proof::Token(token.tokens().map_err(unusable)?),
+                (None, None) => return Err(unusable("it needs a secret-file".to_owned())),
+            };
             let webhook = Webhook {
                 kind: sender.kind,
-                secret: sender.secret_file,
+                proof,
+                bodies: Arc::clone(&bodies),
                 board: board.clone(),
                 bells: Arc::clone(&bells),
                 metrics: metrics.clone(),
             };
-            router.route(&path, post(notified).with_state(Arc::new(webhook)))
-        })
+            router = router.route(&path, post(notified).with_state(Arc::new(webhook)));
+        }
+        Ok(router)
     }
 }
 
 impl Webhook {
     /// Wakes the loops of the branches on which a place names a pushed repository; says how many there are.
     fn ring(&self, hints: &[PushHint]) -> usize {
+        let on = |(branch, bell): &'_ (BranchKey, Bell)| {
+            let named: BTreeSet<Repository> = self.board.get(branch).iter().flat_map(|state| named(state)).collect();
+            (branch.clone(), bell.clone(), named)
+        };
+        let branches: Vec<(BranchKey, Bell, BTreeSet<Repository>)> = self.bells.iter().map(on).collect();
+        let known = branches.iter().flat_map(|(_, _, named)| named).map(|named| named.host.clone()).collect();
         let mut rung = 0;
-        for (branch, bell) in self.bells.iter() {
-            let named = self.named_on(branch, hints);
-            if !named.is_empty() {
-                debug!(%branch, sender = self.kind.name(), images = named.len(), "woken by a push notification");
-                bell.images(named);
+        for (branch, bell, named) in branches {
+            let meant = meant(named, hints, &known);
+            if !meant.is_empty() {
+                debug!(%branch, sender = self.kind.name(), images = meant.len(), "woken by a push notification");
+                bell.images(meant);
                 rung += 1;
             }
         }
         rung
     }
+}
 
-    /// Only the name within the registry is compared: behind a proxy a registry does not know by which host it is named in
-    /// manifests. At worst another registry with a repository of that name is asked once more.
-    fn named_on(&self, branch: &BranchKey, hints: &[PushHint]) -> BTreeSet<Repository> {
-        let Some(state) = self.board.get(branch) else { return BTreeSet::new() };
-        let pushed: BTreeSet<&str> = hints.iter().map(|hint| hint.repository.as_str()).collect();
-        let below: Vec<&str> = hints.iter().filter(|hint| hint.below).map(|hint| hint.repository.as_str()).collect();
-        let is_below =
-            |name: &str| below.iter().any(|path| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')));
-        let references = state.places.iter().filter_map(|place| place.current.parse::<Reference>().ok());
-        let repositories = references.map(|reference| Repository::from(&reference));
-        repositories.filter(|named| pushed.contains(named.name.as_str()) || is_below(&named.name)).collect()
+/// The image repositories that the places of a branch name.
+fn named(state: &BranchState) -> impl Iterator<Item = Repository> + '_ {
+    let references = state.places.iter().filter_map(|place| place.current.parse::<Reference>().ok());
+    references.map(|reference| Repository::from(&reference))
+}
+
+/// Which of the repositories the hints are about. A host by which some place names images is taken at its word. Any other
+/// says nothing: behind a proxy, or where a mirror is pulled from, a registry does not know by which host it is named in
+/// manifests, so every repository of that name is looked at.
+fn meant(repositories: BTreeSet<Repository>, hints: &[PushHint], known: &BTreeSet<String>) -> BTreeSet<Repository> {
+    let mut by_name: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
+    for hint in hints {
+        let host = hint.host.as_deref().filter(|host| known.contains(*host));
+        by_name.entry(&hint.repository).or_default().push(host);
     }
+    let below: Vec<&PushHint> = hints.iter().filter(|hint| hint.below).collect();
+    let is_below = |name: &str| {
+        below.iter().any(|hint| name.strip_prefix(&hint.repository).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let is_meant = |repository: &Repository| {
+        let hosts = by_name.get(repository.name.as_str());
+        hosts.is_some_and(|hosts| hosts.iter().any(|host| host.is_none_or(|host| host == repository.host)))
+            || is_below(&repository.name)
+    };
+    repositories.into_iter().filter(is_meant).collect()
 }
 
 async fn notified(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -> Response {
@@ -99,27 +152,47 @@ async fn notified(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -
 
 async fn judge(webhook: &Webhook, request: Request<Body>) -> (WebhookOutcome, Response) {
     let kind = webhook.kind;
-    let secret = match webhook.secret.read() {
-        Ok(secret) => secret,
-        Err(error) => {
-            warn!(%error, sender = kind.name(), "push notifications cannot be checked");
-            let text = "the secret of this webhook cannot be read; its log says why\n";
-            return (WebhookOutcome::Broken, (StatusCode::SERVICE_UNAVAILABLE, text).into_response());
-        }
+    let broken = || {
+        let text = "what this webhook is checked with cannot be read; its log says why\n";
+        (WebhookOutcome::Broken, (StatusCode::SERVICE_UNAVAILABLE, text).into_response())
     };
     let refused = || {
         let text = "the secret or the signature of this webhook is missing or wrong\n";
         (WebhookOutcome::Refused, (StatusCode::UNAUTHORIZED, text).into_response())
     };
     let (head, body) = request.into_parts();
-    let shown = |body| Shown { headers: &head.headers, query: head.uri.query(), body };
-    if !kind.is_signed() && !kind.admits(&secret, &shown(&[])) {
+    let known = match &webhook.proof {
+        Proof::Secret(secret) => match secret.read() {
+            Ok(secret) => Known::Secret(secret),
+            Err(error) => {
+                warn!(%error, sender = kind.name(), "push notifications cannot be checked");
+                return broken();
+            }
+        },
+        Proof::Token(tokens) => match tokens.admit(&head.headers, Timestamp::now()).await {
+            Admission::Admitted => Known::Admitted,
+            Admission::Refused(reason) => {
+                debug!(reason, sender = kind.name(), "refused a push notification");
+                return refused();
+            }
+            Admission::Unknown(reason) => {
+                debug!(reason, sender = kind.name(), "a push notification cannot be checked");
+                return broken();
+            }
+        },
+    };
+    let admits = |body: &[u8]| match &known {
+        Known::Secret(secret) => kind.admits(secret, &Shown { headers: &head.headers, query: head.uri.query(), body }),
+        Known::Admitted => true,
+    };
+    if !kind.is_signed() && !admits(&[]) {
         return refused();
     }
+    let _turn = webhook.bodies.acquire().await;
     let Ok(body) = to_bytes(body, MESSAGE_LIMIT).await else {
         return (WebhookOutcome::Unreadable, StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
-    if kind.is_signed() && !kind.admits(&secret, &shown(&body)) {
+    if kind.is_signed() && !admits(&body) {
         return refused();
     }
     match kind.hints(&body) {

@@ -187,12 +187,13 @@ fn webhook_problems(settings: &Settings, problems: &mut Problems) {
     }
     let mut paths = BTreeMap::new();
     for (index, webhook) in settings.webhooks.iter().enumerate() {
-        let key = format!("webhooks.{index}.path");
-        if let Some(problem) = webhook.problem() {
-            problems.add(&key, problem);
+        let key = format!("webhooks.{index}");
+        for (name, problem) in webhook.problems() {
+            problems.add(format!("{key}.{name}").trim_end_matches('.'), problem);
         }
         if let Some(first) = paths.insert(webhook.path(), index) {
-            problems.add(key, format!("is that of webhooks.{first} once more; give one of them another"));
+            problems
+                .add(format!("{key}.path"), format!("is that of webhooks.{first} once more; give one of them another"));
         }
     }
 }
@@ -259,7 +260,13 @@ pub(super) fn unreadable_files(settings: &Settings) -> Vec<(String, String)> {
         look(format!("registries.{index}.ca-file"), registry.ca_file.as_deref());
     }
     for (index, webhook) in settings.webhooks.iter().enumerate() {
-        look(format!("webhooks.{index}.secret-file"), Some(webhook.secret_file.path()));
+        look(format!("webhooks.{index}.secret-file"), webhook.secret_file.as_ref().map(SecretFile::path));
+    }
+    for (index, webhook) in settings.webhooks.iter().enumerate() {
+        let tokens = webhook.token.as_ref().and_then(|token| token.tokens().ok());
+        if let Some(Err(problem)) = tokens.map(|tokens| tokens.check_file()) {
+            problems.add(format!("webhooks.{index}.token.keys-file"), problem);
+        }
     }
     for (index, credentials) in settings.registry_credentials.iter().enumerate() {
         if let Err(problem) = credentials.source() {

@@ -155,6 +155,18 @@ fn each_mistake_is_named() {
         (with("webhook: {secret-file: canary}"), "webhook: is called webhooks now and is a list"),
         (with("webhooks: [{kind: harbor, secret: canary}]"), "webhooks.0.secret-file: is required and not set"),
         (with("webhooks: [{kind: nobody, secret-file: a}]"), "webhooks.0.kind: "),
+        (with("webhooks: [{kind: gar}]"), "webhooks.0.token: is required where there is no secret-file"),
+        (with("webhooks: [{kind: gar, token: {audience: a}}]"), "webhooks.0.token.email: is required and not set"),
+        (with("webhooks: [{kind: gar, token: {audience: '', email: b}}]"), "webhooks.0.token.audience: is empty"),
+        (
+            with("webhooks: [{kind: gar, secret-file: a, token: {audience: a, email: b}}]"),
+            "webhooks.0: must have either secret-file or token",
+        ),
+        (with("webhooks: [{kind: quay, token: {audience: a, email: b}}]"), "webhooks.0.token: is for the kind gar"),
+        (
+            with("webhooks: [{kind: gar, token: {audience: a, email: b, keys-url: 'http://keys.example/'}}]"),
+            "webhooks.0.token.keys-url: must begin with https://",
+        ),
         (with("webhooks: [{kind: acr, path: 'x', secret-file: a}]"), "webhooks.0.path: \"x\" is not a path"),
         (with("webhooks: [{kind: acr, path: '/{x}', secret-file: a}]"), "webhooks.0.path: "),
         (with("webhooks: [{kind: acr, path: '/x?token=1', secret-file: a}]"), "webhooks.0.path: "),
@@ -223,7 +235,7 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
          registries: [{host: ghcr.io, username: a, password-file: /absent/registry}]\n\
          verify: {keys: {release: {file: /absent/release}}}\n\
          registry-credentials: [{pull-secret-file: /absent/pull}, {docker-config-file: /absent/docker}, {plugins-config-file: /absent/plugins, plugins-folder: /absent}]\n\
-         webhooks: [{kind: quay, secret-file: /absent/webhook}]\n",
+         webhooks: [{kind: quay, secret-file: /absent/webhook}, {kind: gar, token: {audience: a, email: b, keys-file: /absent/keys}}]\n",
     )
     .unwrap();
     let keys: Vec<String> = settings.unreadable_files().into_iter().map(|(key, _)| key).collect();
@@ -238,6 +250,7 @@ fn every_file_that_cannot_be_read_is_named_with_its_key() {
             "repositories.1.credentials.known-hosts-file",
             "registries.0.password-file",
             "webhooks.0.secret-file",
+            "webhooks.1.token.keys-file",
             "registry-credentials.0.pull-secret-file",
             "registry-credentials.1.docker-config-file",
             "registry-credentials.2.plugins-config-file",

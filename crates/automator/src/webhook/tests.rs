@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::board::{BranchState, PlaceState};
+use crate::board::PlaceState;
+use crate::settings::PushTokenSettings;
 use crate::turn::Wake;
 
 /// A served webhook and the bells of two branches; only the first names an image.
@@ -53,18 +54,30 @@ impl World {
         let sender = |kind, path: Option<&str>| WebhookSettings {
             kind,
             path: path.map(str::to_owned),
-            secret_file: SecretFile::new(secret.clone()),
+            secret_file: Some(SecretFile::new(secret.clone())),
+            token: None,
         };
         let senders = vec![
             sender(WebhookKind::Distribution, None),
             sender(WebhookKind::Generic, None),
             sender(WebhookKind::Quay, Some("/hooks/quay.eu")),
             sender(WebhookKind::Gitlab, None),
+            WebhookSettings {
+                secret_file: None,
+                token: Some(PushTokenSettings {
+                    audience: "us".to_owned(),
+                    email: "push@acme.example".to_owned(),
+                    issuer: "https://accounts.google.com".to_owned(),
+                    keys_url: String::new(),
+                    keys_file: Utf8PathBuf::from_path_buf(folder.path().join("keys")).ok(),
+                }),
+                ..sender(WebhookKind::Gar, None)
+            },
         ];
         let webhook = Webhooks { senders, board, bells: Arc::clone(&bells), metrics };
         let server = HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let (address, shutdown, mut running) = (server.address(), Shutdown::new(), JoinSet::new());
-        running.spawn(server.serve(webhook.router(), shutdown.clone()));
+        running.spawn(server.serve(webhook.router().unwrap(), shutdown.clone()));
         Self { folder, address, bells, shutdown, running }
     }
 
@@ -114,6 +127,92 @@ async fn a_push_wakes_the_branches_that_name_the_image_by_whichever_host() {
     }
     world.shutdown.request();
     world.running.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[test]
+fn a_host_that_is_known_is_taken_at_its_word() {
+    let repository = |text: &str| {
+        let (host, name) = text.split_once('/').unwrap();
+        Repository { host: host.to_owned(), name: name.to_owned() }
+    };
+    let named = ["one.example/app/web", "two.example/app/web", "two.example/app/api", "docker.io/app/web"];
+    let named: BTreeSet<Repository> = named.into_iter().map(repository).collect();
+    for (host, name, below, known, wanted) in [
+        // Each registry wakes its own.
+        (Some("one.example"), "app/web", false, "one.example two.example", "one.example/app/web"),
+        (Some("docker.io"), "app/web", false, "one.example docker.io", "docker.io/app/web"),
+        // One that another branch names, and that has nothing of what this one names.
+        (Some("three.example"), "app/web", false, "three.example one.example", ""),
+        (Some("one.example"), "app/api", false, "one.example two.example", ""),
+        // A mirror, a proxy, another port: nobody names it so.
+        (Some("10.0.0.7"), "app/api", false, "one.example two.example", "two.example/app/api"),
+        (Some("one.example:5000"), "app/api", false, "one.example two.example", "two.example/app/api"),
+        (None, "app/api", false, "one.example two.example", "two.example/app/api"),
+        (
+            None,
+            "app",
+            true,
+            "one.example",
+            "docker.io/app/web one.example/app/web two.example/app/api two.example/app/web",
+        ),
+        (None, "ap", true, "one.example", ""),
+        (None, "app", false, "one.example", ""),
+    ] {
+        let host = host.map(str::to_owned);
+        let hint = PushHint { host: host.clone(), repository: name.to_owned(), below, tag: None, digest: None };
+        let known = known.split(' ').map(str::to_owned).collect();
+        let found = meant(named.clone(), &[hint], &known);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found.join(" "), wanted, "{host:?} {name}");
+    }
+}
+
+/// A token as Pub/Sub sends it, and the set of keys that it is signed with.
+fn token(email: &str) -> (String, String) {
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let claims = serde_json::json!({
+        "iss": "https://accounts.google.com", "aud": "us", "email": email, "email_verified": true,
+        "exp": Timestamp::now().as_second() + 600,
+    });
+    let signed = format!("{}.{}", encoded(br#"{"alg":"RS256","kid":"a"}"#), encoded(claims.to_string().as_bytes()));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
+    // Of the public half in DER (RFC 8017, A.1.1), 256 bytes are the modulus.
+    let modulus = encoded(&pair.public_key().as_ref()[9..265]);
+    let keys = serde_json::json!({"keys": [{"kty": "RSA", "kid": "a", "n": modulus, "e": "AQAB"}]});
+    (format!("Authorization: Bearer {signed}.{}", encoded(&signature)), keys.to_string())
+}
+
+#[tokio::test]
+async fn pub_sub_shows_the_token_of_its_account() {
+    let world = World::new().await;
+    // base64 of {"action":"INSERT","tag":"registry.example/acme/web:1.4.3"}
+    let pushed =
+        r#"{"message":{"data":"eyJhY3Rpb24iOiJJTlNFUlQiLCJ0YWciOiJyZWdpc3RyeS5leGFtcGxlL2FjbWUvd2ViOjEuNC4zIn0="}}"#;
+    let woken = Wake::Images([Repository { host: "registry.example".to_owned(), name: "acme/web".to_owned() }].into());
+    let large = " ".repeat(2 * 1024 * 1024);
+    let keys_file = world.folder.path().join("keys");
+    let (good, keys) = token("push@acme.example");
+    assert_eq!(world.post_to("/webhooks/gar", &good, pushed).await, (503, Wake::Git), "without keys nobody can say");
+    std::fs::write(&keys_file, keys).unwrap();
+    for (header, body, status, wake) in [
+        (good.as_str(), pushed, 202, &woken),
+        (&good, "{", 400, &Wake::Git),
+        ("Authorization: Bearer canary", pushed, 401, &Wake::Git),
+        ("Authorization: Bearer canary", &large, 413, &Wake::Git),
+        ("X: y", pushed, 401, &Wake::Git),
+    ] {
+        let found = world.post_to("/webhooks/gar?token=Bearer+canary", header, body).await;
+        assert_eq!((found.0, &found.1), (status, wake), "{header} {body:.40}");
+    }
+    let (other, keys) = token("other@acme.example");
+    std::fs::write(&keys_file, keys).unwrap();
+    assert_eq!(world.post_to("/webhooks/gar", &other, pushed).await, (401, Wake::Git));
 }
 
 #[tokio::test]
