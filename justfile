@@ -17,7 +17,8 @@ lint:
 test-demo:
     cargo test --package lockstep-cli --features demo --test demo
 
-# What an installed synchronizer costs beside what a bare client needs. Arguments: --sizes 1000,10000 --memory 50000 --syncs 1000 --rest 600 --write FILE.
+# What the installed daemons cost beside what bare clients need. Arguments: --only pure,synchronizer,automator --sizes 1000,10000
+# --memory 50000 --syncs 1000 --rest 600 --repositories 100,1000 --recorded 10000 --rounds 20 --write FILE.
 bench *args:
     cargo build --release --package lockstep-automator --package lockstep-synchronizer
     cargo run --release --package lockstep-testkit --bin lockstep-bench -- {{args}}

@@ -144,7 +144,7 @@ pub(crate) fn obstacle(place: &Place, now: Timestamp) -> Option<Obstacle> {
 /// When the next tag that is younger than `min-age` is old enough.
 fn comes_of_age(place: &Place, facts: &Facts, now: Timestamp) -> Option<Timestamp> {
     let age = place.policy.rule.min_age?;
-    let times = facts.candidates.iter().filter_map(|candidate| candidate.pushed.or(candidate.first_seen));
+    let times = facts.candidates().filter_map(|candidate| candidate.pushed.or(candidate.first_seen));
     times.filter_map(|time| time.checked_add(age).ok()).filter(|time| *time > now).min()
 }
 

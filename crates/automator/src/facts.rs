@@ -1,26 +1,55 @@
 //! What is known of an image repository: its tags, when each came, and what was looked up for the decisions of this turn.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use lockstep_image::{Candidate, Platform, Verified, Want};
-use lockstep_registry::{Repository, Verification};
+use lockstep_registry::{Repository, TagNames, Verification};
 
 use crate::ports::{PortError, Sights, Tags};
 
-/// The facts of one repository.
+/// The facts of one repository. They are packed, for there may be a million tags; [`Facts::candidates`] unpacks them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// Of the last listing that is believed.
-    pub(crate) candidates: Vec<Candidate>,
+    tags: TagNames,
     pub(crate) first_scan: Option<Timestamp>,
+    first_seen: Times,
+    pushed: Times,
+    created: Times,
     /// Another one for each listing that is not as the one before.
     revision: u64,
     /// Tags whose build time was looked up, whatever came of it.
     asked_created: BTreeSet<String>,
     /// By tag. What a tag is may change, so this is forgotten with each turn.
     looked_up: BTreeMap<String, LookedUp>,
+}
+
+/// Times of some of the tags: the number of each, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Times(Vec<(u32, Timestamp)>);
+
+impl Times {
+    fn of(tags: &TagNames, time: impl Fn(&str) -> Option<Timestamp>) -> Self {
+        let mut times: Vec<(u32, Timestamp)> =
+            (0..).zip(tags.iter()).filter_map(|(number, tag)| Some((number, time(tag)?))).collect();
+        times.shrink_to_fit();
+        Self(times)
+    }
+
+    fn get(&self, number: u32) -> Option<Timestamp> {
+        let place = self.0.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.0.get(place).map(|(_, time)| *time)
+    }
+
+    fn set(&mut self, number: u32, time: Option<Timestamp>) {
+        match (self.0.binary_search_by_key(&number, |(number, _)| *number), time) {
+            (Ok(place), Some(time)) => self.0[place].1 = time,
+            (Ok(place), None) => drop(self.0.remove(place)),
+            (Err(place), Some(time)) => self.0.insert(place, (number, time)),
+            (Err(_), None) => {}
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,29 +85,64 @@ enum Fact {
 impl Facts {
     /// A listing with the times of its tags. Build times that are known already are kept.
     pub(crate) fn new(tags: &[String], sights: &Sights, known: Option<&Facts>) -> Self {
-        let mut facts = Self { first_scan: sights.first_scan, ..Self::default() };
-        let created: BTreeMap<&str, Option<Timestamp>> = known
-            .iter()
-            .flat_map(|known| &known.candidates)
-            .map(|candidate| (candidate.tag.as_str(), candidate.created))
-            .collect();
-        for tag in tags {
-            if known.is_some_and(|known| known.asked_created.contains(tag)) {
-                facts.asked_created.insert(tag.clone());
-            }
-            facts.candidates.push(Candidate {
-                first_seen: sights.first_seen.get(tag).copied().flatten().or(sights.first_scan),
-                pushed: sights.pushed.get(tag).copied(),
-                created: created.get(tag.as_str()).copied().flatten(),
-                ..Candidate::new(tag.clone())
-            });
+        let tags: TagNames = tags.iter().collect();
+        let created: BTreeMap<&str, Timestamp> = known.into_iter().flat_map(Facts::known_created).collect();
+        let asked_created = known.map(|known| &known.asked_created).filter(|asked| !asked.is_empty());
+        Self {
+            first_scan: sights.first_scan,
+            first_seen: Times::of(&tags, |tag| sights.first_seen.get(tag).copied().flatten()),
+            pushed: Times::of(&tags, |tag| sights.pushed.get(tag).copied()),
+            created: Times::of(&tags, |tag| created.get(tag).copied()),
+            asked_created: asked_created
+                .map(|asked| tags.iter().filter(|tag| asked.contains(*tag)).map(str::to_owned).collect())
+                .unwrap_or_default(),
+            tags,
+            ..Self::default()
         }
-        facts
+    }
+
+    fn known_created(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        let each = (0..).zip(self.tags.iter());
+        each.filter_map(|(number, tag)| Some((tag, self.created.get(number)?)))
+    }
+
+    /// How many tags are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// The tags that are listed.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter()
+    }
+
+    /// Each tag with its times.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        (0..).zip(self.tags.iter()).map(|(number, tag)| self.candidate(number, tag))
+    }
+
+    fn candidate(&self, number: u32, tag: &str) -> Candidate {
+        Candidate {
+            first_seen: self.first_seen.get(number).or(self.first_scan),
+            pushed: self.pushed.get(number),
+            created: self.created.get(number),
+            ..Candidate::new(tag)
+        }
+    }
+
+    /// One tag with its times.
+    pub(crate) fn find(&self, tag: &str) -> Option<Candidate> {
+        let (number, tag) = (0..).zip(self.tags.iter()).find(|(_, known)| *known == tag)?;
+        Some(self.candidate(number, tag))
     }
 
     /// Whether a later listing says the same.
     pub(crate) fn is_same(&self, later: &Self) -> bool {
-        self.candidates == later.candidates && self.first_scan == later.first_scan
+        self.tags == later.tags
+            && self.first_scan == later.first_scan
+            && self.first_seen == later.first_seen
+            && self.pushed == later.pushed
+            && self.created == later.created
     }
 
     /// The same facts as something new.
@@ -97,7 +161,7 @@ impl Facts {
     }
 
     pub(crate) fn lists(&self, tag: &str) -> bool {
-        self.candidates.iter().any(|candidate| candidate.tag == tag)
+        self.tags.contains(tag)
     }
 
     /// The digest that the tag had when something about it was looked up in this turn.
@@ -120,23 +184,18 @@ impl Facts {
     }
 
     /// The tags that pass, each with all that is known of it; signatures are those of the key.
-    pub(crate) fn known(&self, key: Option<&str>, passes: impl Fn(&str) -> bool) -> Cow<'_, [Candidate]> {
-        let passes = |candidate: &&Candidate| passes(&candidate.tag);
-        if self.looked_up.is_empty() && self.candidates.iter().all(|candidate| passes(&candidate)) {
-            return Cow::Borrowed(&self.candidates);
-        }
-        let whole = |candidate: &Candidate| {
-            let Some(LookedUp { digest, platforms, verified }) = self.looked_up.get(&candidate.tag) else {
-                return candidate.clone();
-            };
+    pub(crate) fn known(&self, key: Option<&str>, passes: impl Fn(&str) -> bool) -> Vec<Candidate> {
+        let whole = |(number, tag): (u32, &str)| {
+            let candidate = self.candidate(number, tag);
+            let Some(LookedUp { digest, platforms, verified }) = self.looked_up.get(tag) else { return candidate };
             Candidate {
                 digest: digest.clone(),
                 platforms: platforms.clone(),
                 verified: key.and_then(|key| verified.get(key)).cloned(),
-                ..candidate.clone()
+                ..candidate
             }
         };
-        self.candidates.iter().filter(passes).map(whole).collect()
+        (0..).zip(self.tags.iter()).filter(|(_, tag)| passes(tag)).map(whole).collect()
     }
 
     /// Takes in what came of a look-up.
@@ -153,8 +212,8 @@ impl Facts {
             Fact::Digest => {}
             Fact::Created(created) => {
                 self.asked_created.insert(tag.to_owned());
-                if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.tag == tag) {
-                    candidate.created = created;
+                if let Some((number, _)) = (0..).zip(self.tags.iter()).find(|(_, known)| *known == tag) {
+                    self.created.set(number, created);
                 }
             }
         }

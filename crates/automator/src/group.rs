@@ -129,9 +129,7 @@ fn agree_one<'a>(
 
 /// The newest tag that all repositories have and that each member's own policy would take it for.
 fn find_tag(members: &[Member<'_>], known: Known<'_>) -> Result<Agreed, Hold> {
-    let listed = |member: &Member<'_>| -> BTreeSet<String> {
-        member.facts.candidates.iter().map(|candidate| candidate.tag.clone()).collect()
-    };
+    let listed = |member: &Member<'_>| -> BTreeSet<String> { member.facts.tags().map(str::to_owned).collect() };
     let mut common = members.iter().map(listed).reduce(|left, right| &left & &right).unwrap_or_default();
     for _ in 0..MOST_ROUNDS {
         let mut chosen = BTreeSet::new();

@@ -86,7 +86,7 @@ pub struct OwnBranch {
 pub struct Sights {
     /// When the repository was first listed completely.
     pub first_scan: Option<Timestamp>,
-    /// By tag; `None` where the tag was there already at the first scan.
+    /// By tag; nothing, or `None`, where the tag was there already at the first scan.
     pub first_seen: BTreeMap<String, Option<Timestamp>>,
     /// When tags were pushed, as far as the registry tells it in its listing.
     pub pushed: BTreeMap<String, Timestamp>,

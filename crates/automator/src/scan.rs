@@ -206,7 +206,7 @@ impl Listings {
         if let Some(current) = lost {
             return Some(format!("the current tag {current} is not listed"));
         }
-        let before = known.map_or(0, |known| known.candidates.len());
+        let before = known.map_or(0, Facts::len);
         let shrunk = listed.len() * 100 < before * 95;
         shrunk.then(|| format!("{} tags were listed before and {} are now", before, listed.len()))
     }

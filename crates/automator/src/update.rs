@@ -187,7 +187,7 @@ impl Updates<'_> {
         let mut evidence = vec![format!("policy {}", place.policy.rule.policy), format!("digest {digest}")];
         evidence.extend(place.policy.verify.as_ref().map(|key| format!("signed by cosign:{key}")));
         let facts = self.memory.listings.facts(repository, &self.target.allowed).ok();
-        let candidate = facts.and_then(|facts| facts.candidates.iter().find(|candidate| candidate.tag == tag));
+        let candidate = facts.and_then(|facts| facts.find(tag));
         let times = candidate.map(|candidate| {
             [("pushed", candidate.pushed), ("first seen", candidate.first_seen), ("built", candidate.created)]
         });

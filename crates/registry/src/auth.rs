@@ -94,6 +94,8 @@ pub(crate) struct Pass {
 /// What each repository wants, and the tokens in hand. Bounded.
 pub(crate) struct Authenticator {
     known: Cache<Repository, Known>,
+    /// Hosts of which a repository opened to user name and password, and to whose: the next one is asked like that at once.
+    basic: Cache<String, [u8; 32]>,
     tokens: Cache<TokenKey, Token>,
     scopes: ScopeGroups,
 }
@@ -102,6 +104,7 @@ impl Authenticator {
     pub(crate) fn new() -> Self {
         Self {
             known: Cache::new(20_000),
+            basic: Cache::new(1000),
             tokens: Cache::builder().max_capacity(20_000).expire_after(Lifetime).build(),
             scopes: ScopeGroups::default(),
         }
@@ -109,7 +112,14 @@ impl Authenticator {
 
     /// The `Authorization` for a repository that asked for one before, by the login that it accepted.
     pub(crate) async fn known(&self, doing: Doing<'_>, logins: &[Login]) -> Result<Option<Pass>, RegistryError> {
-        let Some(known) = self.known.get(doing.repository).await else { return Ok(None) };
+        let Some(known) = self.known.get(doing.repository).await else {
+            let opened = self.basic.get(&doing.repository.host).await;
+            let login = logins.iter().find(|login| Some(login.fingerprint()) == opened);
+            return match login {
+                Some(login) => self.pass(doing, &Wanted::Basic, Some(login), None).await.map(Some),
+                None => Ok(None),
+            };
+        };
         let login = logins.iter().find(|login| Some(login.fingerprint()) == known.login).or(logins.first());
         self.pass(doing, &known.wanted, login, None).await.map(Some)
     }
@@ -143,6 +153,10 @@ impl Authenticator {
     /// The repository wants this and opened to that login.
     pub(crate) async fn learnt(&self, repository: &Repository, wanted: &Wanted, login: Option<&Login>) {
         let known = Known { wanted: wanted.clone(), login: login.map(Login::fingerprint) };
+        match (wanted, known.login) {
+            (Wanted::Basic, Some(login)) => self.basic.insert(repository.host.clone(), login).await,
+            _ => self.basic.invalidate(&repository.host).await,
+        }
         self.known.insert(repository.clone(), known).await;
     }
 

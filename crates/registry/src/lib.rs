@@ -18,7 +18,7 @@
 //!
 //! let repository = Repository::from(image);
 //! let listing = registries.tags(&repository).await?;
-//! let facts = seen.record(&repository, &listing.tags, jiff::Timestamp::now())?;
+//! let recorded = seen.record(&repository, &listing.tags, jiff::Timestamp::now())?;
 //! let digest = registries.digest(&repository, "1.4.2").await?;
 //! # Ok(()) }
 //! ```
@@ -42,6 +42,7 @@ mod seen;
 mod settings;
 mod signature;
 mod store;
+mod tag_names;
 mod tags;
 mod webhooks;
 
@@ -51,9 +52,10 @@ pub use credentials::{
 };
 pub use endpoint::Repository;
 pub use error::RegistryError;
-pub use seen::{MovedTag, SeenTag, SeenTags};
+pub use seen::{MovedTag, Recorded, SeenTags};
 pub use settings::{PlainHttp, RegistrySettings};
 pub use signature::{Verification, VerificationKey, VerificationKeyError};
 pub use store::SeenError;
+pub use tag_names::TagNames;
 pub use tags::Listing;
 pub use webhooks::{Admission, KeysFrom, PushHint, PushTokens, Shown, TokenRules, WebhookError, WebhookKind};

@@ -21,13 +21,13 @@ const PRESENT: i64 = i64::MIN;
 /// A tag that comes back within this time was never really gone: some registries forget tags for a moment.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is remembered of a tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenTag {
-    /// The first sight; `None` for a tag that was there at the first complete scan of its repository ("before").
-    pub first_seen: Option<Timestamp>,
-    /// The digest that the tag had when it was last looked up, if ever.
-    pub digest: Option<String>,
+/// What is remembered of the tags of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// When the first complete scan of the repository was recorded.
+    pub first_scan: Option<Timestamp>,
+    /// The first sights of those tags that were not there at the first scan.
+    pub first_seen: BTreeMap<String, Timestamp>,
 }
 
 /// A tag that was pushed again: what it names is not what it named.
@@ -62,30 +62,14 @@ impl SeenTags {
         Ok(Self { store: Arc::new(Store::open(path, tables)?), moved: Arc::default() })
     }
 
-    /// Records a complete listing of `repository` at `now`, and tells when each of its `tags` was first seen.
+    /// Records a complete listing of `repository` at `now`, and tells when its `tags` were first seen.
     ///
     /// One durable commit if anything changed, none otherwise. A tag that was gone for more than a day is new when it returns.
     ///
     /// # Errors
     /// If the database fails; nothing was recorded then.
-    pub fn record(
-        &self,
-        repository: &Repository,
-        tags: &[String],
-        now: Timestamp,
-    ) -> Result<BTreeMap<String, SeenTag>, SeenError> {
+    pub fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Recorded, SeenError> {
         self.store.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
-    }
-
-    /// When the first complete scan of `repository` was recorded; what is first seen "before" was there then.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn first_scan(&self, repository: &Repository) -> Result<Option<Timestamp>, SeenError> {
-        self.store.with("read", |database| {
-            let scanned = database.begin_read()?.open_table(REPOSITORIES)?.get(repository.to_string().as_str())?;
-            Ok(scanned.and_then(|time| Timestamp::from_millisecond(time.value()).ok()))
-        })
     }
 
     /// Notes the digest that `tag` has at `now`. If it had another one before, it was pushed again: it is first seen now, and
@@ -142,19 +126,14 @@ struct Row {
     digest: String,
 }
 
-impl Row {
-    fn shown(&self) -> SeenTag {
-        let time = |millisecond| Timestamp::from_millisecond(millisecond).ok();
-        SeenTag {
-            first_seen: (self.first_seen != BEFORE).then_some(self.first_seen).and_then(time),
-            digest: (!self.digest.is_empty()).then(|| self.digest.clone()),
-        }
-    }
+fn time(millisecond: i64) -> Option<Timestamp> {
+    if millisecond == BEFORE { None } else { Timestamp::from_millisecond(millisecond).ok() }
 }
 
-fn rows(database: &Database, repository: &str) -> Result<(bool, BTreeMap<String, Row>), redb::Error> {
+/// When the repository was first scanned, and its rows.
+fn rows(database: &Database, repository: &str) -> Result<(Option<i64>, BTreeMap<String, Row>), redb::Error> {
     let transaction = database.begin_read()?;
-    let known = transaction.open_table(REPOSITORIES)?.get(repository)?.is_some();
+    let first_scan = transaction.open_table(REPOSITORIES)?.get(repository)?.map(|time| time.value());
     let mut rows = BTreeMap::new();
     for row in transaction.open_table(TAGS)?.range((repository, "")..)? {
         let (key, value) = row?;
@@ -164,12 +143,38 @@ fn rows(database: &Database, repository: &str) -> Result<(bool, BTreeMap<String,
         }
         rows.insert(tag.to_owned(), Row { first_seen, gone_since, digest: digest.to_owned() });
     }
-    Ok((known, rows))
+    Ok((first_scan, rows))
+}
+
+/// What is recorded, if that is all of these tags and no others: then nothing is written. Most scans end here, so nothing is
+/// copied.
+fn unchanged(database: &Database, repository: &str, present: &BTreeSet<&str>) -> Result<Option<Recorded>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let first_scan = transaction.open_table(REPOSITORIES)?.get(repository)?.map(|time| time.value());
+    let Some(first_scan) = first_scan else { return Ok(None) };
+    let mut recorded = Recorded { first_scan: time(first_scan), first_seen: BTreeMap::new() };
+    let mut expected = present.iter();
+    for row in transaction.open_table(TAGS)?.range((repository, "")..)? {
+        let (key, value) = row?;
+        let ((of, tag), (first_seen, gone_since, _)) = (key.value(), value.value());
+        if of != repository {
+            break;
+        }
+        if gone_since != PRESENT || expected.next() != Some(&tag) {
+            return Ok(None);
+        }
+        recorded.first_seen.extend(time(first_seen).map(|time| (tag.to_owned(), time)));
+    }
+    Ok(expected.next().is_none().then_some(recorded))
 }
 
 /// The rows after a scan: what is new, what is gone, what is back.
-fn after_scan(known: bool, before: &BTreeMap<String, Row>, tags: &[String], now: i64) -> BTreeMap<String, Row> {
-    let present: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+fn after_scan(
+    known: bool,
+    before: &BTreeMap<String, Row>,
+    present: &BTreeSet<&str>,
+    now: i64,
+) -> BTreeMap<String, Row> {
     let forgotten = i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(i64::MAX);
     let is_forgotten = |row: &Row| row.gone_since != PRESENT && now.saturating_sub(row.gone_since) > forgotten;
     let mut after: BTreeMap<String, Row> = BTreeMap::new();
@@ -183,20 +188,23 @@ fn after_scan(known: bool, before: &BTreeMap<String, Row>, tags: &[String], now:
     }
     for tag in present {
         let first_seen = if known { now } else { BEFORE };
-        after.entry(tag.to_owned()).or_insert_with(|| Row { first_seen, gone_since: PRESENT, digest: String::new() });
+        after.entry((*tag).to_owned()).or_insert_with(|| Row {
+            first_seen,
+            gone_since: PRESENT,
+            digest: String::new(),
+        });
     }
     after
 }
 
-fn record(
-    database: &Database,
-    repository: &str,
-    tags: &[String],
-    now: i64,
-) -> Result<BTreeMap<String, SeenTag>, redb::Error> {
-    let (known, before) = rows(database, repository)?;
-    let after = after_scan(known, &before, tags, now);
-    if !known || after != before {
+fn record(database: &Database, repository: &str, tags: &[String], now: i64) -> Result<Recorded, redb::Error> {
+    let present: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+    if let Some(recorded) = unchanged(database, repository, &present)? {
+        return Ok(recorded);
+    }
+    let (first_scan, before) = rows(database, repository)?;
+    let after = after_scan(first_scan.is_some(), &before, &present, now);
+    if first_scan.is_none() || after != before {
         let transaction = database.begin_write()?;
         {
             let mut table = transaction.open_table(TAGS)?;
@@ -206,14 +214,15 @@ fn record(
             for (tag, row) in after.iter().filter(|(tag, row)| before.get(*tag) != Some(*row)) {
                 table.insert((repository, tag.as_str()), (row.first_seen, row.gone_since, row.digest.as_str()))?;
             }
-            if !known {
+            if first_scan.is_none() {
                 transaction.open_table(REPOSITORIES)?.insert(repository, now)?;
             }
         }
         transaction.commit()?;
     }
     let present = after.into_iter().filter(|(_, row)| row.gone_since == PRESENT);
-    Ok(present.map(|(tag, row)| (tag, row.shown())).collect())
+    let first_seen = present.filter_map(|(tag, row)| Some((tag, time(row.first_seen)?))).collect();
+    Ok(Recorded { first_scan: time(first_scan.unwrap_or(now)), first_seen })
 }
 
 /// The digest that it had before, if that was another one.

@@ -61,12 +61,13 @@ impl Registries {
         let kept = self.kept_listings.get(repository).await;
         let (mut answer, size) = self.first_page(host, repository, kept.as_ref().map(|kept| &*kept.etag)).await?;
         if let (304, Some(kept)) = (answer.status, kept) {
-            return Ok(kept.listing);
+            return Ok(Arc::new(kept.listing()));
         }
         let mut tags: BTreeSet<String> = BTreeSet::new();
         let mut pushed = BTreeMap::new();
         let mut asked: HashSet<String> = HashSet::new();
         let mut bytes = 0;
+        let mut sends_links = false;
         for _ in 0..MOST_PAGES {
             let page = answer.page.take().ok_or_else(|| incomplete("a page is empty".into()))?;
             bytes += page.bytes;
@@ -79,13 +80,16 @@ impl Registries {
             pushed.extend(page.pushed);
             let linked =
                 next_query(header_texts(&answer.headers, &LINK)).map_err(|problem| incomplete(problem.into()))?;
+            sends_links |= linked.is_some();
             let next = match (linked, last) {
                 (Some(_), Some(_)) if tags.len() == before => {
                     return Err(incomplete("a page repeats the tags of another".into()));
                 }
                 (Some(query), _) => query,
                 // A full page without a link: either the end by chance, or a registry that sends no links.
-                (None, Some(last)) if length == size as usize && tags.len() > before && is_tag(&last) => {
+                (None, Some(last))
+                    if !sends_links && length == size as usize && tags.len() > before && is_tag(&last) =>
+                {
                     format!("n={size}&last={last}")
                 }
                 (None, _) => {

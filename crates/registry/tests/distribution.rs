@@ -110,3 +110,27 @@ async fn a_push_is_told_as_a_hint() {
     assert_eq!((hint.repository.as_str(), hint.tag.as_deref()), ("shop/web", Some("1.0.0")));
     assert_eq!(hint.digest.as_deref(), Some(digest.as_str()));
 }
+
+#[tokio::test]
+async fn every_page_is_asked_for_once() {
+    let htpasswd = Some(("robot".to_owned(), SecretString::from("canary-password")));
+    let registry = Registry::start(RegistryOptions { htpasswd, tls: true, notify: None }).await.unwrap();
+    let tags = |count: usize| -> Vec<String> { (0..count).map(|number| format!("1.0.{number}")).collect() };
+    // The registry links to an empty third page after two full ones.
+    let shelves = [tags(2000), tags(3), tags(1001)];
+    let names: Vec<String> = (0..9).map(|number| format!("fleet/r{number}")).collect();
+    registry.stock(&names, &shelves).await.unwrap();
+    let client = client(&registry, Some(("robot", "canary-password")), true);
+    for (challenged, cycle) in [(1, "the first"), (0, "the second")] {
+        let begin = registry.served().unwrap().len();
+        for (name, shelf) in names.iter().zip(shelves.iter().cycle()) {
+            let mut shelf = shelf.clone();
+            shelf.sort();
+            assert_eq!(client.tags(&repository(&registry, name)).await.unwrap().tags, shelf);
+        }
+        let served = registry.served().unwrap().split_off(begin);
+        let of = |status: u16| served.iter().filter(|request| request.status == status).count();
+        assert_eq!((of(200), of(401)), (3 * (3 + 1 + 2), challenged), "{cycle}");
+        assert_eq!(served.len(), of(200) + of(401), "{cycle}");
+    }
+}

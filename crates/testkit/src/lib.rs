@@ -53,7 +53,7 @@ pub use human::Human;
 pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names, install_definitions};
 pub use plane::Plane;
 pub use proxy::{Answer, Asked, Fault, FaultProxy, Injected, Requests, Seen, Times, Trick};
-pub use registry::{Notify, Registry, RegistryOptions};
+pub use registry::{Notify, Registry, RegistryOptions, Served};
 pub use story::{Story, Told};
 pub use tls::{Authority, ServerCertificate};
 pub use wait::eventually;

@@ -1,6 +1,8 @@
 //! The registry of the distribution project, on loopback.
 
+mod log;
 mod push;
+mod stock;
 
 use std::fs;
 use std::sync::Mutex;
@@ -19,6 +21,8 @@ use crate::plane::Plane;
 use crate::port;
 use crate::process::Process;
 use crate::tls::Authority;
+
+pub use log::Served;
 
 const START: Duration = Duration::from_secs(60);
 
@@ -81,7 +85,7 @@ impl Registry {
         let folder = tempfile::Builder::new().prefix("lockstep-registry-").tempdir()?;
         let mut settings = json!({
             "version": "0.1",
-            "log": {"level": "info", "accesslog": {"disabled": true}},
+            "log": {"level": "error"},
             "storage": {
                 "filesystem": {"rootdirectory": folder.path().join("images")},
                 "delete": {"enabled": true},

@@ -171,3 +171,21 @@ fn a_rejecting_repository_lets_only_the_human_push() {
     server.set_rejecting(false).unwrap();
     server.human().unwrap().commit_empty("Everybody may").unwrap();
 }
+
+#[tokio::test]
+async fn tags_that_stand_in_the_registrys_folder_are_as_good_as_pushed_ones() {
+    let registry = Registry::start(RegistryOptions::default()).await.unwrap();
+    let shelf = |tags: &[&str]| -> Vec<String> { tags.iter().map(|tag| (*tag).to_owned()).collect() };
+    let names = ["a/one", "a/two", "b"].map(str::to_owned);
+    registry.stock(&names, &[shelf(&["1", "2"]), shelf(&["x"])]).await.unwrap();
+    let begin = registry.served().unwrap().len();
+    for (name, tags) in [("a/one", vec!["1", "2"]), ("a/two", vec!["x"]), ("b", vec!["1", "2"])] {
+        assert_eq!(registry.tags(name).await.unwrap(), tags);
+    }
+    let digest = registry.push_image("c", "1", None).await.unwrap();
+    assert_eq!(registry.tag_image("b", "2", "3").await.unwrap().len(), digest.len(), "the image of a tag is there");
+    let served = registry.served().unwrap().split_off(begin);
+    let first: Vec<&str> = served.iter().take(3).map(|request| request.uri.as_str()).collect();
+    assert_eq!(first, ["/v2/a/one/tags/list", "/v2/a/two/tags/list", "/v2/b/tags/list"]);
+    assert!(served[0].status == 200 && served[0].bytes > 0 && served[0].method == "GET");
+}

@@ -74,15 +74,15 @@ type Chosen = Result<Option<String>, String>;
 fn tags(place: &Place, facts: &Facts, known: Known<'_>, limit: usize) -> (usize, Vec<ExplainedTag>, Chosen) {
     let selection = match decide::choose(place, facts, |_| true, known) {
         Ok(chosen) => chosen,
-        Err(reason) => return (facts.candidates.len(), Vec::new(), Err(reason)),
+        Err(reason) => return (facts.len(), Vec::new(), Err(reason)),
     };
     let chosen = match selection.outcome {
         lockstep_image::Outcome::Selected(tag) => Ok(Some(tag)),
         lockstep_image::Outcome::UpToDate => Ok(None),
         lockstep_image::Outcome::Held(reason) => Err(reason),
     };
-    let by_tag: HashMap<&str, &Candidate> =
-        facts.candidates.iter().map(|candidate| (candidate.tag.as_str(), candidate)).collect();
+    let by_tag: HashMap<String, Candidate> =
+        facts.candidates().map(|candidate| (candidate.tag.clone(), candidate)).collect();
     let explained = |judged: lockstep_image::Judged| {
         let candidate = by_tag.get(judged.tag.as_str());
         let time = |of: fn(&Candidate) -> Option<jiff::Timestamp>| candidate.and_then(|candidate| of(candidate));

@@ -21,8 +21,8 @@ use crate::revert::{self, Judged, Judgement, Reaction, Reverted};
 use crate::stopped::StoppedTags;
 use crate::turn::{Outcome, Target, TurnError, turn};
 
-/// A push of one image is several events in a row.
-const DEBOUNCE: Duration = Duration::from_millis(200);
+/// So long after a look a bell is not answered: events come several in a row. The first of them is answered at once.
+const REST: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
 /// All that a branch is looked at with.
@@ -56,6 +56,7 @@ impl BranchLoop {
         let mut ready = Some(ready);
         let mut reports = self.clusters.changes();
         let mut look_at = Instant::now();
+        let mut rested = look_at;
         let mut failed_in_a_row = 0;
         let mut asked = Asked::default();
         loop {
@@ -64,7 +65,7 @@ impl BranchLoop {
                 () = shutdown.requested() => return Ok(()),
                 () = self.bell.rung() => tokio::select! {
                     () = shutdown.requested() => return Ok(()),
-                    () = sleep(DEBOUNCE) => {}
+                    () = sleep_until(rested) => {}
                 },
                 // The sender is ours, so it is there as long as we are.
                 _ = reports.changed() => {}
@@ -97,6 +98,7 @@ impl BranchLoop {
                 }
             };
             look_at = Instant::now() + pause;
+            rested = Instant::now() + REST;
             // What was to be looked at and was not still is; those who wait are told all the same.
             let again = if ended.is_err() { asked.without_waiting() } else { Asked::default() };
             asked.answer(&Answer::new(ended));

@@ -36,7 +36,7 @@ impl World {
         let due = self.listings.due(&wanted, &wake, &target, self.clock.now());
         self.listings.scan(due, &wanted, &target.pace, &ports).await;
         match self.listings.facts(&repository("a"), &target.allowed) {
-            Ok(facts) => facts.candidates.len().to_string(),
+            Ok(facts) => facts.len().to_string(),
             Err(reason) if reason.contains("in doubt") => "doubt".to_owned(),
             Err(reason) => reason,
         }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
 use lockstep_registry::{
-    Basic, Credentials, CredentialsSource, Listing, Login, PlainHttp, Registries, RegistryError, RegistrySettings,
-    Repository, SeenError, SeenTags, Verification,
+    Basic, Credentials, CredentialsSource, Listing, Login, PlainHttp, Recorded, Registries, RegistryError,
+    RegistrySettings, Repository, SeenError, SeenTags, Verification,
 };
 use secrecy::ExposeSecret as _;
 
@@ -123,9 +123,9 @@ impl Tags for RegistryTags {
         let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
         self.blocking(move || {
             let moved = seen.take_moved(&repository);
-            let seen_tags = seen.record(&repository, &tags, now)?;
-            let first_seen = seen_tags.into_iter().map(|(tag, seen)| (tag, seen.first_seen)).collect();
-            Ok(Sights { first_scan: seen.first_scan(&repository)?, first_seen, pushed, moved })
+            let Recorded { first_scan, first_seen } = seen.record(&repository, &tags, now)?;
+            let first_seen = first_seen.into_iter().map(|(tag, time)| (tag, Some(time))).collect();
+            Ok(Sights { first_scan, first_seen, pushed, moved })
         })
         .await
     }

@@ -13,11 +13,13 @@ fn at(second: i64) -> Timestamp {
 /// `1.0=before 1.1=60` for the times in seconds.
 fn scan(seen: &SeenTags, name: &str, tags: &str, second: i64) -> String {
     let tags: Vec<String> = tags.split_ascii_whitespace().map(str::to_owned).collect();
-    let facts = seen.record(&repository(name), &tags, at(second)).unwrap();
-    let time = |seen: &SeenTag| {
-        seen.first_seen.map_or("before".to_owned(), |time| (time.as_second() - 1_700_000_000).to_string())
+    let first_seen = seen.record(&repository(name), &tags, at(second)).unwrap().first_seen;
+    let time = |tag: &str| {
+        first_seen.get(tag).map_or("before".to_owned(), |time| (time.as_second() - 1_700_000_000).to_string())
     };
-    facts.iter().map(|(tag, fact)| format!("{tag}={}", time(fact))).collect::<Vec<_>>().join(" ")
+    let tags: BTreeSet<&String> = tags.iter().collect();
+    assert!(first_seen.keys().all(|tag| tags.contains(tag)), "{first_seen:?}");
+    tags.iter().map(|tag| format!("{tag}={}", time(tag))).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -63,8 +65,8 @@ fn a_tag_that_moves_is_first_seen_when_it_moved() {
     let moved = ["1", "sha256:aa", "sha256:bb"].map(str::to_owned);
     assert_eq!(note("1", "sha256:bb", 40), Some(moved.into()), "it moved");
     assert_eq!(note("unknown", "sha256:aa", 50), None);
-    let facts = seen.record(&repository("a"), &["1".to_owned()], at(60)).unwrap();
-    assert_eq!(facts["1"], SeenTag { first_seen: Some(at(40)), digest: Some("sha256:bb".into()) });
+    let recorded = seen.record(&repository("a"), &["1".to_owned()], at(60)).unwrap();
+    assert_eq!(recorded, Recorded { first_scan: Some(at(0)), first_seen: [("1".to_owned(), at(40))].into() });
 }
 
 #[test]
@@ -130,12 +132,11 @@ fn a_record_in_use_is_left_alone() {
 fn the_time_of_the_first_scan_stays() {
     let folder = tempfile::tempdir().unwrap();
     let seen = SeenTags::open(&folder.path().join("seen.redb")).unwrap();
-    let repository = |name: &str| Repository { host: "r".to_owned(), name: name.to_owned() };
-    let time = |second| Timestamp::from_second(second).unwrap();
-    assert_eq!(seen.first_scan(&repository("a")).unwrap(), None);
-    for second in [60, 120] {
-        seen.record(&repository("a"), &["1".to_owned()], time(second)).unwrap();
-        assert_eq!(seen.first_scan(&repository("a")).unwrap(), Some(time(60)));
-        assert_eq!(seen.first_scan(&repository("b")).unwrap(), None);
+    for (second, tags) in [(60, "1"), (120, "1"), (180, "1 2"), (240, "2"), (300, "2")] {
+        let tags: Vec<String> = tags.split_ascii_whitespace().map(str::to_owned).collect();
+        let recorded = seen.record(&repository("a"), &tags, at(second)).unwrap();
+        assert_eq!(recorded.first_scan, Some(at(60)), "{second}");
     }
+    let other = seen.record(&repository("b"), &[], at(400)).unwrap();
+    assert_eq!(other, Recorded { first_scan: Some(at(400)), first_seen: BTreeMap::new() });
 }

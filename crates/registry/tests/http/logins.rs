@@ -201,3 +201,27 @@ async fn sources_for_all_registries_stand_behind_the_registrys_own() {
     let client = registry.client(with(vec![user("three")])).asking(sources());
     assert_eq!(client.tags(&registry.repository()).await.unwrap_err().category(), "unauthorised");
 }
+
+#[tokio::test]
+async fn a_registry_that_wants_a_password_is_asked_with_it_at_once_for_every_other_repository() {
+    let registry = Scripted::start(|asked, _| match asked.authorization.as_deref() {
+        // one:p in base64
+        Some("Basic b25lOnA=") if !asked.target.contains("/other/") => page(&["1"]),
+        // two:p
+        Some("Basic dHdvOnA=") => page(&["2"]),
+        _ => Reply::new(401, "").header("www-authenticate", "Basic"),
+    })
+    .await;
+    let client = registry.client(with(vec![user("one"), user("two")]));
+    for (name, expected, requests) in [
+        ("team/a", "1", 2),
+        ("team/b", "1", 3),
+        ("other/a", "2", 5),
+        ("other/b", "2", 6),
+        // What was learnt of the repository itself is stronger.
+        ("team/a", "1", 7),
+    ] {
+        assert_eq!(client.tags(&named(&registry, name)).await.unwrap().tags, [expected], "{name}");
+        assert_eq!(registry.asked().len(), requests, "{name}");
+    }
+}

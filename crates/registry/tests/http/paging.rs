@@ -50,6 +50,20 @@ async fn links_lead_to_our_own_origin_and_path_whatever_they_say() {
 }
 
 #[tokio::test]
+async fn a_full_page_without_a_link_is_the_last_one_where_another_had_a_link() {
+    let names: Vec<String> = (0..2000).map(|n| format!("{n:04}")).collect();
+    let all = names.join(" ");
+    let (listed, asked) = list(move |asked, _| {
+        let (begin, is_last) = if asked.target.contains("last=") { (1000, true) } else { (0, false) };
+        let tags: Vec<&str> = names[begin..].iter().take(1000).map(String::as_str).collect();
+        if is_last { page(&tags) } else { page(&tags).header("link", r#"</v2/x?n=1000&last=0999>; rel="next""#) }
+    })
+    .await;
+    assert_eq!(listed.unwrap(), all);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_full_page_without_a_link_is_asked_to_go_on() {
     let names: Vec<String> = (0..1500).map(|n| format!("{n:04}")).collect();
     let all = names.join(" ");

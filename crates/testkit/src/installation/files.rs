@@ -19,18 +19,49 @@ impl Installation {
         registry: &Registry,
         git: &GitServer,
     ) -> Result<()> {
-        write(&self.ca_file(), self.authority.pem())?;
-        for daemon in [Daemon::Automator, Daemon::Synchronizer] {
-            let pair = self.authority.server_certificate()?;
-            write(&self.file(daemon, "tls.crt"), &pair.certificate_pem)?;
-            write(&self.file(daemon, "tls.key"), &pair.key_pem)?;
-        }
+        let cluster = random();
+        self.write_automator(&cluster, registry, git)?;
+        self.write_certificate(Daemon::Synchronizer)?;
         write(&self.person_token_file(Daemon::Synchronizer), operator.expose_secret())?;
-
-        let (cluster, person) = (random(), random());
         write(&self.file(Daemon::Synchronizer, "automator-token"), cluster.expose_secret())?;
+        write(&self.settings(Daemon::Synchronizer), &self.synchronizer_settings(kubeconfig))
+    }
+
+    /// Writes what the automator alone needs: it knows no cluster.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    pub fn install_automator(&self, registry: &Registry, git: &GitServer) -> Result<()> {
+        self.write_automator(&random(), registry, git)
+    }
+
+    /// Changes the settings file of a daemon, which reads it at its next start.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written.
+    pub fn change_settings(&self, daemon: Daemon, change: impl FnOnce(&mut serde_json::Value)) -> Result<()> {
+        let path = self.settings(daemon);
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let mut settings = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+        change(&mut settings);
+        // JSON, which is YAML too.
+        write(&path, &settings.to_string())
+    }
+
+    fn write_certificate(&self, daemon: Daemon) -> Result<()> {
+        let pair = self.authority.server_certificate()?;
+        write(&self.file(daemon, "tls.crt"), &pair.certificate_pem)?;
+        write(&self.file(daemon, "tls.key"), &pair.key_pem)
+    }
+
+    fn write_automator(&self, cluster: &SecretString, registry: &Registry, git: &GitServer) -> Result<()> {
+        write(&self.ca_file(), self.authority.pem())?;
+        self.write_certificate(Daemon::Automator)?;
+        let person = random();
         write(&self.person_token_file(Daemon::Automator), person.expose_secret())?;
-        write(&self.file(Daemon::Automator, "tokens.yaml"), &tokens(&cluster, &person, &self.git_url(git)))?;
+        write(&self.file(Daemon::Automator, "tokens.yaml"), &tokens(cluster, &person, &self.git_url(git)))?;
         write(&self.file(Daemon::Automator, "webhook-secret"), self.webhook_secret.expose_secret())?;
         write(&self.registry_password_file(), self.registry_password.expose_secret())?;
         write(&self.registry_ca_file(), registry.ca_pem().context("the registry has no certificate")?)?;
@@ -44,8 +75,7 @@ impl Installation {
                 write(&self.file(Daemon::Automator, "git-known-hosts"), &git.known_hosts()?)?;
             }
         }
-        write(&self.settings(Daemon::Automator), &self.automator_settings(registry, git))?;
-        write(&self.settings(Daemon::Synchronizer), &self.synchronizer_settings(kubeconfig))
+        write(&self.settings(Daemon::Automator), &self.automator_settings(registry, git))
     }
 
     /// The repository's URL as the daemons know it.

@@ -110,6 +110,24 @@ async fn it_looks_at_the_start_and_at_every_hint_and_ends_when_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_hint_is_answered_at_once_and_those_after_it_together() {
+    let world = World::start();
+    world.scan().await.as_ref().as_ref().unwrap();
+    sleep(REST).await;
+    let begin = Instant::now();
+    world.scan().await.as_ref().as_ref().unwrap();
+    assert!(begin.elapsed() < REST, "{:?}", begin.elapsed());
+
+    let begin = Instant::now();
+    let image = || Some(repository("acme/web"));
+    let (one, other) = (world.bell.scan(image()), world.bell.scan(None));
+    let (one, other) = (one.await.unwrap(), other.await.unwrap());
+    assert!(Arc::ptr_eq(&one, &other));
+    assert!((REST..REST * 2).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_could_not_be_looked_at_is_looked_at_again_by_itself() {
     let world = World::start();
     world.scan().await.as_ref().as_ref().unwrap();

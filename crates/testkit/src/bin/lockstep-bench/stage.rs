@@ -33,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) git: GitServer,
     pub(crate) human: Human,
     pub(crate) client: Client,
-    _registry: Registry,
+    pub(crate) registry: Registry,
 }
 
 impl Stage {
@@ -49,7 +49,7 @@ impl Stage {
         write_all(&human, size)?;
         plane.apply_yaml(&namespace_of(BARE)).await?;
         let client = plane.admin_client().await?;
-        Ok(Self { size, synchronizer: None, plane, installation, git, human, client, _registry: registry })
+        Ok(Self { size, synchronizer: None, plane, installation, git, human, client, registry })
     }
 
     pub(crate) fn maps(&self, namespace: &str) -> Api<ConfigMap> {
