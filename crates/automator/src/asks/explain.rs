@@ -85,7 +85,7 @@ fn tags(place: &Place, facts: &Facts, known: Known<'_>, limit: usize) -> (usize,
         facts.candidates().map(|candidate| (candidate.tag.clone(), candidate)).collect();
     let explained = |judged: lockstep_image::Judged| {
         let candidate = by_tag.get(judged.tag.as_str());
-        let time = |of: fn(&Candidate) -> Option<jiff::Timestamp>| candidate.and_then(|candidate| of(candidate));
+        let time = |of: fn(&Candidate) -> Option<jiff::Timestamp>| candidate.and_then(of);
         ExplainedTag {
             pushed: time(|candidate| candidate.pushed),
             first_seen: time(|candidate| candidate.first_seen),

@@ -30,14 +30,14 @@ fn shelves(tags: usize) -> Vec<Shelf> {
         shelf("calver:YYYY.0M.0D", &|number| {
             format!("{}.{:02}.{:02}", 2000 + number / 336, number / 28 % 12 + 1, number % 28 + 1)
         }),
-        shelf("alphabetical:^main-", &|number| format!("main-{number:06}-{:07x}", number * 2_654_435 & 0xfff_ffff)),
+        shelf("alphabetical:^main-", &|number| format!("main-{number:06}-{:07x}", (number * 2_654_435) & 0xfff_ffff)),
         shelf("semver:*", &|number| format!("v{}.{}.0-alpine", number / 40, number % 40)),
     ]
 }
 
 /// Where the tags are.
 enum Source {
-    Real(Registry),
+    Real(Box<Registry>),
     Scripted(Scripted),
 }
 
@@ -82,7 +82,7 @@ impl Fleet {
             settings["intervals"] = serde_json::json!({"registries": "1h", "git": "1h"});
         })?;
         let bare = BareClient::of(&installation, &registry, names(size))?;
-        Self::with(size, installation, Source::Real(registry), git, bare, &shelves)
+        Self::with(size, installation, Source::Real(Box::new(registry)), git, bare, &shelves)
     }
 
     /// The same with a registry by script, whose repositories all have the same tags.
