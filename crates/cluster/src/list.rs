@@ -34,18 +34,19 @@ struct Item {
 }
 
 impl Cluster {
-    /// The metadata of every object of `kind` that `selector` matches and `keep` keeps, in all namespaces; of the others
-    /// no more than a page is ever in memory. A list of which any page failed is an error, so the answer can serve as
-    /// proof of absence.
+    /// The metadata of every object of `kind` that `selector` matches and `keep` keeps, in one namespace or (`None`) in
+    /// all; of the others no more than a page is ever in memory. A list of which any page failed is an error, so the answer
+    /// can serve as proof of absence.
     pub async fn list_metadata(
         &self,
         kind: &Kind,
+        namespace: Option<&str>,
         selector: &str,
         keep: &(dyn Fn(&LiveMetadata) -> bool + Sync),
     ) -> Result<Vec<LiveMetadata>, CallError> {
         let mut restarts = 0;
         loop {
-            match self.all_pages(kind, selector, keep).await {
+            match self.all_pages(kind, namespace, selector, keep).await {
                 Err(error) if error.code == Some(410) && restarts < RESTARTS => restarts += 1,
                 result => return result,
             }
@@ -55,13 +56,14 @@ impl Cluster {
     async fn all_pages(
         &self,
         kind: &Kind,
+        namespace: Option<&str>,
         selector: &str,
         keep: &(dyn Fn(&LiveMetadata) -> bool + Sync),
     ) -> Result<Vec<LiveMetadata>, CallError> {
         let mut found = Vec::new();
         let mut params = ListParams::default().limit(PAGE).labels(selector);
         loop {
-            let request = kind.all("list", None)?.list_metadata(&params);
+            let request = kind.all("list", namespace)?.list_metadata(&params);
             let call = Call::new("list", kind.resource.plural.clone(), request)?;
             let page: Page = call.read(&self.call(&call).await?)?;
             let items = page.items.into_iter().flatten().map(|item| live(&kind.resource, item.metadata));

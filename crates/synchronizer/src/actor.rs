@@ -76,6 +76,7 @@ pub(crate) fn desk<'a>(common: &'a Common, setting: &'a Setting, objects: Arc<dy
         policy: &setting.policy,
         acknowledged: setting.acknowledged.as_deref(),
         held_whole: setting.held_whole.as_deref(),
+        is_first: false,
         protected: &common.protected,
         objects,
         concurrency: common.concurrency,

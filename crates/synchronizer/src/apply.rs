@@ -177,7 +177,7 @@ impl Applies {
                     self.adopted.push(id.clone());
                 }
                 if created || changed {
-                    self.changed.insert(id.clone(), hands.clock.now());
+                    self.changed.insert(id.clone(), hands.clock.steady());
                 }
                 if !rewritten.is_empty() {
                     let rewritten = Rewritten { hash: rendered.hash.clone(), fields: rewritten };

@@ -1,6 +1,8 @@
 //! What Prometheus sees: counters of what happened, and the state of the board at the time of a scrape.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lockstep_plan::ADMISSION;
 use prometheus_client::collector::Collector;
@@ -18,6 +20,12 @@ use crate::ports::{Happening, SyncRef};
 
 /// From a turn that found nothing to one that waited for definitions.
 const SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
+
+/// So many field managers have a count of their own. Whoever writes to the API server chooses a name, and each one here
+/// would stay for ever.
+const MANAGERS: usize = 100;
+/// The count of all others.
+const OTHERS: &str = "(others)";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfSync {
@@ -55,6 +63,7 @@ pub(crate) struct Metrics {
     applies: Family<OfApply, Counter>,
     prunes: Family<OfSync, Counter>,
     drifts: Family<OfDrift, Counter>,
+    managers: Arc<Mutex<BTreeSet<String>>>,
     fights: Family<OfSync, Counter>,
     fetch_failures: Family<OfFetch, Counter>,
     turns: Seconds,
@@ -68,6 +77,7 @@ impl Metrics {
             applies: Family::default(),
             prunes: Family::default(),
             drifts: Family::default(),
+            managers: Arc::default(),
             fights: Family::default(),
             fetch_failures: Family::default(),
             turns: Family::new_with_constructor(|| Histogram::new(SECONDS)),
@@ -99,7 +109,7 @@ impl Metrics {
             }
             Happening::Drifted { fields, repaired, .. } => {
                 let repaired = if *repaired { "true" } else { "false" };
-                let manager = manager(fields);
+                let manager = self.known(manager(fields));
                 self.drifts.get_or_create(&OfDrift { namespace, name, manager, repaired }).inc();
             }
             Happening::AdmissionRewrote { objects } => {
@@ -115,6 +125,14 @@ impl Metrics {
             }
             _ => {}
         }
+    }
+
+    fn known(&self, manager: String) -> String {
+        let mut managers = self.managers.lock().unwrap_or_else(PoisonError::into_inner);
+        if managers.len() < MANAGERS {
+            managers.insert(manager.clone());
+        }
+        if managers.contains(&manager) { manager } else { OTHERS.to_owned() }
     }
 }
 

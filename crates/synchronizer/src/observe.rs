@@ -59,7 +59,7 @@ impl HealthObserver {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.steady()
     }
 
     async fn woken(&self) {
@@ -98,5 +98,70 @@ impl Observer for HealthObserver {
     fn forget(&self, sync: &SyncKey) {
         self.index().forget(sync);
         self.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use lockstep_cluster::Kind;
+    use lockstep_manifest::Object;
+    use lockstep_plan::{Body, GroupKind, HealthChecks, Rendered, Scope};
+
+    use super::*;
+    use crate::board::Verdict;
+
+    #[derive(Default)]
+    struct Jumpy(AtomicI64);
+
+    impl Clock for Jumpy {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_800_000_000 + self.0.load(Ordering::Relaxed)).unwrap()
+        }
+
+        fn steady(&self) -> Timestamp {
+            Timestamp::from_second(1_800_000_000).unwrap()
+        }
+    }
+
+    impl Nudges for Jumpy {
+        fn nudge(&self, _: &SyncKey, _: Nudge) {}
+
+        fn nudge_branch(&self, _: &str, _: &str) -> usize {
+            0
+        }
+    }
+
+    /// D8: a rollout is not late, and not to be reverted, because somebody set the clock.
+    #[test]
+    fn nothing_is_late_because_a_clock_was_set() {
+        let clock = Arc::new(Jumpy::default());
+        let observer = HealthObserver::new(clock.clone(), clock.clone());
+        let value = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "shop", "name": "web"},
+            "spec": {"template": {"spec": {"containers": [{"name": "web", "image": "shop/web:1"}]}}},
+        });
+        let (id, body) = ("apps/Deployment/shop/web".parse::<ObjectId>().unwrap(), Body::of(&value));
+        let file = Arc::from("a.yaml");
+        let object = Object { id: id.clone(), api_version: "apps/v1".into(), value, file, line: 1 };
+        let resource = kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
+        let enforced = Enforced {
+            commit: "commit".into(),
+            at: clock.steady(),
+            timeout: Duration::from_secs(300),
+            wanted: Arc::new(vec![Rendered { object, body, hash: "hash".into(), instructions: None }]),
+            checks: HealthChecks::default(),
+            kinds: [(GroupKind::of(&id), Kind { resource, scope: Scope::Namespaced })].into(),
+            changed: BTreeMap::from([(id, clock.steady())]),
+            failed: BTreeMap::new(),
+        };
+        let sync = SyncKey { namespace: "lockstep".into(), name: "shop".into() };
+        for jump in [0, 3600, -3600] {
+            clock.0.store(jump, Ordering::Relaxed);
+            observer.applied(&sync, &enforced);
+            let verdicts: Vec<Verdict> = observer.workloads(&sync).into_iter().map(|state| state.verdict).collect();
+            assert_eq!(verdicts, [Verdict::Progressing], "{jump}");
+        }
     }
 }

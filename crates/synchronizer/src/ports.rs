@@ -66,6 +66,10 @@ pub trait Cluster: Send + Sync {
     /// What is known about each of these kinds, in their order.
     async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError>;
 
+    /// Every kind that somebody added to Kubernetes and whose objects live in namespaces, as it is served now; an error if
+    /// that cannot be said of all.
+    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError>;
+
     /// Whether a CustomResourceDefinition of the cluster is of this group and kind; an error is no answer.
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError>;
 
@@ -107,8 +111,13 @@ pub trait Objects: Send + Sync {
     /// Reads the metadata of one object; `None` when the API server says that this object does not exist.
     async fn lookup(&self, target: &Target) -> Result<Option<LiveMetadata>, ClusterError>;
 
-    /// The metadata of every object of the kind in all namespaces that `keep` keeps, or an error.
-    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError>;
+    /// The metadata of every object of the kind that `keep` keeps, in one namespace or (`None`) in all, or an error.
+    async fn list(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        keep: Keep<'_>,
+    ) -> Result<Vec<LiveMetadata>, ClusterError>;
 
     /// What an apply would make of the whole object; whoever shows it masks it.
     async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError>;
@@ -281,8 +290,14 @@ pub enum ObjectFailure {
     Blocked(String),
 }
 
-/// The time of day. Pauses are measured by tokio's clock, never by this one.
+/// The time of day, for people. Pauses are measured by tokio's clock, never by this one.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// The time by which it is decided what is late: it begins as the time of day and goes on evenly, whoever sets the clock
+    /// in the meantime.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
 }

@@ -117,7 +117,7 @@ impl Synchronizer {
         let (writer, lead, election) = elect(&cluster, &settings.lease);
         let metrics = Metrics::register(&mut registry, board.clone(), lead.clone());
         let (queue, sender) = events::queue(Events::new(writer.clone(), CONTROLLER, &instance()));
-        let observer = Arc::new(HealthObserver::new(mailboxes.clone(), Arc::new(SystemClock)));
+        let observer = Arc::new(HealthObserver::new(mailboxes.clone(), Arc::new(SystemClock::start())));
         let updates = settings.automator.clone();
         let updates = updates.map(|endpoint| Updates::new(endpoint, board.clone(), mailboxes.clone())).transpose()?;
 

@@ -56,6 +56,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) acknowledged: Option<&'a str>,
     /// The commit that was held because it would prune every object.
     pub(crate) held_whole: Option<&'a str>,
+    /// No turn was made since the start, so nobody has looked at the health of what is there.
+    pub(crate) is_first: bool,
     pub(crate) protected: &'a BTreeSet<ObjectId>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) concurrency: usize,
@@ -282,13 +284,17 @@ fn plan_some(
         facts,
         unkept: &unkept,
         protected: desk.protected,
-        unready: &unready(desk),
+        unready: &unready(desk, known.wanted),
         occupied,
     })
 }
 
 /// What comes after these objects in an order that somebody wrote down waits.
-fn unready(desk: &Desk<'_>) -> BTreeMap<ObjectId, String> {
+fn unready(desk: &Desk<'_>, wanted: &[Rendered]) -> BTreeMap<ObjectId, String> {
+    if desk.is_first {
+        let unseen = |rendered: &Rendered| (rendered.object.id.clone(), "its health is not known yet".to_owned());
+        return wanted.iter().map(unseen).collect();
+    }
     let unhealthy = desk.ports.observer.unhealthy(&desk.sync.key).into_iter();
     let open = unhealthy.filter(|(_, health)| health.status != Status::Suspended);
     open.map(|(id, health)| (id, health_in_words(&health))).collect()

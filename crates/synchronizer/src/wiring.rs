@@ -5,9 +5,10 @@ mod repositories;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use camino::Utf8PathBuf;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lockstep_cluster::Cluster;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::Health;
@@ -34,7 +35,7 @@ pub(crate) fn ports(
         cluster: Arc::new(ApiServer::new(cluster, namespaces)),
         observer,
         witness: Arc::new(Reporter { events, metrics }),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SystemClock::start()),
     }
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn looking_ports(cluster: Cluster, source: Arc<dyn Source>) -> Ports 
         cluster: Arc::new(ApiServer::new(cluster, Vec::new())),
         observer: Arc::new(Nobody),
         witness: Arc::new(Nobody),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SystemClock::start()),
     }
 }
 
@@ -70,12 +71,26 @@ impl Witness for Nobody {
     fn happened(&self, _: &SyncRef, _: &Happening) {}
 }
 
-/// The system's clock.
-pub(crate) struct SystemClock;
+/// The system's clocks: the one that can be set, and how far the other one got since the start.
+pub(crate) struct SystemClock {
+    began: Timestamp,
+    running: Instant,
+}
+
+impl SystemClock {
+    pub(crate) fn start() -> Self {
+        Self { began: Timestamp::now(), running: Instant::now() }
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn steady(&self) -> Timestamp {
+        let since = SignedDuration::try_from(self.running.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.began.saturating_add(since).unwrap_or(Timestamp::MAX)
     }
 }
 

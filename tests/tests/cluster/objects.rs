@@ -185,7 +185,7 @@ async fn a_service_account_bounds_every_call() {
     assert_eq!((error.category(), error.class), ("forbidden", Class::Forbidden));
     assert!(error.message.contains(&format!("system:serviceaccount:{ns}:shop")), "{error}");
     assert!(matches!(shop.lookup(&kind, &ns, "a").await, Lookup::Unknown(_)), "403 is not 404");
-    assert!(shop.list_metadata(&kind, "", &|_| true).await.is_err(), "403 is not an empty list");
+    assert!(shop.list_metadata(&kind, None, "", &|_| true).await.is_err(), "403 is not an empty list");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn a_list_is_complete_over_its_pages() {
             async move { apply(cluster, kind, ns, &name, labels).await }
         })
         .await;
-    let found = cluster.list_metadata(&kind, &format!("pages.example/of={ns}"), &|_| true).await.unwrap();
+    let found = cluster.list_metadata(&kind, None, &format!("pages.example/of={ns}"), &|_| true).await.unwrap();
     let names: std::collections::BTreeSet<_> = found.iter().map(|live| live.id.name.as_str()).collect();
     assert_eq!((found.len(), names.len()), (620, 620));
 }
@@ -123,6 +123,6 @@ async fn an_event_is_sent_when_there_is_something_new_to_say() {
     assert!(!events.publish(&regarding, &notice("42 objects")).await.unwrap());
     assert!(events.publish(&regarding, &notice("43 objects")).await.unwrap());
     let kind = kind(&cluster, "events.k8s.io", "v1", "Event").await;
-    let sent = cluster.list_metadata(&kind, "", &|_| true).await.unwrap();
+    let sent = cluster.list_metadata(&kind, None, "", &|_| true).await.unwrap();
     assert_eq!(sent.iter().filter(|event| event.id.namespace == ns && event.id.name.starts_with("shop-")).count(), 2);
 }

@@ -130,3 +130,13 @@ fn only_what_has_every_mark_is_proven_to_be_ours() {
     assert!(!with(ours, "", json!([{"kind": "X"}])));
     assert!(!with(json!({PART_OF_LABEL: shop().apply_set_id()}), "", json!(null)));
 }
+
+#[test]
+fn groups_of_kubernetes_itself_are_told_from_those_that_can_have_definitions() {
+    for group in ["", "apps", "extensions", "networking.k8s.io", "rbac.authorization.k8s.io", "metrics.k8s.io"] {
+        assert!(GroupKind::is_built_in(group), "{group}");
+    }
+    for group in ["example.com", "keda.sh", "gateway.networking.k8s.io", "snapshot.storage.k8s.io", "lockstep.dev"] {
+        assert!(!GroupKind::is_built_in(group), "{group}");
+    }
+}

@@ -13,6 +13,7 @@ use crate::{
     fetch::fetch,
     ports::{ClusterError, Enforced, Freshness, Happening, ObjectFailure},
     render::RenderFailure,
+    resource::SyncSpec,
     status::is_final,
     turn::{Done, Prepared, carry_out, prepare},
 };
@@ -173,6 +174,7 @@ impl Actor {
         let account = setting.spec.service_account_name.as_deref();
         let objects = common.ports.cluster.objects(&self.key, account).map_err(RenderFailure::Cluster)?;
         let mut desk = desk(&common, &setting, objects);
+        desk.is_first = self.memory.manifests.is_none();
         let held_whole = self.memory.held_whole();
         desk.held_whole = held_whole.as_deref().or(desk.held_whole.filter(|_| self.memory.commit.is_none()));
         // A kind that the server did not find any more may be served in another place now.
@@ -222,12 +224,12 @@ impl Actor {
     /// Remembers what a turn did, and tells it. Says whether something must be tried again, and how soon.
     fn take_over(&mut self, done: Done, started: Instant) -> Trouble {
         let commit = done.manifests.commit.to_string();
-        let now = self.common.ports.clock.now();
+        let (now, steady) = (self.common.ports.clock.now(), self.common.ports.clock.steady());
         self.tell_turn(&done, &commit, started);
         let is_new = self.memory.applied.as_ref().is_none_or(|known| known.commit != commit);
         if self.memory.manifests.as_ref().is_none_or(|known| known.commit != done.manifests.commit) {
             self.memory.enforced_at =
-                self.memory.applied.as_ref().filter(|_| !is_new).map(|known| known.at).or(Some(now));
+                self.memory.applied.as_ref().filter(|_| !is_new).map(|known| known.at).or(Some(steady));
         }
         if done.is_applied() && is_new {
             let previous = self.memory.applied.replace(At { commit: commit.clone(), at: now });
@@ -236,7 +238,8 @@ impl Actor {
             let changed = done.applies.changed.len() - created;
             self.tell(&Happening::Applied { commit: commit.clone(), created, changed });
         }
-        if !done.applies.changed.is_empty() || is_new {
+        let has_other_time = |spec: &SyncSpec| spec.timeout != self.setting.spec.timeout;
+        if !done.applies.changed.is_empty() || is_new || self.memory.spec.as_ref().is_some_and(has_other_time) {
             self.expect_health();
         }
         self.common.mailboxes.claim(&self.key, done.claims);
@@ -275,7 +278,7 @@ impl Actor {
         let Some(manifests) = &memory.manifests else { return };
         let enforced = Enforced {
             commit: manifests.commit.to_string(),
-            at: memory.enforced_at.unwrap_or_else(|| self.common.ports.clock.now()),
+            at: memory.enforced_at.unwrap_or_else(|| self.common.ports.clock.steady()),
             timeout: Duration::from(self.setting.spec.timeout),
             wanted: manifests.wanted.clone(),
             checks: self.setting.checks.clone(),

@@ -1,7 +1,10 @@
 //! Looking past the managed fields: objects that another hand wrote, and every object once in a long while, are compared
 //! with Git by a dry run; and what people added is removed where the policy says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
@@ -15,6 +18,9 @@ use crate::{
     render::Manifests,
     turn::Desk,
 };
+
+/// Commits and repairs do not wait for longer while objects are compared one after the other.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 impl Actor {
     /// Objects of kinds that are defined anew are confirmed once: in another schema our managed fields may mean something
@@ -58,7 +64,7 @@ impl Actor {
             let seconds = self.common.ports.clock.now().as_second();
             self.memory.audit.begin_at(usize::try_from(seconds).unwrap_or_default());
         }
-        self.memory.audit.plan(std::time::Duration::from(self.setting.spec.audit), total, now);
+        self.memory.audit.plan(Duration::from(self.setting.spec.audit), total, now);
         let mut due = self.memory.doubts.due(now);
         let audited = self.memory.audit.due(total, now);
         due.extend(audited.into_iter().filter_map(|place| Some(manifests.wanted.get(place)?.object.id.clone())));
@@ -77,13 +83,20 @@ impl Actor {
             self.note_removal(rendered, removed, &mut changed);
         }
         let drifted = common.watches.index().drifted(&self.key);
-        for id in due {
+        let asked: HashSet<&ObjectId> = due.iter().collect();
+        let is_asked = |rendered: &&Rendered| asked.contains(&rendered.object.id);
+        let wanted: HashMap<&ObjectId, &Rendered> =
+            manifests.wanted.iter().filter(is_asked).map(|rendered| (&rendered.object.id, rendered)).collect();
+        for id in &due {
             if common.shutdown.is_requested() {
                 break;
             }
-            let rendered = manifests.wanted.iter().find(|rendered| rendered.object.id == id);
-            let Some(rendered) = rendered.filter(|_| !drifted.contains_key(&id)) else { continue };
-            if rendered.apply_mode() == ApplyMode::Always && !self.memory.unsettled().contains(&id) {
+            if now.elapsed() >= LONGEST_LOOK {
+                self.memory.doubts.put_back(id.clone(), Instant::now());
+                continue;
+            }
+            let Some(rendered) = wanted.get(id).filter(|_| !drifted.contains_key(id)) else { continue };
+            if rendered.apply_mode() == ApplyMode::Always && !self.memory.unsettled().contains(id) {
                 self.confirm_one(&desk, &manifests, rendered, &mut changed).await;
             }
         }
@@ -160,7 +173,7 @@ impl Actor {
                     lost
                 };
                 self.note_rewritten(id, rendered.hash.clone(), rewritten);
-                changed.insert(id.clone(), self.common.ports.clock.now());
+                changed.insert(id.clone(), self.common.ports.clock.steady());
                 self.memory.hidden.remove(id);
                 self.note_drift(id, fields, true);
                 if !lost.is_empty() {
@@ -196,7 +209,7 @@ impl Actor {
                     index.applied(&self.key, rendered, live);
                     index.settle(&self.key, id, true);
                 }
-                changed.insert(id.clone(), self.common.ports.clock.now());
+                changed.insert(id.clone(), self.common.ports.clock.steady());
                 let fields = self.memory.extras.remove(id).map(|all| losses(&all)).unwrap_or_default();
                 self.note_drift(id, fields, true);
             }

@@ -49,6 +49,13 @@ impl Doubts {
         due
     }
 
+    /// There was no time for this object: it is due still.
+    pub(crate) fn put_back(&mut self, id: ObjectId, now: Instant) {
+        let known = self.objects.entry(id).or_insert(Doubt { due: None, earliest: now, pause: SECOND_PAUSE });
+        known.due = Some(now);
+        known.pause = (known.pause / 2).max(SECOND_PAUSE);
+    }
+
     /// The doubt was right: the next one is looked into as soon as the first.
     pub(crate) fn confirmed(&mut self, id: &ObjectId) {
         self.objects.remove(id);
@@ -145,6 +152,22 @@ mod tests {
         doubts.due(at(4002));
         doubts.due(at(5000));
         assert!(doubts.objects.is_empty(), "what is quiet is forgotten");
+    }
+
+    #[test]
+    fn what_there_was_no_time_for_is_due_still() {
+        let id: ObjectId = "/ConfigMap/a/x".parse().unwrap();
+        let start = Instant::now();
+        let mut doubts = Doubts::default();
+        doubts.raise(&id, start);
+        let due = start + FIRST_PAUSE;
+        for _ in 0..20 {
+            assert!(doubts.due(due).contains(&id));
+            doubts.put_back(id.clone(), due);
+        }
+        assert!(doubts.due(due).contains(&id));
+        doubts.raise(&id, due);
+        assert_eq!(doubts.next(), Some(due + SECOND_PAUSE), "as after one look");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use lockstep_plan::FieldLoss;
 use prometheus_client::encoding::text::encode;
 use serde_json::json;
 
@@ -58,4 +59,23 @@ fn a_scrape_shows_the_board_and_what_happened() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[test]
+fn names_that_anybody_can_choose_do_not_pile_up() {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry, Board::default(), crate::lease::Lead::alone());
+    let sync = SyncRef { key: SyncKey { namespace: "lockstep".into(), name: "shop".into() }, uid: "u".into() };
+    for number in 0..MANAGERS + 50 {
+        let (path, git) = (".data.v".to_owned(), "1".to_owned());
+        let loss = FieldLoss { path, manager: Some(format!("m{number}")), subresource: None, time: None, git };
+        metrics.count(&sync, &Happening::Drifted { object: "a".into(), fields: vec![loss], repaired: true });
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("lockstep_synchronizer_drifts_total")).count(),
+        MANAGERS + 1
+    );
+    assert!(text.contains("manager=\"(others)\",repaired=\"true\"} 50"), "{text}");
 }

@@ -86,26 +86,46 @@ async fn a_changed_sync_is_not_ready_before_a_turn_knew_the_change() {
     world.until_reason("PruneHeld").await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_waits_for_its_turn_waits_also_when_somebody_deletes_it() {
-    let mut world = World::new(json!({}));
+/// Two ConfigMaps, the second of which waits for the health of the first.
+fn commit_waves(world: &World, first: &str, second: &str) {
     let in_wave = |name: &str, wave: &str, value: &str| {
         let annotated = format!("{{name: {name}, annotations: {{lockstep.dev/wave: \"{wave}\"}},");
         config_map(name, value).replace(&format!("{{name: {name},"), &annotated)
     };
-    let commit = |world: &World, value: &str| {
-        world.git.commit(&[("a.yaml", &in_wave("first", "0", value)), ("b.yaml", &in_wave("second", "1", value))]);
-    };
-    commit(&world, "1");
+    world.git.commit(&[("a.yaml", &in_wave("first", "0", first)), ("b.yaml", &in_wave("second", "1", second))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_waits_also_when_somebody_deletes_it() {
+    let mut world = World::new(json!({}));
+    commit_waves(&world, "1", "1");
     world.start();
     world.until_ready().await;
     world.set_health("/ConfigMap/a/first", Some(Status::InProgress));
-    commit(&world, "2");
+    commit_waves(&world, "2", "2");
     world.look();
     world.until_reason("Waiting").await;
     world.api.remove("/ConfigMap/a/second");
     world.pass(60).await;
     assert!(!world.api.has("/ConfigMap/a/second"), "what comes first is not healthy");
+    world.set_health("/ConfigMap/a/first", None);
+    world.until_ready().await;
+    assert_eq!(world.api.value("/ConfigMap/a/second", "/data/v"), Some(json!("2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_does_not_begin_because_a_start_has_not_seen_the_one_before() {
+    let mut world = World::new(json!({}));
+    commit_waves(&world, "1", "1");
+    world.start();
+    world.until_ready().await;
+    world.stop().await;
+    world.set_health("/ConfigMap/a/first", Some(Status::InProgress));
+    commit_waves(&world, "1", "2");
+    world.start();
+    world.until_reason("Waiting").await;
+    world.pass(60).await;
+    assert_eq!(world.api.value("/ConfigMap/a/second", "/data/v"), Some(json!("1")), "what comes first is not healthy");
     world.set_health("/ConfigMap/a/first", None);
     world.until_ready().await;
     assert_eq!(world.api.value("/ConfigMap/a/second", "/data/v"), Some(json!("2")));

@@ -174,7 +174,14 @@ async fn a_namespace_that_holds_what_others_made_stays() {
     world.api.remove("/ConfigMap/shop/x");
     world.until("the copy", |world| world.condition("Ready").2.contains("ConfigMap/shop/copy")).await;
     assert!(world.api.has("/Namespace//shop"));
+    // So is an object of a kind that no file of the Sync names.
+    world.api.define_widgets();
+    let widget = json!({"name": "w", "namespace": "shop"});
+    world.api.create("somebody", json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": widget}));
     world.api.remove("/ConfigMap/shop/copy");
+    world.until("the Widget", |world| world.condition("Ready").2.contains("Widget/shop/w")).await;
+    assert!(world.api.has("/Namespace//shop"));
+    world.api.remove("example.com/Widget/shop/w");
     world.until("deletion", |world| !world.api.has("/Namespace//shop")).await;
     world.until_ready().await;
 }

@@ -133,6 +133,15 @@ async fn ready_needs_health_and_says_when_it_does_not_come_in_time() {
     assert_eq!(world.object_calls(), Vec::<String>::new());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shorter_timeout_counts_for_what_is_on_its_way_already() {
+    let world = World::with_config_maps(json!({"timeout": "1h"}), 2).await;
+    world.set_health("/ConfigMap/a/c1", Some(Status::InProgress));
+    world.until_reason("Progressing").await;
+    world.api.change_sync(|sync| sync.spec.timeout = serde_json::from_value(json!("1m")).unwrap());
+    world.until_reason("Unhealthy").await;
+}
+
 fn checks(current: &str) -> Vec<crate::resource::HealthCheck> {
     serde_json::from_value(json!([{"apiVersion": "v1", "kind": "ConfigMap", "current": current}])).unwrap()
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ pub(super) struct World {
 
 #[derive(Default)]
 pub(super) struct Doctor {
+    /// A turn has told what to look at.
+    looks: AtomicBool,
     sick: Mutex<BTreeMap<ObjectId, Health>>,
 }
 
@@ -60,10 +65,12 @@ impl Clock for Sundial {
 }
 
 impl Observer for Doctor {
-    fn applied(&self, _: &SyncKey, _: &Enforced) {}
+    fn applied(&self, _: &SyncKey, _: &Enforced) {
+        self.looks.store(true, Ordering::Relaxed);
+    }
 
     fn unhealthy(&self, _: &SyncKey) -> BTreeMap<ObjectId, Health> {
-        self.sick.lock().unwrap().clone()
+        if self.looks.load(Ordering::Relaxed) { self.sick.lock().unwrap().clone() } else { BTreeMap::new() }
     }
 
     fn workloads(&self, _: &SyncKey) -> Vec<WorkloadState> {
@@ -144,6 +151,7 @@ impl World {
 
     pub(super) fn start(&mut self) {
         let ports = self.ports();
+        self.health.looks.store(false, Ordering::Relaxed);
         self.mailboxes = Arc::default();
         self.board = Board::default();
         self.shutdown = Shutdown::new();

@@ -79,7 +79,7 @@ async fn list(hands: &Hands<'_>, kind: &Kind, ids: &[&ObjectId]) -> Option<BTree
         return None;
     }
     let asked: HashSet<&ObjectId> = ids.iter().copied().collect();
-    let listed = hands.objects.list(kind, &|live| asked.contains(&live.id)).await.ok()?;
+    let listed = hands.objects.list(kind, None, &|live| asked.contains(&live.id)).await.ok()?;
     let mut present: BTreeMap<ObjectId, LiveMetadata> =
         listed.into_iter().map(|live| (live.id.clone(), live)).collect();
     let fact = |id: &&ObjectId| {
@@ -97,8 +97,9 @@ async fn read(hands: &Hands<'_>, kind: &Kind, id: &ObjectId) -> Fact {
     }
 }
 
-/// Kinds that people keep things in; what else a namespace holds comes from them.
-const HOLDERS: [(&str, &str, &str); 9] = [
+/// Kinds of Kubernetes itself that people keep things in; what else a namespace holds comes from them, or from a kind that
+/// somebody added.
+const HOLDERS: [(&str, &str, &str); 11] = [
     ("", "v1", "ConfigMap"),
     ("", "v1", "Secret"),
     ("", "v1", "Service"),
@@ -108,6 +109,8 @@ const HOLDERS: [(&str, &str, &str); 9] = [
     ("apps", "v1", "StatefulSet"),
     ("apps", "v1", "DaemonSet"),
     ("batch", "v1", "CronJob"),
+    ("batch", "v1", "Job"),
+    ("networking.k8s.io", "v1", "Ingress"),
 ];
 
 /// The kinds that are asked for before a namespace is deleted.
@@ -127,15 +130,13 @@ pub(super) async fn foreigner(
     namespace: Option<&str>,
     ownership: &Ownership,
 ) -> Result<Option<String>, ClusterError> {
+    // What has an owner goes with it, and so does not keep a namespace; of a definition it is one object more.
     let is_made_by_kubernetes = |live: &LiveMetadata| {
-        live.has_owner || matches!((live.id.kind.as_str(), live.id.name.as_str()), ("ConfigMap", "kube-root-ca.crt"))
+        (live.has_owner && namespace.is_some())
+            || matches!((live.id.kind.as_str(), live.id.name.as_str()), ("ConfigMap", "kube-root-ca.crt"))
     };
-    let is_foreign = |live: &LiveMetadata| {
-        namespace.is_none_or(|namespace| live.id.namespace == namespace)
-            && !is_made_by_kubernetes(live)
-            && !ownership.is_proven_on(live)
-    };
-    let found = hands.objects.list(kind, &is_foreign).await?;
+    let is_foreign = |live: &LiveMetadata| !is_made_by_kubernetes(live) && !ownership.is_proven_on(live);
+    let found = hands.objects.list(kind, namespace, &is_foreign).await?;
     Ok(found.first().map(|live| live.id.short()))
 }
 

@@ -36,16 +36,18 @@ pub(super) async fn look(
 }
 
 async fn in_namespace(desk: &Desk<'_>, namespace: &ObjectId, kinds: &BTreeMap<GroupKind, Kind>) -> Option<String> {
-    let holders = match desk.ports.cluster.resolve(&facts::holders(), Freshness::Cached).await {
-        Ok(resolutions) => resolutions,
-        Err(error) => return Some(error.to_string()),
+    let cluster = desk.ports.cluster.as_ref();
+    let names = facts::holders();
+    let (holders, added) = match futures::join!(cluster.resolve(&names, Freshness::Cached), cluster.added_kinds()) {
+        (Ok(holders), Ok(added)) => (holders, added),
+        (Err(error), _) | (_, Err(error)) => return Some(format!("perhaps unknown ones: {error}")),
     };
     let holders = holders.into_iter().filter_map(|resolution| match resolution {
         Resolution::Resolved(kind) => Some(kind),
         _ => None,
     });
     let mut asked: BTreeMap<GroupKind, Kind> = kinds.clone();
-    asked.extend(holders.map(|kind| {
+    asked.extend(holders.chain(added).map(|kind| {
         let name = GroupKind { group: kind.resource.group.clone(), kind: kind.resource.kind.clone() };
         (name, kind)
     }));

@@ -112,7 +112,7 @@ pub(super) async fn definition(desk: &Desk<'_>, kind: &GroupKind) -> Definition 
     let cluster = desk.ports.cluster.as_ref();
     let asked = [KindName { group: kind.group.clone(), version: None, kind: kind.kind.clone() }];
     let is_served = cluster.resolve(&asked, Freshness::Cached).await.map(|found| found != [Resolution::Unknown]);
-    if is_served.unwrap_or(true) || is_built_in(&kind.group) {
+    if is_served.unwrap_or(true) || GroupKind::is_built_in(&kind.group) {
         return Definition::Unknown;
     }
     match cluster.is_defined(kind).await {
@@ -123,12 +123,6 @@ pub(super) async fn definition(desk: &Desk<'_>, kind: &GroupKind) -> Definition 
             Definition::Unknown
         }
     }
-}
-
-/// Whether a group may be one of Kubernetes' own. Those have no definitions, so a missing one proves nothing.
-pub(super) fn is_built_in(group: &str) -> bool {
-    let rest = group.strip_suffix(".k8s.io").unwrap_or(group);
-    !rest.contains('.') || matches!(rest, "rbac.authorization" | "flowcontrol.apiserver" | "internal.apiserver")
 }
 
 fn unserved_still(kind: &GroupKind) -> ClusterError {

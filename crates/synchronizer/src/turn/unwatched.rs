@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_cluster::{Kind, Resolution};
 use lockstep_plan::{Class, GroupKind};
 
-use super::{Desk, record::is_built_in};
+use super::Desk;
 use crate::{ports::ClusterError, render::Manifests};
 
 /// Whether the picture of the served kinds may be too old for these names.
@@ -22,7 +22,7 @@ pub(super) fn is_doubtful(
     names.iter().zip(resolutions).any(|(name, resolution)| match resolution {
         Resolution::GroupUnavailable => true,
         // Those that Git wants were asked for when it was rendered.
-        Resolution::Unknown if !wanted.contains(name) => !is_built_in(&name.group) || is_lost(name),
+        Resolution::Unknown if !wanted.contains(name) => !GroupKind::is_built_in(&name.group) || is_lost(name),
         _ => is_lost(name),
     })
 }

@@ -67,11 +67,22 @@ impl ports::Cluster for ApiServer {
         Ok(kinds.iter().map(resolve).collect())
     }
 
+    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
+        let discovery = self.discovery(Freshness::Fresh).await?;
+        let is_added = |group: &str| !GroupKind::is_built_in(group);
+        if let Some(silent) = discovery.unavailable().into_iter().find(|version| is_added(group_of(version))) {
+            let message = format!("the API {silent} does not answer");
+            return Err(ClusterError { class: Class::Transient, code: None, message, retry_after: None });
+        }
+        let all = discovery.all_kinds().into_iter();
+        Ok(all.filter(|kind| kind.scope == Scope::Namespaced && is_added(&kind.resource.group)).collect())
+    }
+
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
         let definitions = Kind { resource: ApiResource::erase::<CustomResourceDefinition>(&()), scope: Scope::Cluster };
         let ending = format!(".{}", kind.group);
         let of_group = |live: &LiveMetadata| live.id.name.ends_with(&ending);
-        for live in self.cluster.list_metadata(&definitions, "", &of_group).await? {
+        for live in self.cluster.list_metadata(&definitions, None, "", &of_group).await? {
             let definition = self.cluster.object(&definitions, "", &live.id.name).await?;
             if definition
                 .is_some_and(|it| it["spec"]["group"] == kind.group && it["spec"]["names"]["kind"] == kind.kind)
@@ -133,6 +144,10 @@ impl ports::Cluster for ApiServer {
         let key = &sync.key;
         Ok(self.cluster.merge(&sync_kind(), &key.namespace, &key.name, &sync.uid, REQUESTER, patch).await?)
     }
+}
+
+fn group_of(version: &str) -> &str {
+    version.split_once('/').map_or("", |(group, _)| group)
 }
 
 fn unwritable(error: &serde_json::Error) -> ClusterError {
@@ -205,8 +220,13 @@ impl Objects for ApiObjects {
         }
     }
 
-    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError> {
-        Ok(self.0.list_metadata(kind, "", keep).await?)
+    async fn list(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        keep: Keep<'_>,
+    ) -> Result<Vec<LiveMetadata>, ClusterError> {
+        Ok(self.0.list_metadata(kind, namespace, "", keep).await?)
     }
 
     async fn preview(&self, target: &Target, body: &Body) -> Result<Value, ClusterError> {

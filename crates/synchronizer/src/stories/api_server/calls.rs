@@ -103,6 +103,11 @@ impl Cluster for Account {
         Ok(())
     }
 
+    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
+        let name = KindName { group: "example.com".to_owned(), version: None, kind: "Widget".to_owned() };
+        Ok(self.server.state().kind(&name).into_iter().collect())
+    }
+
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
         let mut state = self.server.state();
         state.call(format!("look for the definition of {kind}"))?;
@@ -220,10 +225,16 @@ impl Objects for Account {
         Ok(state.live(&id))
     }
 
-    async fn list(&self, kind: &Kind, keep: Keep<'_>) -> Result<Vec<LiveMetadata>, ClusterError> {
+    async fn list(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        keep: Keep<'_>,
+    ) -> Result<Vec<LiveMetadata>, ClusterError> {
         let mut state = self.server.state();
         state.call(self.line("list", &kind.resource.kind))?;
-        let of_kind = state.objects.iter().filter(|(id, _)| id.kind == kind.resource.kind);
+        let is_there = |id: &ObjectId| namespace.is_none_or(|namespace| id.namespace == namespace);
+        let of_kind = state.objects.iter().filter(|(id, _)| id.kind == kind.resource.kind && is_there(id));
         Ok(of_kind.map(|(id, stored)| stored.live(id)).filter(|live| keep(live)).collect())
     }
 
