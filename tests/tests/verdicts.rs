@@ -16,10 +16,10 @@ use futures::stream;
 use lockstep_api::v1::change_request::Change;
 use lockstep_api::v1::updates_client::UpdatesClient;
 use lockstep_api::v1::{
-    ChangeRequest, ClusterEvent, ExplainRequest, HistoryRequest, ListImagesRequest, Lock, Release, RepositoryEvent,
-    ScanRequest, Subject, Unlock, Verdict, Workload,
+    Automate, ChangeRequest, ClusterEvent, Deautomate, ExplainRequest, HistoryRequest, ListImagesRequest, Lock,
+    Release, RepositoryEvent, ScanRequest, SetPolicy, Subject, Unlock, Verdict, Workload,
 };
-use lockstep_automator::{Settings, start};
+use lockstep_automator::{Listing, Settings, preview, start};
 use lockstep_daemon::{
     AuthenticatedChannel, Endpoint, ListenAddress, SecretFile, Shutdown, Sources, Tasks, TokenFile, connect,
 };
@@ -95,8 +95,8 @@ impl Bed {
         )
     }
 
-    /// Starts the daemon. It looks at registries once an hour, so only hints explain that it is quick.
-    async fn start(&mut self) {
+    /// The settings. Registries are looked at once an hour, so only hints explain that it is quick.
+    fn settings(&self) -> Settings {
         let mut tokens = String::new();
         for (name, roles) in [("prod-eu", "vote"), ("alice", "read, scan"), ("carol", "read, release")] {
             self.file(name, &format!("token-of-{name}\n"));
@@ -127,7 +127,11 @@ impl Bed {
         );
         let file = Path::new(&self.file("settings.yaml", &text)).to_owned();
         let file = Utf8PathBuf::from_path_buf(file).unwrap();
-        let settings = Settings::load(&Sources::new().file(Some(file))).unwrap();
+        Settings::load(&Sources::new().file(Some(file))).unwrap()
+    }
+
+    async fn start(&mut self) {
+        let settings = self.settings();
         let mut tasks = Tasks::new();
         self.shutdown = tasks.shutdown();
         let addresses = start(settings, &mut tasks).await.unwrap();
@@ -195,6 +199,30 @@ impl Bed {
             observed_at: None,
         }
     }
+}
+
+#[tokio::test]
+async fn a_folder_is_looked_at_with_a_real_registry_and_nothing_is_written() {
+    let bed = Bed::new().await;
+    for tag in ["1.4.2", "1.4.3", "1.5.0"] {
+        bed.registry.push_image("shop/web", tag, None).await.unwrap();
+    }
+    bed.human.write(FILE, &bed.deployment("1.4.2")).unwrap();
+    let head = bed.human.commit("Deploy the shop").unwrap();
+    let settings = bed.settings();
+    fs::create_dir(bed.path("data")).unwrap();
+    let missing =
+        bed.deployment("1.4.2").replace("/shop/web:", "/shop/none:").replace("name: web\n  n", "name: none\n  n");
+    let files = [(FILE, bed.deployment("1.4.2")), ("clusters/prod/x.yaml", missing)];
+    let files: Vec<(String, Vec<u8>)> =
+        files.into_iter().map(|(path, text)| (path.to_owned(), text.into_bytes())).collect();
+    let asked = preview(files.clone(), &settings, Listing::Asked).await.unwrap();
+    let selected = |number: usize| asked.places[number].selected.as_deref();
+    assert_eq!((asked.places.len(), selected(0), selected(1)), (2, Some("1.4.3"), None), "{asked:?}");
+    assert!(asked.problems.iter().any(|problem| problem.message.contains("shop/none")), "{:?}", asked.problems);
+    let assumed = preview(files, &settings, Listing::Assumed).await.unwrap();
+    assert!(assumed.problems.is_empty() && assumed.places.iter().all(|place| place.selected.is_none()), "{assumed:?}");
+    assert_eq!(bed.human.head().unwrap(), head);
 }
 
 fn shop() -> Subject {
@@ -285,6 +313,28 @@ async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history(
     assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.1").trim(), "no other byte");
     assert_eq!(bed.scan().await, Vec::<String>::new(), "1.4.2 was taken back");
 
+    bed.change("carol", Change::Deautomate(Deautomate {})).await.unwrap();
+    bed.registry.push_image("shop/web", "1.4.4", None).await.unwrap();
+    assert_eq!(bed.scan().await, Vec::<String>::new(), "nothing is automated");
+    let policy = |policy: &str| Change::SetPolicy(SetPolicy { policy: policy.to_owned() });
+    bed.change("carol", policy("semver:<1.4.4")).await.unwrap();
+    bed.change("carol", Change::Automate(Automate {})).await.unwrap();
+    assert_eq!(bed.scan().await, Vec::<String>::new(), "1.4.4 is outside of the range");
+    bed.human.pull().unwrap();
+    let locked = bed
+        .human
+        .show(FILE)
+        .unwrap()
+        .replace("    lockstep.dev/on", "    lockstep.dev/locked: mine\n    lockstep.dev/on");
+    bed.human.write(FILE, &locked).unwrap();
+    bed.human.commit("Lock it by hand").unwrap();
+    assert_eq!(bed.change("carol", policy("semver:~1.4")).await, Ok(bed.human.head().unwrap()));
+    assert_eq!(bed.scan().await, Vec::<String>::new(), "a person locked it");
+    bed.change("carol", Change::Unlock(Unlock {})).await.unwrap();
+    let moved = async || bed.human.show(FILE).is_ok_and(|text| text.contains(&bed.image("1.4.4")));
+    eventually(SOON, "1.4.4", moved).await.unwrap();
+    assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.4").trim());
+
     bed.stop_and_forget().await;
     bed.start().await;
     assert_eq!(bed.scan().await, Vec::<String>::new());
@@ -292,7 +342,8 @@ async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history(
     let explained = bed.client("alice").explain(request).await.unwrap().into_inner();
     let verdicts: Vec<String> =
         explained.places[0].tags.iter().map(|tag| format!("{} {}", tag.tag, tag.verdict)).collect();
-    assert!(verdicts[0].starts_with("1.4.2 dropped: ") && verdicts[1].starts_with("1.4.1 "), "{verdicts:?}");
+    let begins = ["1.4.4 current", "1.4.2 dropped: ", "1.4.1 dropped: "];
+    assert!(verdicts.iter().zip(begins).all(|(verdict, begin)| verdict.starts_with(begin)), "{verdicts:?}");
     assert_eq!(explained.places[0].undone, ["1.4.2"]);
 
     let mut told = Vec::new();
@@ -300,13 +351,29 @@ async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history(
     loop {
         let request = HistoryRequest { subject: Some(shop()), limit: 2, page, ..HistoryRequest::default() };
         let answer = bed.client("alice").history(request).await.unwrap().into_inner();
-        told.extend(answer.entries.into_iter().map(|entry| format!("{} {}", entry.kind, entry.author)));
+        told.extend(answer.entries.into_iter().map(|entry| {
+            let asked = if entry.requested_by.is_empty() { "" } else { " asked" };
+            format!("{} {}{asked}: {}", entry.kind, entry.author, entry.subject)
+        }));
         page = answer.next_page;
         if page.is_empty() {
             break;
         }
     }
-    assert_eq!(told, ["unlock carol", "release carol", "lock carol", "edit Hanna Human"]);
+    let expected = [
+        "update Lockstep: Update shop/web to 1.4.4",
+        "unlock carol asked: Unlock shop/web",
+        "policy carol asked: Set the policy of shop/web to semver:~1.4",
+        "edit Hanna Human: Lock it by hand",
+        "automate carol asked: Automate shop/web",
+        "policy carol asked: Set the policy of shop/web to semver:<1.4.4",
+        "deautomate carol asked: Stop automating shop/web",
+        "unlock carol asked: Unlock shop/web",
+        "release carol asked: Release shop/web to 1.4.1",
+        "lock carol asked: Lock shop/web: audit",
+        "edit Hanna Human: Deploy the shop",
+    ];
+    assert_eq!(told, expected);
     bed.shutdown.request();
     bed.daemon.join_next().await.unwrap().unwrap();
 }

@@ -56,10 +56,18 @@ struct Known {
     history: BTreeMap<WorkloadKey, History>,
 }
 
+impl Known {
+    /// The commit that was applied before what is new in the next report. After a start nothing is known of that: the update
+    /// may have come long before, with other commits on top.
+    fn applied_before(&self, next: &Report) -> Option<CommitId> {
+        if self.report.applied == next.applied { next.previous } else { self.report.applied }
+    }
+}
+
 /// What earlier reports said of a container.
 #[derive(Clone, Debug, Default)]
 struct History {
-    /// The commit that was applied before it was given its reference.
+    /// The commit that was applied before it was given its reference, if that was seen.
     before: Option<CommitId>,
     /// It ran with its reference.
     ran: bool,
@@ -79,7 +87,7 @@ impl History {
             if let Some(was) = was.filter(|was| was.verdict == Verdict::Failed && !history.ran) {
                 remember(&mut history.failed, &was.reference);
             }
-            history.before = report.previous;
+            history.before = known.and_then(|known| known.applied_before(report));
             history.ran = false;
         }
         if let Some(now) = now {

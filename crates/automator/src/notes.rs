@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::board::BranchKey;
+use crate::clusters::is_below;
 use crate::revert::{Judged, Judgement};
 
 /// The judgements of each branch, as its loop last made them.
@@ -13,6 +14,8 @@ pub(crate) struct Notes(Arc<RwLock<BTreeMap<BranchKey, Vec<Note>>>>);
 #[derive(Debug)]
 struct Note {
     path: String,
+    /// The file of the place that was found to be the cause.
+    file: Option<String>,
     /// As [`lockstep_manifest::ObjectId::short`] writes it, with the namespace `default` left out or not.
     objects: [String; 2],
     container: String,
@@ -42,14 +45,14 @@ impl Notes {
             note.container == container
                 && note.reference == reference
                 && note.objects.iter().any(|known| known == object)
-                && file.starts_with(note.path.as_str())
+                && note.file.as_ref().map_or_else(|| is_below(file, &note.path), |known| known == file)
         });
         note.map(|note| note.text.clone())
     }
 }
 
 fn note(judged: &Judged) -> Note {
-    let Judged { failure, judgement } = judged;
+    let Judged { failure, place, judgement } = judged;
     let what_now = match judgement {
         Judgement::Nothing(reason) => format!("left as it is: {reason}"),
         Judgement::Ignore => "ignored, as its on-failure says".to_owned(),
@@ -58,14 +61,27 @@ fn note(judged: &Judged) -> Note {
         Judgement::Person(reason) => format!("needs a person: {reason}"),
         Judgement::Wait(reason) => format!("it will be taken back; waiting: {reason}"),
     };
+    let text = format!("failed in {}: {}; {what_now}", failure.cluster, failure.message);
+    if let Some((place, holds)) = place {
+        let object = place.object.short();
+        return Note {
+            path: failure.path.clone(),
+            file: Some(place.file.clone()),
+            objects: [object.clone(), object],
+            container: place.container.clone(),
+            reference: holds.clone(),
+            text,
+        };
+    }
     let workload = &failure.workload;
     let short = format!("{}/{}", workload.kind, workload.name);
     let full = format!("{}/{}/{}", workload.kind, workload.namespace, workload.name);
     Note {
         path: failure.path.clone(),
+        file: None,
         objects: [if workload.namespace == "default" { short } else { full.clone() }, full],
         container: workload.container.clone(),
         reference: failure.reference.clone(),
-        text: format!("failed in {}: {}; {what_now}", failure.cluster, failure.message),
+        text,
     }
 }

@@ -23,6 +23,7 @@ use crate::clusters::Failure;
 use crate::memory::Memory;
 use crate::message::one_line;
 use crate::places::PlaceId;
+use crate::policy::OnFailure;
 use crate::ports::Ports;
 use crate::publish::{Batch, ChangeKind, Move, Proposal, publish};
 use crate::settings::PlaceSettings;
@@ -32,12 +33,15 @@ use crate::turn::{Target, TurnError};
 use crate::undone::tag_names;
 use crate::update::edit_files;
 
+use attribute::NotOurs;
 pub(crate) use judge::Judgement;
 
 /// What was decided about one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Judged {
     pub(crate) failure: Failure,
+    /// The place that is its cause, if it is our doing, and what it holds.
+    pub(crate) place: Option<(PlaceId, String)>,
     pub(crate) judgement: Judgement,
 }
 
@@ -48,22 +52,11 @@ pub(crate) struct Reaction {
     pub(crate) pushed: Option<CommitId>,
     /// Each failure with its judgement, on the last head that was looked at.
     pub(crate) judged: Vec<Judged>,
-    /// What may go to no further place.
+    /// What may go to no further place; what reverts took away says the branch.
     pub(crate) stopped: StoppedTags,
-    /// What was taken back.
-    pub(crate) reverted: Vec<Reverted>,
 }
 
-/// A tag that we took back, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reverted {
-    place: PlaceId,
-    repository: Repository,
-    tag: String,
-}
-
-/// Looks at the failures of the target's branch, and takes back what must be. `earlier` is what was taken back before; it is
-/// forgotten where a person released it.
+/// Looks at the failures of the target's branch, and takes back what must be.
 ///
 /// # Errors
 /// As a turn; the next look begins anew.
@@ -73,11 +66,9 @@ pub(crate) async fn react(
     memory: &mut Memory,
     board: &Board,
     failures: Vec<Failure>,
-    earlier: Vec<Reverted>,
 ) -> Result<Reaction, TurnError> {
     let head = ports.branch.head().await?;
-    let mut reverts =
-        Reverts { ports, places: &target.places, memory, failures, earlier, reaction: Reaction::default() };
+    let mut reverts = Reverts { ports, places: &target.places, memory, failures, reaction: Reaction::default() };
     let published = publish(&mut reverts, head, target, ports).await?;
     board.announce(&target.branch, published.head);
     let mut reaction = reverts.reaction;
@@ -91,7 +82,6 @@ struct Reverts<'a> {
     places: &'a PlaceSettings,
     memory: &'a mut Memory,
     failures: Vec<Failure>,
-    earlier: Vec<Reverted>,
     reaction: Reaction,
 }
 
@@ -100,20 +90,16 @@ impl Proposal for Reverts<'_> {
     async fn at(&mut self, head: CommitId) -> Result<Option<Batch>, TurnError> {
         let Memory { files, history, .. } = &mut *self.memory;
         let survey = survey::survey(self.ports.branch, head, files, history, self.places).await?;
-        self.reaction = Reaction { reverted: self.still_undone(&survey), ..Reaction::default() };
-        for reverted in &self.reaction.reverted {
-            let Reverted { place, repository, tag } = reverted;
-            self.reaction.stopped.stop(repository.clone(), tag.clone(), format!("it was reverted at {place}"));
-        }
+        self.reaction = Reaction::default();
         let mut moves: Vec<Move> = Vec::new();
         for failure in self.failures.clone() {
-            let (judgement, wanted) = self.judge(&failure, &survey, head).await?;
+            let (judgement, place, wanted) = self.judge(&failure, &survey, head).await?;
             for change in wanted {
                 if !moves.iter().any(|known| known.place == change.place) {
                     moves.push(change);
                 }
             }
-            self.reaction.judged.push(Judged { failure, judgement });
+            self.reaction.judged.push(Judged { failure, place, judgement });
         }
         let (files, made, refused) = edit_files(self.ports, head, moves).await?;
         for (change, problem) in refused {
@@ -124,10 +110,8 @@ impl Proposal for Reverts<'_> {
         for change in &made {
             let Some(place) = survey.places.iter().find(|place| place.id == change.place) else { continue };
             for tag in tags_above(place, &change.to) {
-                let reason = format!("it was reverted at {}", place.id);
-                self.reaction.stopped.stop(place.repository.clone(), tag.clone(), reason);
-                let (place, repository) = (place.id.clone(), place.repository.clone());
-                self.reaction.reverted.push(Reverted { place, repository, tag });
+                let reason = format!("it is taken back at {}", place.id);
+                self.reaction.stopped.stop(place.repository.clone(), tag, reason);
             }
         }
         Ok((!made.is_empty()).then_some(Batch { kind: ChangeKind::Revert, moves: made, files, requested: None }))
@@ -139,28 +123,29 @@ impl Proposal for Reverts<'_> {
 }
 
 impl Reverts<'_> {
-    /// What was taken back and is not released.
-    fn still_undone(&self, survey: &Survey) -> Vec<Reverted> {
-        let undone = |reverted: &&Reverted| {
-            let place = survey.places.iter().find(|place| place.id == reverted.place);
-            place.is_some_and(|place| place.history.undone(&reverted.repository).contains(&reverted.tag))
-        };
-        self.earlier.iter().filter(undone).cloned().collect()
-    }
-
     async fn judge(
         &mut self,
         failure: &Failure,
         survey: &Survey,
         head: CommitId,
-    ) -> Result<(Judgement, Vec<Move>), TurnError> {
+    ) -> Result<(Judgement, Option<(PlaceId, String)>, Vec<Move>), TurnError> {
         let history = &self.memory.history;
         // Where it is not known what was applied before, the update that wrote the reference still must be applied.
         let within = |commit| history.is_within(commit, failure.before, failure.applied);
         let ours = match attribute::attribute(failure, &survey.places, within) {
             Ok(ours) => ours,
-            Err(reason) => return Ok((Judgement::Nothing(reason), Vec::new())),
+            Err(NotOurs { reason, overtaken }) => {
+                let stops = overtaken.filter(|place| place.policy.on_failure != OnFailure::Ignore);
+                if let (Some(place), Ok(reference)) = (stops, failure.reference.parse::<Reference>()) {
+                    for tag in tag_names(&reference) {
+                        let reason = format!("{} said of {} that it does not run", failure.cluster, place.id);
+                        self.reaction.stopped.stop(Repository::from(&reference), tag, reason);
+                    }
+                }
+                return Ok((Judgement::Nothing(reason), None, Vec::new()));
+            }
         };
+        let hit = Some((ours.hit.id.clone(), ours.hit.text.clone()));
         let evidence = evidence::gather(&ours, self.ports, head).await?;
         let judgement = judge::judge(failure, &ours, &evidence);
         if let Some(reason) = judgement.stops() {
@@ -170,13 +155,13 @@ impl Reverts<'_> {
             }
         }
         if !matches!(judgement, Judgement::Revert(_)) {
-            return Ok((judgement, Vec::new()));
+            return Ok((judgement, hit, Vec::new()));
         }
         let moves: Result<Vec<Move>, String> =
             ours.together.iter().map(|(place, from)| a_move(place, from, failure, &ours)).collect();
         Ok(match moves {
-            Ok(moves) => (judgement, moves),
-            Err(reason) => (Judgement::Person(reason), Vec::new()),
+            Ok(moves) => (judgement, hit, moves),
+            Err(reason) => (Judgement::Person(reason), hit, Vec::new()),
         })
     }
 }

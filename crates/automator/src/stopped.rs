@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use lockstep_registry::Repository;
 
-/// Image repositories and tags, each with the reason. It follows from what clusters report, and is empty after a start until
-/// they have reported.
+use crate::survey::Place;
+
+/// Image repositories and tags, each with the reason. It follows from what clusters report, which is nothing after a start
+/// until they have reported, and from what Git says that was reverted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoppedTags {
     tags: BTreeMap<(Repository, String), String>,
@@ -15,6 +17,17 @@ impl StoppedTags {
     /// Stops a tag.
     pub fn stop(&mut self, repository: Repository, tag: String, reason: String) {
         self.tags.insert((repository, tag), reason);
+    }
+
+    /// These, and what a revert of ours took away from a place and nobody released there.
+    pub(crate) fn with_reverted(&self, places: &[Place]) -> Self {
+        let mut all = self.clone();
+        for place in places {
+            for (repository, tag) in place.history.reverted() {
+                all.stop(repository.clone(), tag.clone(), format!("it was reverted at {}", place.id));
+            }
+        }
+        all
     }
 
     /// Whether the tag may go to no further place.

@@ -20,7 +20,7 @@ use crate::message;
 use crate::places::{self, PlaceId};
 use crate::ports::{Branch, PortError};
 use crate::publish::{ChangeKind, Moved};
-use log::Logged;
+use log::{Logged, Said};
 
 /// As far back is looked. What was undone before that is forgotten.
 const LIMIT: usize = 10_000;
@@ -67,6 +67,7 @@ struct FileHistory {
     walked: usize,
     places: HashMap<(ObjectId, String), PlaceHistory>,
     log: Vec<Logged>,
+    said: Said,
 }
 
 /// What is known of one place.
@@ -78,6 +79,8 @@ pub(crate) struct PlaceHistory {
     pub(crate) since: Option<(CommitId, Timestamp)>,
     /// Image repositories and what was taken away of them: each tag, and `TAG@DIGEST` where a digest stood behind it.
     undone: BTreeSet<(Repository, String)>,
+    /// What of that was taken away by reverts of ours, because it did not run.
+    reverted: BTreeSet<(Repository, String)>,
     /// Our own updates, oldest first.
     pub(crate) updates: Vec<Update>,
 }
@@ -97,6 +100,11 @@ impl PlaceHistory {
     /// What was undone at the place, of what it called `repository`: tags, and `TAG@DIGEST`.
     pub(crate) fn undone(&self, repository: &Repository) -> Vec<String> {
         self.undone.iter().filter(|(of, _)| of == repository).map(|(_, tag)| tag.clone()).collect()
+    }
+
+    /// What reverts of ours took away, in the same words.
+    pub(crate) fn reverted(&self) -> impl Iterator<Item = &(Repository, String)> {
+        self.reverted.iter()
     }
 
     /// The updates of ours, one directly after the other, of which the last wrote what the place holds; oldest first.
@@ -241,6 +249,7 @@ impl FileHistory {
             let key = (places::owner(image), image.container.clone());
             self.places.insert(key, PlaceHistory { held: Some(image.text.clone()), ..PlaceHistory::default() });
         }
+        self.said.take(images, 0);
     }
 
     fn take(&mut self, path: &str, images: &[ImagePlace], commit: &Commit, number: usize) {
@@ -248,6 +257,7 @@ impl FileHistory {
         for image in images {
             texts.insert((places::owner(image), image.container.clone()), &image.text);
         }
+        self.said.take(images, number);
         for key in texts.keys() {
             self.places.entry(key.clone()).or_default();
         }
@@ -270,7 +280,9 @@ impl FileHistory {
                 let id =
                     PlaceId { file: path.to_owned(), object: object.clone(), container: container.clone() }.to_string();
                 if *place == id {
-                    history.undone.retain(|(_, undone)| undone != tag && undone.split('@').next() != Some(tag));
+                    let is_not = |undone: &String| undone != tag && undone.split('@').next() != Some(tag);
+                    history.undone.retain(|(_, undone)| is_not(undone));
+                    history.reverted.retain(|(_, undone)| is_not(undone));
                 }
             }
         }
@@ -286,12 +298,12 @@ impl PlaceHistory {
         let taken_back: Vec<_> =
             back_to.into_iter().flat_map(|first| &run[first..]).flat_map(|update| names(&update.to)).collect();
         let before = self.held.take();
-        let is_ours = |before: &str, now: &str| {
-            commit.kind == Some(ChangeKind::Update)
+        let is_ours = |kind: ChangeKind, before: &str, now: &str| {
+            commit.kind == Some(kind)
                 && commit.moved.iter().any(|moved| moved.place == place && moved.from == before && moved.to == now)
         };
         match (&before, now) {
-            (Some(from), Some(to)) if is_ours(from, to) => self.updates.push(Update {
+            (Some(from), Some(to)) if is_ours(ChangeKind::Update, from, to) => self.updates.push(Update {
                 commit: commit.id,
                 time: commit.time,
                 from: from.clone(),
@@ -299,13 +311,17 @@ impl PlaceHistory {
                 continues,
             }),
             (Some(before), _) => {
-                self.undone.extend(names(before));
+                let taken_back: Vec<_> = names(before).into_iter().chain(taken_back).collect();
+                if now.is_some_and(|now| is_ours(ChangeKind::Revert, before, now)) {
+                    self.reverted.extend(taken_back.iter().cloned());
+                }
                 self.undone.extend(taken_back);
             }
             (None, _) => {}
         }
         for held in now.into_iter().flat_map(names) {
             self.undone.remove(&held);
+            self.reverted.remove(&held);
         }
         self.held = now.map(str::to_owned);
         self.since = now.map(|_| (commit.id, commit.time));

@@ -130,8 +130,8 @@ impl Updates<'_> {
     fn decide_once(&mut self, survey: &Survey) -> Vec<Decided> {
         let Memory { listings, stopped, choices, .. } = &mut *self.memory;
         choices.keep(&survey.places);
-        let (listings, stopped) = (&*listings, &*stopped);
-        let known = Known { stopped, now: self.ports.clock.now() };
+        let (listings, stopped) = (&*listings, stopped.with_reverted(&survey.places));
+        let known = Known { stopped: &stopped, now: self.ports.clock.now() };
         let facts: Vec<_> =
             survey.places.iter().map(|place| listings.facts(&place.repository, &self.target.allowed)).collect();
         let each = survey.places.iter().zip(&facts);

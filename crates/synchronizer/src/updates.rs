@@ -22,7 +22,7 @@ use state::events;
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A stream that held this long was good: the next pause is short again.
+/// A stream that held this long, or on which the automator spoke, was good: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
 
 /// The connection to one automator.
@@ -56,14 +56,15 @@ impl Updates {
         let mut pause = pauses.build();
         loop {
             let opened = Instant::now();
+            let mut answered = false;
             let ended = tokio::select! {
-                ended = self.exchange(&shutdown) => ended,
+                ended = self.exchange(&shutdown, &mut answered) => ended,
                 () = shutdown.requested() => return Ok(()),
             };
             if shutdown.is_requested() {
                 return Ok(());
             }
-            if opened.elapsed() > GOOD {
+            if answered || opened.elapsed() > GOOD {
                 pause = pauses.build();
             }
             let wait = pause.next().unwrap_or(LONGEST_PAUSE);
@@ -76,13 +77,14 @@ impl Updates {
         }
     }
 
-    /// Holds one stream for as long as it lasts.
-    async fn exchange(&self, shutdown: &Shutdown) -> Result<(), Status> {
+    /// Holds one stream for as long as it lasts, and notes when it is answered.
+    async fn exchange(&self, shutdown: &Shutdown, answered: &mut bool) -> Result<(), Status> {
         let up = events(&self.board).take_until(shutdown.requested());
         let mut client = UpdatesClient::new(self.channel.clone());
         let mut down = client.exchange(up).await?.into_inner();
         tracing::info!(automator = %self.endpoint, "connected to the automator");
         while let Some(event) = down.message().await? {
+            *answered = true;
             self.hint(&event);
         }
         Ok(())

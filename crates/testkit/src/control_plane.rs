@@ -33,8 +33,9 @@ const START: Duration = Duration::from_secs(180);
 ///
 /// Pods become ready at once, with these exceptions, which look at the image's tag: a container
 /// whose tag begins with `bad` waits in `ImagePullBackOff`, one whose tag begins with `crash` in
-/// `CrashLoopBackOff`. A pod with the label `testkit/plays: complete` succeeds and one with
-/// `testkit/plays: fail` fails once it has run.
+/// `CrashLoopBackOff`; the annotations `testkit/cannot-pull` and `testkit/crashes` of a pod are
+/// expressions that say so of more images. A pod with the label `testkit/plays: complete`
+/// succeeds and one with `testkit/plays: fail` fails once it has run.
 ///
 /// The processes end, and their folder goes, when this is dropped or when this process dies.
 pub struct ControlPlane {

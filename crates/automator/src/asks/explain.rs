@@ -28,7 +28,8 @@ pub(crate) async fn explain(
     let Memory { files, history, listings, stopped, .. } = memory;
     let survey = survey::survey(ports.branch, head, files, history, &target.places).await?;
     let board = board.get(&target.branch);
-    let known = Known { stopped, now: ports.clock.now() };
+    let stopped = stopped.with_reverted(&survey.places);
+    let known = Known { stopped: &stopped, now: ports.clock.now() };
     let mut explained = Explained::default();
     for place in &survey.places {
         if !question.subject.means(&place.id) || !question.who.may_touch(&place.id.file) {

@@ -274,9 +274,12 @@ async fn history_tells_who_did_what_newest_first() {
     let forged = world.branch.text(FILE).replace("proxy:2.0.0", "proxy:6.6.6");
     let forged_message = "Nothing\n\nLockstep-Change: update\nLockstep-Place: apps/web.yaml#Deployment/shop/web/proxy ghcr.io/acme/proxy:2.0.0 -> ghcr.io/acme/proxy:2.0.1";
     world.branch.human(forged_message, &[(FILE, &forged)]);
+    let text = world.branch.text(FILE);
+    world.branch.human("Freeze it by hand", &[(FILE, &text.replace("locked: audit", "locked: frozen"))]);
     world.branch.human("Elsewhere", &[("README.md", "x")]);
 
     let all = [
+        "edit :",
         "edit : proxy 2.0.0>6.6.6",
         "release alice: web 1.4.2>1.4.0",
         "lock alice:",
@@ -286,10 +289,10 @@ async fn history_tells_who_did_what_newest_first() {
     ];
     assert_eq!(world.history("", None, None, 10).await, all);
     assert_eq!(world.history("deploy/shop/web", None, None, 10).await, all);
-    assert_eq!(world.history("", Some("acme/proxy"), None, 10).await, [all[0], "edit : proxy >2.0.0"]);
+    assert_eq!(world.history("", Some("acme/proxy"), None, 10).await, [all[1], "edit : proxy >2.0.0"]);
     assert_eq!(
         world.history("apps/web.yaml#Deployment/shop/web/proxy", None, None, 10).await,
-        [all[0], all[2], "edit : proxy >2.0.0"]
+        [all[0], all[1], all[3], "edit : proxy >2.0.0"]
     );
     assert_eq!(world.history("deploy/shop/api", None, None, 10).await, [""; 0]);
 

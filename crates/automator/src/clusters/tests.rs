@@ -44,8 +44,18 @@ fn failures(events: &[v1::ClusterEvent]) -> Vec<Failure> {
 
 #[test]
 fn a_failure_is_told_with_what_was_applied_before() {
-    let [failure] = &failures(&[event('1', '2', BAD, v1::Verdict::Failed)])[..] else { panic!("one failure") };
-    assert_eq!(failure.before.unwrap().to_string(), id('1'));
+    use v1::Verdict::{Failed, Live};
+    for (story, events, before) in [
+        ("nothing is known of before", vec![event('1', '2', BAD, Failed)], None),
+        ("seen to come", vec![event('0', '1', GOOD, Live), event('1', '2', BAD, Failed)], Some('1')),
+        ("several commits later", vec![event('0', '1', GOOD, Live), event('3', '4', BAD, Failed)], Some('1')),
+        ("with the same commit", vec![event('0', '1', GOOD, Live), event('0', '1', BAD, Failed)], Some('0')),
+    ] {
+        let found = failures(&events);
+        let found = found.first().and_then(|failure| failure.before).map(|commit| commit.to_string());
+        assert_eq!(found, before.map(id), "{story}");
+    }
+    let [failure] = &failures(&[event('1', '2', BAD, Failed)])[..] else { panic!("one failure") };
     assert_eq!(failure.applied.to_string(), id('2'));
     assert_eq!((failure.cluster.as_str(), failure.path.as_str()), ("prod-eu", "clusters/prod"));
     assert_eq!(failure.message, "pod web-1: cannot pull Lockstep-Release: x");
@@ -71,6 +81,7 @@ fn only_proven_failures_of_references_that_never_ran_count() {
 #[test]
 fn a_commit_on_top_does_not_hide_the_one_that_gave_the_reference() {
     let [failure] = &failures(&[
+        event('0', '1', GOOD, v1::Verdict::Live),
         event('1', '2', BAD, v1::Verdict::Progressing),
         event('2', '3', BAD, v1::Verdict::Progressing),
         event('3', '4', BAD, v1::Verdict::Failed),

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::notes::Notes;
 use crate::ports::{Branch, Clock, Ports, Tags};
 use crate::publish::ChangeKind;
-use crate::revert::{self, Judged, Judgement, Reaction, Reverted};
+use crate::revert::{self, Judged, Judgement, Reaction};
 use crate::stopped::StoppedTags;
 use crate::turn::{Outcome, Target, TurnError, turn};
 
@@ -44,7 +44,6 @@ pub(super) struct BranchLoop {
 #[derive(Default)]
 struct Kept {
     memory: Memory,
-    reverted: Vec<Reverted>,
     judged: Vec<Judged>,
 }
 
@@ -149,15 +148,14 @@ impl BranchLoop {
     async fn react(&self, kept: &mut Kept, ports: &Ports<'_>) -> Result<(), TurnError> {
         let branch = &self.target.branch;
         let failures = self.clusters.failures(&branch.repository, &branch.branch);
-        if failures.is_empty() && kept.reverted.is_empty() {
+        if failures.is_empty() {
             kept.memory.set_stopped(StoppedTags::default());
             kept.judged.clear();
             self.notes.put(branch, &[]);
             return Ok(());
         }
-        let earlier = kept.reverted.clone();
-        let reaction = revert::react(&self.target, ports, &mut kept.memory, &self.board, failures, earlier).await?;
-        let Reaction { pushed, judged, stopped, reverted } = reaction;
+        let reaction = revert::react(&self.target, ports, &mut kept.memory, &self.board, failures).await?;
+        let Reaction { pushed, judged, stopped } = reaction;
         if pushed.is_some() {
             self.metrics.commit(branch, ChangeKind::Revert);
         }
@@ -168,7 +166,6 @@ impl BranchLoop {
         self.notes.put(branch, &judged);
         kept.memory.set_stopped(stopped);
         kept.judged = judged;
-        kept.reverted = reverted;
         Ok(())
     }
 
@@ -179,7 +176,7 @@ impl BranchLoop {
     }
 }
 
-fn tell(Judged { failure, judgement }: &Judged) {
+fn tell(Judged { failure, judgement, .. }: &Judged) {
     let (cluster, sync, workload, image) = (&failure.cluster, &failure.sync, &failure.workload, &failure.reference);
     match judgement {
         Judgement::Revert(_) => info!(cluster, sync, %workload, image, "does not run; taken back"),

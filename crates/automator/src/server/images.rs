@@ -31,7 +31,7 @@ pub(super) fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceS
         policy: place.policy.clone(),
         automated: place.automated,
         selected: place.selected.clone().unwrap_or_default(),
-        held: place.held.clone().or_else(note).unwrap_or_default(),
+        held: note().into_iter().chain(place.held.clone()).collect::<Vec<_>>().join("; "),
         origin: place.origin.clone(),
     }
 }

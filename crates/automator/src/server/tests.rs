@@ -229,13 +229,14 @@ async fn images_are_listed_to_who_may_see_their_repository() {
     let failure = crate::clusters::Report::read(report(URL, "main")).unwrap();
     world.service.clusters.apply("prod-eu", failure);
     let failure = world.service.clusters.failures(URL, "main").remove(0);
-    let judged = crate::revert::Judged { failure, judgement: crate::revert::Judgement::Hold };
+    let judged = crate::revert::Judged { failure, place: None, judgement: crate::revert::Judgement::Hold };
     world.service.notes.put(&key("main"), &[judged]);
 
     let images = world.client("alice").list_images(ListImagesRequest {}).await.unwrap().into_inner().images;
     assert_eq!((images[0].line, images[0].selected.as_str(), images[0].branch.as_str()), (7, "2", "main"));
     assert!(images[0].held.starts_with("failed in prod-eu"), "{}", images[0].held);
-    assert_eq!((images[1].line, images[1].held.as_str()), (9, "locked: x"));
+    let both = &images[1].held;
+    assert!(images[1].line == 9 && both.starts_with("failed in prod-eu") && both.ends_with("; locked: x"), "{both}");
     assert_eq!(world.client("bob").list_images(ListImagesRequest {}).await.unwrap().into_inner().images, []);
     world.stop().await;
 }

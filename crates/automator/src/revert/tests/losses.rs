@@ -78,7 +78,6 @@ impl Play {
             clock: FakeClock::at("2026-11-23T12:00:00Z"),
             board: Board::default(),
             memory: Memory::default(),
-            reverted: Vec::new(),
             begin,
             update: begin,
         };
@@ -91,10 +90,8 @@ impl Play {
         let branch = target().branch;
         let failures = self.clusters.failures(&branch.repository, &branch.branch);
         let ports = Ports { branch: &world.branch, tags: &world.tags, clock: &world.clock };
-        let earlier = world.reverted.clone();
-        let reaction = react(&target(), &ports, &mut world.memory, &world.board, failures, earlier).await.unwrap();
+        let reaction = react(&target(), &ports, &mut world.memory, &world.board, failures).await.unwrap();
         world.memory.set_stopped(reaction.stopped);
-        world.reverted = reaction.reverted;
         world.turn().await;
     }
 
@@ -155,7 +152,6 @@ impl Play {
     /// Killed, its folder deleted, started again: it looks before anybody has spoken to it.
     async fn lose_everything(&mut self) {
         self.world.memory = Memory::default();
-        self.world.reverted.clear();
         self.world.tags.forget();
         self.clusters = Clusters::default();
         self.look().await;
@@ -199,7 +195,7 @@ fn tag_of(text: &str) -> String {
 
 #[tokio::test]
 async fn whatever_is_lost_between_two_steps_git_comes_out_the_same() {
-    let stories: [(&str, &[&'static str], Vec<Step>, &str); 9] = [
+    let stories: [(&str, &[&'static str], Vec<Step>, &str); 11] = [
         ("one of ten fails", &["eu/c 1.4.3"], vec![], "1.4.3 eu/c=1.4.2"),
         ("one has no room", &["eu/c 1.4.3?"], vec![], "1.4.3"),
         ("one fails in each cluster", &["eu/c 1.4.3", "us/a 1.4.3"], vec![], "1.4.3 eu/c=1.4.2 us/a=1.4.2"),
@@ -220,6 +216,18 @@ async fn whatever_is_lost_between_two_steps_git_comes_out_the_same() {
             &["eu/c 1.4.3"],
             vec![Look, Elsewhere, Apply("eu"), Elsewhere, Apply("us")],
             "1.4.3 eu/c=1.4.2",
+        ),
+        (
+            "later commits are applied too before anybody looks",
+            &["eu/c 1.4.3"],
+            vec![Look, Apply("eu"), Elsewhere, Apply("eu"), Elsewhere, Apply("eu")],
+            "1.4.3 eu/c=1.4.2",
+        ),
+        (
+            "what was taken back goes to no further place",
+            &["eu/c 1.4.3"],
+            vec![Look, Apply("eu"), Look, Write("us/b", "1.4.1"), Look, Write("us/b", "1.4.2"), Look],
+            "1.4.3 eu/c=1.4.2 us/b=1.4.2",
         ),
         (
             "a person was faster",

@@ -33,7 +33,6 @@ async fn what_never_ran_is_no_value_to_go_back_to() {
         assert!(reaction.pushed.is_some(), "{story}");
         assert_eq!(world.branch.text(FILE), manifest(REVERT, tag), "{story}");
         world.memory = Memory::default();
-        world.reverted.clear();
         assert_eq!(world.turn().await.pushed, None, "{story}: none of them comes back");
     }
 }
