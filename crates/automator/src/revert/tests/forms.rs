@@ -4,8 +4,11 @@ use super::*;
 
 const COMMENT: &str = "# lockstep: semver:~1.4 [on-failure=revert]";
 
+/// Each path with its text.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// A branch on which TAG is 1.4.2, and then an update of ours wrote 1.4.3.
-async fn updated(files: &[(&str, &str)]) -> World {
+async fn updated(files: Files<'_>) -> World {
     let world = World::new(REVERT).await;
     let filled: Vec<(&str, String)> =
         files.iter().map(|(path, text)| (*path, text.replace("TAG", "1.4.2").replace("COMMENT", COMMENT))).collect();
@@ -31,7 +34,7 @@ async fn whatever_an_image_is_written_in_it_is_taken_back() {
     let values = "web:\n  image:\n    repository: ghcr.io/acme/web\n    tag: \"TAG\" COMMENT\n";
     let bare = "image:\n  tag: TAG # lockstep: semver:~1.4 [on-failure=revert, image=ghcr.io/acme/web]\n";
     let kustomization = "images:\n- name: web\n  newName: ghcr.io/acme/web\n  newTag: TAG COMMENT\n";
-    let stories: [(&str, &[(&str, &str)], &[&str]); 7] = [
+    let stories: [(&str, Files<'_>, &[&str]); 7] = [
         ("a comment in an object", &[("clusters/prod/web.yaml", commented)], &["clusters/prod/web.yaml"]),
         ("values of a chart", &[("clusters/prod/values.yaml", values)], &["clusters/prod/values.yaml"]),
         ("values without a name", &[("clusters/prod/values.yaml", bare)], &["clusters/prod/values.yaml"]),
