@@ -50,12 +50,13 @@ fn missing_proof(input: &Input<'_>, live: &LiveMetadata) -> Option<Keep> {
             Keep::IdOfAnother(identity.cloned().unwrap_or_default()),
         ),
         (live.own_entry().is_none(), Keep::NeverApplied),
-        (!input.listed.contains(&GroupKind::of(&live.id)), Keep::ListIncomplete),
         (is_namespace(&live.id) && PROTECTED_NAMESPACES.contains(&live.id.name.as_str()), Keep::ProtectedNamespace),
         (is_own_namespace || is_own_sync || is_own_definition || input.protected.contains(&live.id), Keep::Protected),
         (live.deleting, Keep::Deleting),
         (live.uid.is_empty() || live.resource_version.is_empty(), Keep::VersionUnknown),
         (input.policy.prune == Pruning::Disabled, Keep::PruneDisabled),
+        // The last: all that lacks no other proof counts for the guard.
+        (!input.listed.contains(&GroupKind::of(&live.id)), Keep::ListIncomplete),
     ];
     checks.into_iter().find(|(missing, _)| *missing).map(|(_, keep)| keep)
 }

@@ -10,7 +10,7 @@ use super::departing::Departing;
 use super::looked::Looked;
 use super::outcome::{Deletion, Release};
 use super::proofs::{Verdict, still_used};
-use super::step::{Action, Block, Step};
+use super::step::{Action, Block, Keep, Step};
 use crate::live::LiveMetadata;
 
 /// A prune that waits until a person acknowledges the commit.
@@ -101,6 +101,8 @@ pub(super) fn prune_steps(input: &Input<'_>) -> PruneSteps {
             leaving.insert(&live.id);
         }
         match action {
+            // It goes as soon as its kind can be listed: the guard judges the commit, not the turn.
+            Action::Skip(Keep::ListIncomplete) => would_go.push(&live.id),
             Action::Prune => {
                 going.insert(&live.id);
                 would_go.push(&live.id);

@@ -225,6 +225,17 @@ fn a_commit_that_replaces_every_object_is_held() {
 }
 
 #[test]
+fn a_kind_that_cannot_be_listed_does_not_split_a_prune_in_two_small_ones() {
+    let mut world = World::new(&["/ConfigMap/a/kept"], &["/ConfigMap/a/kept"]);
+    world.live.extend((0..8).map(|number| applied(&rendered(&format!("/ConfigMap/a/{number}")))));
+    world.live.extend((0..20).map(|number| applied(&rendered(&format!("/Service/a/{number}")))));
+    world.unlisted.extend(GroupKind::parse_list("Service"));
+    let plan = world.plan();
+    let held = plan.held().unwrap();
+    assert_eq!((held.would_prune, held.reason), (28, HoldReason::OverLimit { owned: 29 }));
+}
+
+#[test]
 fn objects_that_cannot_go_do_not_make_a_prune_look_smaller() {
     let mut world = World::new(&["/ConfigMap/a/kept"], &["/ConfigMap/a/kept"]);
     world.live.extend((0..30).map(|number| {
