@@ -3,12 +3,12 @@
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher as _;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{Repository, Verification};
+use lockstep_registry::{Listed, Listing, Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, PushOutcome, Signature, Step, TreeFile};
 
 use crate::ports::{Branch, FileChange, OwnBranch, PortError, Sights, Tags};
@@ -338,11 +338,13 @@ impl FakeTags {
 
 #[async_trait]
 impl Tags for FakeTags {
-    async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError> {
+    async fn list(&self, repository: &Repository, _: Timestamp) -> Result<Listed, PortError> {
         self.ask(format!("list {repository}"))?;
         let images = self.images.lock().unwrap();
         let missing = || PortError { category: "not-found", message: format!("{repository} not found") };
-        Ok(images.get(repository).ok_or_else(missing)?.keys().cloned().collect())
+        let tags = images.get(repository).ok_or_else(missing)?.keys().cloned().collect();
+        // It knows no clock: the scan takes a time to come for now.
+        Ok(Listed { began: Timestamp::MAX, listing: Arc::new(Listing { tags, pushed: BTreeMap::new() }) })
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{MovedTag, Repository, Verification};
+use lockstep_registry::{Listed, MovedTag, Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, PushOutcome, Signature, Step, TreeFile};
 
 /// A call to the outside that failed; it is tried again in the next turn.
@@ -97,8 +97,9 @@ pub struct Sights {
 /// The image registries.
 #[async_trait]
 pub trait Tags: Send + Sync {
-    /// Every tag of a repository: a complete listing or an error.
-    async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError>;
+    /// Every tag of a repository: a complete listing that began no sooner than `not_before`, or an error. It may have been
+    /// made for another branch.
+    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError>;
 
     /// Records a complete listing, and says when each tag was first seen.
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError>;

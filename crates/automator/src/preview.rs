@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{Repository, Verification};
+use lockstep_registry::{Listed, Listing as Tagged, Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, FileMode, PushOutcome, Signature, Step, TreeFile};
 use prometheus_client::registry::Registry;
 
@@ -158,9 +158,10 @@ fn not_asked<T>() -> Result<T, PortError> {
 
 #[async_trait]
 impl Tags for Written {
-    async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError> {
+    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(written.get(repository).cloned().unwrap_or_default())
+        let tags = written.get(repository).cloned().unwrap_or_default();
+        Ok(Listed { began: not_before, listing: Arc::new(Tagged { tags, pushed: BTreeMap::new() }) })
     }
 
     async fn record(&self, _: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {

@@ -1,11 +1,12 @@
 //! What registries say: one listing for each image repository, however many places name it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use lockstep_registry::Repository;
+use lockstep_registry::{Listed, Listing, Repository};
 
 use crate::allow::AllowedRepositories;
 use crate::board::Problem;
@@ -25,6 +26,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// The listings of all image repositories, as of the last time that each was read. Losing it costs time only.
 #[derive(Debug, Default)]
 pub(crate) struct Listings {
+    /// When this turn began.
+    began: Option<Timestamp>,
     known: BTreeMap<Repository, Facts>,
     /// How many listings were not as the one before.
     revisions: u64,
@@ -41,8 +44,16 @@ struct Rhythm {
     currents: BTreeSet<String>,
     /// When a hint or a change in Git last spoke of it.
     happened: Option<Timestamp>,
-    /// Once it was listed.
+    /// Once it was listed: when that listing began, and when the next one is due.
+    listed: Option<Timestamp>,
     due: Option<Timestamp>,
+}
+
+/// A repository to list, and how old a listing that was made for another branch may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    repository: Repository,
+    not_before: Timestamp,
 }
 
 #[derive(Debug)]
@@ -54,7 +65,7 @@ struct Failed {
 /// A listing that lacks too much to be believed at once.
 #[derive(Debug)]
 struct Doubt {
-    tags: Vec<String>,
+    listing: Arc<Listing>,
     since: Timestamp,
     reason: String,
 }
@@ -65,7 +76,7 @@ pub(crate) type Wanted = BTreeMap<Repository, BTreeSet<String>>;
 impl Listings {
     /// Forgets what no place names any more, and says what has to be listed: what `wake` asks for, what was never listed,
     /// what its rhythm says, and what is due for a second look.
-    pub(crate) fn due(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, now: Timestamp) -> Vec<Repository> {
+    pub(crate) fn due(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, now: Timestamp) -> Vec<Due> {
         self.known.retain(|repository, _| wanted.contains_key(repository));
         self.rhythms.retain(|repository, _| wanted.contains_key(repository));
         self.doubts.retain(|repository, _| wanted.contains_key(repository));
@@ -79,7 +90,26 @@ impl Listings {
         let due = |repository: &&Repository| {
             target.allowed.allows(repository) && (is_asked(repository, wake) || self.is_due(repository, retry, now))
         };
-        wanted.keys().filter(due).cloned().collect()
+        let wanted = wanted.keys().filter(due);
+        let due = |repository: &Repository| {
+            let not_before = self.not_before(repository, is_asked(repository, wake), target.pace.shortest, now);
+            Due { repository: repository.clone(), not_before }
+        };
+        wanted.map(due).collect()
+    }
+
+    /// Whoever was told of a push, or doubts, wants to know what is there now. Else no repository is listed more often than its
+    /// pace allows, however many branches name it.
+    fn not_before(&self, repository: &Repository, asked: bool, shortest: Duration, now: Timestamp) -> Timestamp {
+        if asked {
+            return self.began.unwrap_or(now);
+        }
+        if let Some(doubt) = self.doubts.get(repository) {
+            return doubt.since + SECOND_LOOK;
+        }
+        let recent = now - SignedDuration::try_from(shortest).unwrap_or_default();
+        let listed = self.rhythms.get(repository).and_then(|rhythm| rhythm.listed);
+        listed.map_or(recent, |listed| recent.max(listed + SignedDuration::from_millis(1)))
     }
 
     /// A hint, and a change in Git, bring a repository back to being listed often.
@@ -99,24 +129,24 @@ impl Listings {
             }
             Some(_) => {}
             None => {
-                let rhythm = Rhythm { currents: currents.clone(), happened: None, due: None };
+                let rhythm = Rhythm { currents: currents.clone(), happened: None, listed: None, due: None };
                 self.rhythms.insert(repository.clone(), rhythm);
             }
         }
     }
 
     /// Lists these repositories, several at a time.
-    pub(crate) async fn scan(&mut self, due: Vec<Repository>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
+    pub(crate) async fn scan(&mut self, due: Vec<Due>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
         let mut by_host: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for repository in due {
-            by_host.entry(repository.host.clone()).or_default().push(list(repository, ports.tags).boxed());
+        for due in due {
+            by_host.entry(due.repository.host.clone()).or_default().push(list(due, ports.tags).boxed());
         }
         let hosts = by_host.into_values().map(|asked| futures::stream::iter(asked).buffer_unordered(AT_A_TIME));
         let mut answers = futures::stream::select_all(hosts);
         while let Some((repository, answer)) = answers.next().await {
             let currents = wanted.get(&repository);
             let taken = match answer {
-                Ok(tags) => self.take(&repository, tags, currents, pace, ports).await,
+                Ok(listed) => self.take(&repository, listed, currents, pace, ports).await,
                 Err(error) => Err(error),
             };
             match taken {
@@ -155,33 +185,36 @@ impl Listings {
     async fn take(
         &mut self,
         repository: &Repository,
-        tags: Vec<String>,
+        Listed { began, listing }: Listed,
         currents: Option<&BTreeSet<String>>,
         pace: &Pace,
         ports: &Ports<'_>,
     ) -> Result<(), PortError> {
         let now = ports.clock.now();
-        let listed: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+        let began = began.min(now);
+        let listed: BTreeSet<&str> = listing.tags.iter().map(String::as_str).collect();
         if let Some(reason) = self.doubt(repository, &listed, currents) {
-            let before = self.doubts.get(repository).filter(|doubt| doubt.tags == tags);
+            let before = self.doubts.get(repository).filter(|doubt| doubt.listing.tags == listing.tags);
             let since = before.map_or(now, |doubt| doubt.since);
             if now < since + SECOND_LOOK {
                 tracing::info!(image = %repository, reason, "listing in doubt; it is read once more");
-                self.doubts.insert(repository.clone(), Doubt { tags, since, reason });
+                self.doubts.insert(repository.clone(), Doubt { listing, since, reason });
                 return Ok(());
             }
         }
         if let Some(currents) = currents {
             self.moves.look(repository, currents, ports).await;
         }
-        let mut sights = ports.tags.record(repository, &tags, now).await?;
+        let mut sights = ports.tags.record(repository, &listing.tags, now).await?;
         self.moves.told(repository, std::mem::take(&mut sights.moved), now);
         if let Some(rhythm) = self.rhythms.get_mut(repository) {
+            // Branches that share a listing are due together again.
             let happened = rhythm.happened.or(sights.first_scan).unwrap_or(now);
-            let wait = pace.next(repository, sights.first_seen.values().copied().flatten(), happened, now);
-            rhythm.due = Some(now + wait);
+            let wait = pace.next(repository, sights.first_seen.values().copied().flatten(), happened, began);
+            (rhythm.listed, rhythm.due) = (Some(began), Some(began + wait));
         }
-        let facts = Facts::new(&tags, &sights, self.known.get(repository));
+        sights.pushed.clone_from(&listing.pushed);
+        let facts = Facts::new(&listing.tags, &sights, self.known.get(repository));
         self.doubts.remove(repository);
         if !self.known.get(repository).is_some_and(|known| known.is_same(&facts)) {
             self.revisions += 1;
@@ -241,7 +274,8 @@ impl Listings {
     }
 
     /// Forgets what may have changed since the last turn without being listed.
-    pub(crate) fn begin_turn(&mut self) {
+    pub(crate) fn begin_turn(&mut self, now: Timestamp) {
+        self.began = Some(now);
         self.known.values_mut().for_each(Facts::begin_turn);
     }
 
@@ -275,9 +309,9 @@ fn is_asked(repository: &Repository, wake: &Wake) -> bool {
     }
 }
 
-async fn list(repository: Repository, tags: &dyn Tags) -> (Repository, Result<Vec<String>, PortError>) {
-    let answer = tags.list(&repository).await;
-    (repository, answer)
+async fn list(due: Due, tags: &dyn Tags) -> (Repository, Result<Listed, PortError>) {
+    let answer = tags.list(&due.repository, due.not_before).await;
+    (due.repository, answer)
 }
 
 #[cfg(test)]

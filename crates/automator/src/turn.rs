@@ -35,6 +35,7 @@ pub async fn turn(
     ports: &Ports<'_>,
     board: &Board,
 ) -> Result<Outcome, TurnError> {
+    let began = ports.clock.now();
     let head = ports.branch.head().await?;
     if wake == Wake::Git
         && let Some(same) = memory.still_settled(head, ports.clock.now())
@@ -42,7 +43,7 @@ pub async fn turn(
         return Ok(same);
     }
     memory.settled = None;
-    memory.listings.begin_turn();
+    memory.listings.begin_turn(began);
     let mut updates = Updates { target, memory, ports, board, wake, seen: Seen::default() };
     let published = match publish::publish(&mut updates, head, target, ports).await {
         Ok(published) => published,

@@ -19,10 +19,11 @@ use crate::flight::SingleFlight;
 use crate::kept_listings::KeptListings;
 use crate::manners::Manners;
 use crate::page::Page;
+use crate::recent_listings::RecentListings;
 use crate::resolver::Resolver;
 use crate::seen::SeenTags;
 use crate::settings::RegistrySettings;
-use crate::tags::{Listing, first_page_size};
+use crate::tags::{Listed, first_page_size};
 
 pub(crate) use send::{asked_pause, header_texts, read_body, reason};
 
@@ -43,7 +44,8 @@ pub struct Registries {
     sources: Vec<Credentials>,
     observer: Option<Arc<Observer>>,
     pub(crate) kept_listings: KeptListings,
-    pub(crate) listings: SingleFlight<Repository, Result<Arc<Listing>, RegistryError>>,
+    pub(crate) recent_listings: RecentListings,
+    pub(crate) listings: SingleFlight<Repository, Result<Listed, RegistryError>>,
     pub(crate) documents: Documents,
 }
 
@@ -130,6 +132,7 @@ impl Registries {
             sources: Vec::new(),
             observer: None,
             kept_listings: KeptListings::new(),
+            recent_listings: RecentListings::none(),
             listings: SingleFlight::new(),
             documents: Documents::new(),
         };
@@ -156,6 +159,13 @@ impl Registries {
     #[must_use]
     pub fn asking(mut self, sources: Vec<Credentials>) -> Self {
         self.sources = sources;
+        self
+    }
+
+    /// Keeps listings for that long, for whoever is content with one that is not older.
+    #[must_use]
+    pub fn sharing(mut self, time: Duration) -> Self {
+        self.recent_listings = RecentListings::lasting(time);
         self
     }
 

@@ -12,7 +12,7 @@ use crate::tag_names::TagNames;
 use crate::tags::Listing;
 
 /// For all repositories together.
-const MOST_BYTES: u64 = 32 << 20;
+pub(crate) const MOST_BYTES: u64 = 32 << 20;
 
 /// Listings of one page that came with an `ETag` (RFC 9110, section 8.8.3). The protocol promises none; some registries give it.
 pub(crate) struct KeptListings(Cache<Repository, Kept>);

@@ -36,6 +36,15 @@ pub struct Listing {
     pub pushed: BTreeMap<String, Timestamp>,
 }
 
+/// A listing, and when it began: what was pushed before is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// When it began.
+    pub began: Timestamp,
+    /// The tags.
+    pub listing: Arc<Listing>,
+}
+
 impl Registries {
     /// Lists all tags of `repository`.
     ///
@@ -44,16 +53,36 @@ impl Registries {
     /// # Errors
     /// [`RegistryError::Incomplete`] if the pages do not add up; else what the registry or the network says.
     pub async fn tags(&self, repository: &Repository) -> Result<Arc<Listing>, RegistryError> {
+        self.tags_since(repository, Timestamp::now()).await.map(|listed| listed.listing)
+    }
+
+    /// A listing of `repository` that began no sooner than `not_before`, or now if that is to come: one that was made for
+    /// somebody else ([`Registries::sharing`]), or a new one.
+    ///
+    /// # Errors
+    /// As [`Registries::tags`].
+    pub async fn tags_since(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, RegistryError> {
         let host = self.host(repository)?;
-        let listing = async {
-            let timed_out = |_| RegistryError::TimedOut {
-                repository: repository.to_string(),
-                doing: DOING,
-                limit: LISTING_TIMEOUT,
-            };
-            tokio::time::timeout(LISTING_TIMEOUT, self.all_pages(&host, repository)).await.map_err(timed_out)?
+        let not_before = not_before.min(Timestamp::now());
+        let timed_out =
+            |_| RegistryError::TimedOut { repository: repository.to_string(), doing: DOING, limit: LISTING_TIMEOUT };
+        let list = || async {
+            // Whoever waited for another's listing may be content with it.
+            if let Some(recent) = self.recent_listings.get(repository, not_before).await {
+                return Ok(recent);
+            }
+            let began = Timestamp::now();
+            let pages = tokio::time::timeout(LISTING_TIMEOUT, self.all_pages(&host, repository));
+            let listed = Listed { began, listing: pages.await.map_err(timed_out)?? };
+            self.recent_listings.keep(repository, &listed).await;
+            Ok(listed)
         };
-        self.listings.run(repository.clone(), listing).await
+        if let Some(recent) = self.recent_listings.get(repository, not_before).await {
+            return Ok(recent);
+        }
+        let listed = self.listings.run(repository.clone(), list()).await?;
+        // What the flight was content with may be too old for us.
+        if listed.began >= not_before { Ok(listed) } else { self.listings.run(repository.clone(), list()).await }
     }
 
     async fn all_pages(&self, host: &Host, repository: &Repository) -> Result<Arc<Listing>, RegistryError> {

@@ -1,6 +1,12 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use lockstep_image::Platform;
+use lockstep_registry::Verification;
+
 use crate::board::BranchKey;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
-use crate::ports::Clock as _;
+use crate::ports::{Clock as _, Sights};
 
 use super::*;
 
@@ -41,6 +47,90 @@ impl World {
             Err(reason) => reason,
         }
     }
+}
+
+/// Registries as several branches share them: a listing serves all who are content with one that began then.
+struct Shared<'a> {
+    tags: &'a FakeTags,
+    clock: &'a FakeClock,
+    last: Mutex<Option<Listed>>,
+}
+
+#[async_trait]
+impl Tags for Shared<'_> {
+    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
+        if let Some(last) = self.last.lock().unwrap().as_ref().filter(|last| last.began >= not_before) {
+            return Ok(last.clone());
+        }
+        let listed = Listed { began: self.clock.now(), ..self.tags.list(repository, not_before).await? };
+        *self.last.lock().unwrap() = Some(listed.clone());
+        Ok(listed)
+    }
+
+    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
+        self.tags.record(repository, tags, now).await
+    }
+
+    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError> {
+        self.tags.digest(repository, tag).await
+    }
+
+    async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {
+        self.tags.created(repository, digest).await
+    }
+
+    async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, PortError> {
+        self.tags.platforms(repository, digest).await
+    }
+
+    async fn verify(&self, repository: &Repository, digest: &str, key: &str) -> Result<Verification, PortError> {
+        self.tags.verify(repository, digest, key).await
+    }
+}
+
+#[tokio::test]
+async fn branches_that_name_one_repository_list_it_once() {
+    let (branch, tags, clock) =
+        (FakeBranch::default(), FakeTags::with("a", &["1.0.0"]), FakeClock::at("2026-11-23T12:00:00Z"));
+    let shared = Shared { tags: &tags, clock: &clock, last: Mutex::default() };
+    let ports = Ports { branch: &branch, tags: &shared, clock: &clock };
+    let wanted = Wanted::from([(repository("a"), BTreeSet::from(["1.0.0".to_owned()]))]);
+    let target = target();
+    let mut branches = [Listings::default(), Listings::default(), Listings::default()];
+    // Each of three looks a few seconds after the other, for ten hours.
+    let look = async |listings: &mut Listings, wake: Wake| {
+        listings.begin_turn(clock.now());
+        let due = listings.due(&wanted, &wake, &target, clock.now());
+        let count = due.len();
+        listings.scan(due, &wanted, &target.pace, &ports).await;
+        clock.pass(7);
+        count
+    };
+    let (mut scans, mut listed) = (0, Vec::new());
+    for minute in 0..600 {
+        for listings in &mut branches {
+            scans += look(listings, Wake::Git).await;
+        }
+        clock.pass(60 - 21);
+        let digests_left_out = tags.asked().iter().filter(|asked| asked.starts_with("list")).count();
+        listed.extend(vec![minute; digests_left_out]);
+    }
+    assert!((8..=14).contains(&listed.len()), "about as often as ten hours can be halved: {listed:?}");
+    assert_eq!(scans, listed.len() * 3, "and each branch took each of them");
+
+    // All are told of a push; the first one who looks lists, and the others looked later.
+    let image = || Wake::Images([repository("a")].into());
+    branches.iter_mut().for_each(|listings| listings.begin_turn(clock.now()));
+    for listings in &mut branches {
+        let due = listings.due(&wanted, &image(), &target, clock.now());
+        listings.scan(due, &wanted, &target.pace, &ports).await;
+        clock.pass(1);
+    }
+    let lists = |asked: Vec<String>| asked.iter().filter(|asked| asked.starts_with("list")).count();
+    assert_eq!(lists(tags.asked()), 1);
+    // A push that is told later is not in that listing.
+    assert_eq!(look(&mut branches[0], image()).await, 1);
+    assert_eq!(lists(tags.asked()), 1);
 }
 
 fn many(count: usize) -> Vec<String> {

@@ -1,14 +1,13 @@
 //! The image registries, and the record of first sights on disk.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
 use lockstep_registry::{
-    Basic, Credentials, CredentialsSource, Listing, Login, PlainHttp, Recorded, Registries, RegistryError,
+    Basic, Credentials, CredentialsSource, Listed, Login, PlainHttp, Recorded, Registries, RegistryError,
     RegistrySettings, Repository, SeenError, SeenTags, Verification,
 };
 use secrecy::ExposeSecret as _;
@@ -24,8 +23,6 @@ pub(crate) struct RegistryTags {
     seen: SeenTags,
     verify: Arc<settings::Verify>,
     metrics: Metrics,
-    /// Push times that a listing told, until it is recorded.
-    pushed: Arc<Mutex<HashMap<Repository, Arc<Listing>>>>,
 }
 
 impl RegistryTags {
@@ -39,17 +36,18 @@ impl RegistryTags {
         let sources = sources.map_err(|message| PortError { category: "settings", message })?;
         let seen = SeenTags::open(settings.data.join("seen.redb").as_std_path()).map_err(unrecorded)?;
         let counted = metrics.clone();
-        let registries = Registries::new(clients)
-            .map_err(unanswered)?
-            .asking(sources)
-            .remembering(&seen)
-            .observed(Arc::new(move |host, outcome| counted.request(host, outcome)));
+        let registries = Registries::new(clients).map_err(unanswered)?.asking(sources).remembering(&seen);
+        // Several branches may name one repository, and are content with one listing in the shortest time between two.
+        let registries = match settings.repositories.len() {
+            0 | 1 => registries,
+            _ => registries.sharing(settings.intervals.registries.get()),
+        };
+        let registries = registries.observed(Arc::new(move |host, outcome| counted.request(host, outcome)));
         Ok(Self {
             registries: Arc::new(registries),
             seen,
             verify: Arc::new(settings.verify.clone()),
             metrics: metrics.clone(),
-            pushed: Arc::default(),
         })
     }
 
@@ -108,24 +106,17 @@ impl CredentialsSource for PasswordFile {
 
 #[async_trait]
 impl Tags for RegistryTags {
-    async fn list(&self, repository: &Repository) -> Result<Vec<String>, PortError> {
-        let listing = self.registries.tags(repository).await.map_err(unanswered)?;
-        let tags = listing.tags.clone();
-        if !listing.pushed.is_empty() {
-            self.pushed.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone(), listing);
-        }
-        Ok(tags)
+    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
+        self.registries.tags_since(repository, not_before).await.map_err(unanswered)
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
-        let listing = self.pushed.lock().unwrap_or_else(PoisonError::into_inner).remove(repository);
-        let pushed = listing.map(|listing| listing.pushed.clone()).unwrap_or_default();
         let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
         self.blocking(move || {
             let moved = seen.take_moved(&repository);
             let Recorded { first_scan, first_seen } = seen.record(&repository, &tags, now)?;
             let first_seen = first_seen.into_iter().map(|(tag, time)| (tag, Some(time))).collect();
-            Ok(Sights { first_scan, first_seen, pushed, moved })
+            Ok(Sights { first_scan, first_seen, moved, ..Sights::default() })
         })
         .await
     }

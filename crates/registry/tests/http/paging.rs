@@ -169,6 +169,29 @@ async fn those_who_ask_together_share_one_listing() {
 }
 
 #[tokio::test]
+async fn who_is_content_with_a_recent_listing_costs_no_request() {
+    let registry = Scripted::start(|_, before| page(&[["1", "2", "3", "4"][before]])).await;
+    let client = registry.client(|_| {}).sharing(std::time::Duration::from_secs(3600));
+    let (repository, start) = (registry.repository(), jiff::Timestamp::now());
+    let since = async |not_before| client.tags_since(&repository, not_before).await.unwrap();
+    // However many ask at once, of whom nobody was told of a push.
+    let listed = join_all((0..20).map(|_| since(start))).await;
+    assert!(listed.iter().all(|listed| listed.listing.tags == ["1"]));
+    assert_eq!(registry.targets().len(), 1);
+    let first = since(start).await;
+    // Who wants to know what is there now gets that, and so do the others then.
+    let later = since(jiff::Timestamp::MAX).await;
+    assert_eq!((first.listing.tags.join(" "), later.listing.tags.join(" ")), ("1".into(), "2".into()));
+    assert_eq!(since(start).await, later);
+    assert_eq!(client.tags(&repository).await.unwrap().tags, ["3"]);
+    assert_eq!(registry.targets().len(), 3);
+    // Nothing is kept unasked.
+    let alone = registry.client(|_| {});
+    alone.tags_since(&repository, start).await.unwrap();
+    assert_eq!(registry.targets().len(), 4);
+}
+
+#[tokio::test]
 async fn a_repository_with_an_odd_name_is_not_asked_for() {
     let registry = Scripted::start(|_, _| page(&["1"])).await;
     let mut repository = registry.repository();
