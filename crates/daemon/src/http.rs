@@ -1,5 +1,7 @@
 //! Small HTTP servers: the admin port and webhooks.
 
+mod connections;
+
 use std::{future::pending, io, net::SocketAddr, time::Duration};
 
 use axum::{
@@ -12,12 +14,14 @@ use axum::{
     serve::Listener,
 };
 use futures::{StreamExt, stream::BoxStream};
-use http_body_util::Limited;
+use http_body_util::Limited as LimitedBody;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
+
+use connections::Limited;
 
 use crate::{MESSAGE_LIMIT, ServerTls, Shutdown, handshake::handshakes, tls::Protocol};
 
@@ -79,7 +83,8 @@ impl HttpServer {
     }
 
     /// Serves until the daemon is asked to stop and the requests in hand are answered. A body over
-    /// 1 MiB is answered with 413, a request that takes over 30 s with 408.
+    /// 1 MiB is answered with 413, a request that takes over 30 s with 408. At most 512 connections are taken at once, and one
+    /// without an answer for two minutes is closed.
     ///
     /// # Errors
     /// If the listener fails.
@@ -87,11 +92,11 @@ impl HttpServer {
         let router = router.layer(middleware::from_fn(bounded));
         let address = self.address;
         let served = match self.tls {
-            None => axum::serve(self.listener, router).with_graceful_shutdown(shutdown.requested()).await,
+            None => axum::serve(Limited::new(self.listener), router).with_graceful_shutdown(shutdown.requested()).await,
             Some(tls) => {
                 let connections = handshakes(self.listener, tls, Protocol::Http).boxed();
                 let listener = TlsListener { connections, address };
-                axum::serve(listener, router).with_graceful_shutdown(shutdown.requested()).await
+                axum::serve(Limited::new(listener), router).with_graceful_shutdown(shutdown.requested()).await
             }
         };
         served.map_err(|source| HttpError::Serve { address, source })
@@ -131,7 +136,7 @@ async fn bounded(request: Request, next: Next) -> Response {
     if announced.is_some_and(|length| length > MESSAGE_LIMIT) {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
-    let request = request.map(|body| Body::new(Limited::new(body, MESSAGE_LIMIT)));
+    let request = request.map(|body| Body::new(LimitedBody::new(body, MESSAGE_LIMIT)));
     match timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
