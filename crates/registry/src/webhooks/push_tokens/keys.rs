@@ -1,7 +1,7 @@
 //! The keys that tokens are signed with, as their issuer publishes them (RFC 7517).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl KeySource {
 
     pub(super) fn check_file(&self) -> Result<(), String> {
         match self {
-            Self::File(path) => parse(&read_file(path)?).map(drop),
+            Self::File(path) => of_file(path).map(drop),
             Self::Url(_) => Ok(()),
         }
     }
@@ -87,10 +87,14 @@ impl KeySource {
     /// The keys, which should have that of this name.
     pub(super) async fn keys(&self, name: &str) -> Result<Arc<Keys>, String> {
         match self {
-            Self::File(path) => parse(&read_file(path)?).map(Arc::new),
+            Self::File(path) => of_file(path).map(Arc::new),
             Self::Url(remote) => remote.keys(name).await,
         }
     }
+}
+
+fn of_file(path: &Path) -> Result<Keys, String> {
+    parse(&read_file(path)?).map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
 impl Remote {
