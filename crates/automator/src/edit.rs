@@ -15,7 +15,7 @@ pub(crate) struct Edited {
     pub(crate) refused: Vec<(Move, Problem)>,
 }
 
-/// Makes the moves in a file, each on its own: a refused one keeps no other from being made.
+/// Makes the moves in a file: a refused one keeps no other from being made.
 pub(crate) fn edit(file: &str, bytes: &[u8], moves: Vec<Move>) -> Edited {
     let mut text = match text_of(file, bytes) {
         Ok(text) => text.to_owned(),
@@ -26,13 +26,22 @@ pub(crate) fn edit(file: &str, bytes: &[u8], moves: Vec<Move>) -> Edited {
     };
     let mut made = Vec::new();
     let mut refused = Vec::new();
-    for change in moves {
-        match lockstep_manifest::edit(file, &text, &change.edits) {
+    // Each edit parses the whole file. So all are tried together, and halved where one of them is refused.
+    let mut waiting = vec![moves];
+    while let Some(mut together) = waiting.pop() {
+        let edits: Vec<_> = together.iter().flat_map(|change| change.edits.iter().cloned()).collect();
+        match lockstep_manifest::edit(file, &text, &edits) {
             Ok(edited) => {
                 text = edited;
-                made.push(change);
+                made.append(&mut together);
             }
-            Err(error) => refused.push((change, refusal(error.to_string()))),
+            Err(error) if together.len() == 1 => {
+                refused.extend(together.pop().map(|change| (change, refusal(error.to_string()))));
+            }
+            Err(_) => {
+                let later = together.split_off(together.len() / 2);
+                waiting.extend([later, together]);
+            }
         }
     }
     Edited { bytes: text.into_bytes(), made, refused }

@@ -1,8 +1,8 @@
 //! Kustomizations that set an image anew: an update of the file below would change nothing that is applied.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use lockstep_manifest::{Overlay, overridden, text_of};
+use lockstep_manifest::{Overlay, text_of};
 use lockstep_repository::{BlobId, CommitId};
 
 use crate::board::Problem;
@@ -15,7 +15,7 @@ use crate::survey::Place;
 pub(crate) struct Overlays {
     /// What they were read from.
     from: Vec<(String, Option<BlobId>)>,
-    overlays: BTreeMap<String, Overlay>,
+    overlays: lockstep_manifest::Overlays,
     problems: Vec<Problem>,
 }
 
@@ -36,7 +36,7 @@ impl Overlays {
             if place.policy.listed_only {
                 return true;
             }
-            let Some((file, line)) = overridden(&place.id.file, &place.image, &self.overlays) else { return true };
+            let Some((file, line)) = self.overlays.overridden(&place.id.file, &place.image) else { return true };
             let message = format!(
                 "{}:{}: {}: overridden at {file}:{line}; put the policy there, in a comment `# lockstep:`",
                 place.id.file, place.line, place.id.container
@@ -56,11 +56,19 @@ impl Overlays {
         if count == known && self.from.iter().all(unchanged) {
             return Ok(());
         }
-        *self = Self::default();
+        // Only what was read whole is kept: what is missing would override nothing.
+        let mut read = Self::default();
+        read.read_all(branch, &files).await?;
+        *self = read;
+        Ok(())
+    }
+
+    async fn read_all(&mut self, branch: &dyn Branch, files: &HashMap<String, BlobId>) -> Result<(), PortError> {
         let mut paths: Vec<&String> = files.keys().filter(|path| is_kustomization(path)).collect();
         paths.sort();
+        let mut overlays = Vec::with_capacity(paths.len());
         for path in paths {
-            let bytes = self.bytes(branch, path, &files).await?.unwrap_or_default();
+            let bytes = self.bytes(branch, path, files).await?.unwrap_or_default();
             let read = text_of(path, &bytes).map_err(|error| vec![error]).and_then(|text| Overlay::read(path, text));
             let mut overlay = match read {
                 Ok(overlay) => overlay,
@@ -75,14 +83,15 @@ impl Overlays {
             };
             let patches: Vec<String> = overlay.patch_files().map(str::to_owned).collect();
             for patch in patches {
-                if let Some(bytes) = self.bytes(branch, &patch, &files).await?
+                if let Some(bytes) = self.bytes(branch, &patch, files).await?
                     && let Ok(text) = text_of(&patch, &bytes)
                 {
                     overlay.read_patch(&patch, text);
                 }
             }
-            self.overlays.insert(path.clone(), overlay);
+            overlays.push((path.clone(), overlay));
         }
+        self.overlays = overlays.into_iter().collect();
         Ok(())
     }
 

@@ -113,12 +113,11 @@ impl Branch for Folder {
     }
 
     async fn blob(&self, blob: BlobId) -> Result<Vec<u8>, PortError> {
-        for (number, (_, bytes)) in self.files.iter().enumerate() {
-            if id::<BlobId>(number)? == blob {
-                return Ok(bytes.clone());
-            }
+        let number = usize::from_str_radix(&blob.to_string(), 16).ok();
+        match number.and_then(|number| self.files.get(number)) {
+            Some((_, bytes)) => Ok(bytes.clone()),
+            None => unwritable(),
         }
-        unwritable()
     }
 
     async fn steps(&self, _: CommitId, _: Option<CommitId>, _: usize) -> Result<Vec<Step>, PortError> {

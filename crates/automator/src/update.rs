@@ -15,6 +15,7 @@ use crate::edit;
 use crate::facts::{self, LookUp};
 use crate::group;
 use crate::memory::Memory;
+use crate::places::PlaceId;
 use crate::ports::{FileChange, PortError, Ports};
 use crate::publish::{Batch, ChangeKind, Move, Proposal};
 use crate::scan::Wanted;
@@ -216,7 +217,8 @@ impl Updates<'_> {
 
     /// Puts up what was found.
     fn tell(&mut self, head: CommitId, survey: Survey, decided: &[Decided], refused: Vec<(Move, Problem)>) {
-        let refusal = |place: &Place| refused.iter().find(|(change, _)| change.place == place.id);
+        let refusals: BTreeMap<&PlaceId, &Problem> =
+            refused.iter().map(|(change, problem)| (&change.place, problem)).collect();
         let state = |(place, decided): (&Place, &Decided)| PlaceState {
             file: place.id.file.clone(),
             line: place.line,
@@ -227,9 +229,9 @@ impl Updates<'_> {
             origin: place.policy.origin.to_string(),
             automated: place.policy.automated,
             selected: decided.selected.clone(),
-            held: match (&decided.decision, refusal(place)) {
+            held: match (&decided.decision, refusals.get(&place.id)) {
                 (Decision::Held(reason), _) => Some(reason.clone()),
-                (_, Some((_, problem))) => Some(problem.message.clone()),
+                (_, Some(problem)) => Some(problem.message.clone()),
                 _ => None,
             },
         };
@@ -300,8 +302,9 @@ pub(crate) async fn edit_files(ports: &Ports<'_>, head: CommitId, moves: Vec<Mov
         return Ok((Vec::new(), Vec::new(), Vec::new()));
     }
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let paths: BTreeSet<&str> = moves.iter().map(|change| change.place.file.as_str()).collect();
     for file in ports.branch.files(head).await? {
-        if moves.iter().any(|change| change.place.file == file.path) {
+        if paths.contains(file.path.as_str()) {
             files.insert(file.path, ports.branch.blob(file.blob).await?);
         }
     }

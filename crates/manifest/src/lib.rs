@@ -39,5 +39,5 @@ pub use identity::{Names, ObjectId, ObjectIdError};
 pub use image_place::{Form, ImagePlace, PlaceComment, Spot, Spots};
 pub use images::{images, mentions_updates};
 pub use object::{Object, documents, objects};
-pub use overlay::{Overlay, overridden};
+pub use overlay::{Overlay, Overlays};
 pub use text::text_of;

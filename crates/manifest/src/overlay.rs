@@ -1,6 +1,6 @@
 //! Which kustomization sets an image anew that stands elsewhere: an edit there would change nothing that is applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::ManifestError;
 use crate::image_place::{Form, ImagePlace};
@@ -75,10 +75,6 @@ impl Overlay {
         }
     }
 
-    fn takes_in(&self, path: &str) -> bool {
-        self.reaches.contains(path) || self.patch_files().any(|patch| patch == path)
-    }
-
     fn add(&mut self, file: &str, tree: &Tree<'_>, root: Place) {
         let folder = folder_of(file);
         let each = |name: &str| -> Vec<Place> {
@@ -90,7 +86,8 @@ impl Overlay {
             self.reaches.extend(joined(folder, &text(resource)));
         }
         for image in each("images") {
-            let sets = ["newName", "newTag", "digest"].into_iter().any(|name| !field(image, name).is_empty());
+            let sets =
+                ["newName", "newTag", "digest", "tagSuffix"].into_iter().any(|name| !field(image, name).is_empty());
             if sets {
                 let which = Which::Named(field(image, "name"));
                 self.sets.push(Set { file: file.to_owned(), line: tree.node(image.node).line(), which });
@@ -115,34 +112,50 @@ impl Overlay {
     }
 }
 
-/// The kustomization that sets the image of a container, or of another kustomization's entry, anew, by file and line; `overlays` are those of the repository by
-/// their files.
-pub fn overridden<'o>(
-    file: &str,
-    place: &ImagePlace,
-    overlays: &'o BTreeMap<String, Overlay>,
-) -> Option<(&'o str, usize)> {
-    let is_entry = place.form == Form::Kustomization && place.object.is_none();
-    if !is_entry && (place.object.is_none() || place.spots.whole.is_none()) {
-        return None;
-    }
-    let mut seen = BTreeSet::new();
-    let mut waiting = vec![file.to_owned()];
-    if is_entry {
-        waiting.push(folder_of(file).to_owned());
-    }
-    while let Some(path) = waiting.pop() {
-        for (overlay_file, overlay) in overlays.iter().filter(|(_, overlay)| overlay.takes_in(&path)) {
-            if !seen.insert(overlay_file) {
-                continue;
+/// The kustomizations of a repository, by their files.
+#[derive(Debug, Clone, Default)]
+pub struct Overlays {
+    overlays: BTreeMap<String, Overlay>,
+    /// Which of them take a file or folder in, by its path.
+    takers: HashMap<String, Vec<String>>,
+}
+
+impl FromIterator<(String, Overlay)> for Overlays {
+    fn from_iter<I: IntoIterator<Item = (String, Overlay)>>(overlays: I) -> Self {
+        let overlays: BTreeMap<String, Overlay> = overlays.into_iter().collect();
+        let mut takers: HashMap<String, Vec<String>> = HashMap::new();
+        for (file, overlay) in &overlays {
+            for path in overlay.reaches.iter().map(String::as_str).chain(overlay.patch_files()) {
+                takers.entry(path.to_owned()).or_default().push(file.clone());
             }
-            if let Some(set) = overlay.sets.iter().find(|set| set.which.is(place) && set.file != file) {
-                return Some((&set.file, set.line));
-            }
-            waiting.extend([overlay_file.clone(), folder_of(overlay_file).to_owned()]);
         }
+        Self { overlays, takers }
     }
-    None
+}
+
+impl Overlays {
+    /// The kustomization that sets the image of a container, or of another kustomization's entry, anew, by file and line.
+    pub fn overridden(&self, file: &str, place: &ImagePlace) -> Option<(&str, usize)> {
+        let is_entry = place.form == Form::Kustomization && place.object.is_none();
+        if !is_entry && (place.object.is_none() || place.spots.whole.is_none()) {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![file];
+        if is_entry {
+            waiting.push(folder_of(file));
+        }
+        while let Some(path) = waiting.pop() {
+            for taker in self.takers.get(path).into_iter().flatten() {
+                let Some(overlay) = self.overlays.get(taker).filter(|_| seen.insert(taker)) else { continue };
+                if let Some(set) = overlay.sets.iter().find(|set| set.which.is(place) && set.file != file) {
+                    return Some((&set.file, set.line));
+                }
+                waiting.extend([taker, folder_of(taker)]);
+            }
+        }
+        None
+    }
 }
 
 impl Which {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_manifest::{Overlay, images, overridden};
+use lockstep_manifest::{Overlay, Overlays, images};
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  template:\n    spec:\n      initContainers: [{name: init, image: a/init}]\n      containers: [{name: web, image: ghcr.io/a/web:1}]\n";
 
@@ -19,9 +19,10 @@ fn by(files: &[(&str, &str)]) -> Vec<String> {
         }
         overlays.insert((*file).to_owned(), overlay);
     }
+    let overlays: Overlays = overlays.into_iter().collect();
     let places = images("base/web.yaml", WEB).unwrap();
     let shown = |place| {
-        overridden("base/web.yaml", place, &overlays).map_or("-".to_owned(), |(file, line)| format!("{file}:{line}"))
+        overlays.overridden("base/web.yaml", place).map_or("-".to_owned(), |(file, line)| format!("{file}:{line}"))
     };
     places.iter().map(shown).collect()
 }
@@ -39,6 +40,11 @@ fn who_sets_an_image() {
     );
     assert_eq!(by(&prod("resources: [../base/]\nimages: [{name: ghcr.io/a/web}]\n")), ["-", "-"], "nothing is set");
     assert_eq!(
+        by(&prod("resources: [../base]\nimages: [{name: a/init, tagSuffix: -alpine}]\n")),
+        ["prod/kustomization.yaml:2", "-"],
+        "what runs is another tag than the one that was chosen"
+    );
+    assert_eq!(
         by(&prod("resources: [../other]\nimages: [{name: ghcr.io/a/web, newTag: v2}]\n")),
         ["-", "-"],
         "it is not reached"
@@ -53,10 +59,11 @@ fn who_sets_an_image() {
     );
     let mid = ("mid/kustomization.yaml", "resources: [../base]\nimages: [{name: a, newName: b, newTag: '1'}]\n");
     let top = ("top/kustomization.yaml", "resources: [../mid]\nimages: [{name: b, newTag: '2'}]\n");
-    let overlays = [mid, top].map(|(file, text)| (file.to_owned(), Overlay::read(file, text).unwrap())).into();
+    let overlays: Overlays =
+        [mid, top].into_iter().map(|(file, text)| (file.to_owned(), Overlay::read(file, text).unwrap())).collect();
     let overrides = |(file, text): (&str, &str)| {
         let places = images(file, text).unwrap();
-        overridden(file, &places[0], &overlays).map(|(file, line)| format!("{file}:{line}"))
+        overlays.overridden(file, &places[0]).map(|(file, line)| format!("{file}:{line}"))
     };
     assert_eq!(overrides(mid).as_deref(), Some("top/kustomization.yaml:2"));
     assert_eq!(overrides(top), None);

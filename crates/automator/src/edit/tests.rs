@@ -38,3 +38,23 @@ fn a_file_that_is_no_text_is_refused_whole() {
     let edited = edit("pod.yaml", &bytes, vec![change("/shared", "web:2")]);
     assert_eq!((edited.made.len(), edited.refused.len(), edited.bytes.as_slice()), (0, 1, bytes.as_slice()));
 }
+
+#[test]
+fn many_moves_in_one_file_are_made_together_and_refused_one_by_one() {
+    let line = |number: usize, tag: usize| match number % 100 {
+        7 => format!("k{number}: *shared\n"),
+        _ => format!("k{number}: web:{tag} # {number}\n"),
+    };
+    let text = |tag: usize| -> String {
+        let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nx: &shared web:1\n".to_owned();
+        (0..1000).fold(head, |text, number| text + &line(number, tag))
+    };
+    let moves: Vec<Move> = (0..1000).map(|number| change(&format!("/k{number}"), "web:2")).collect();
+    let edited = edit("pod.yaml", text(1).as_bytes(), moves.clone());
+    assert_eq!(String::from_utf8(edited.bytes).unwrap(), text(2));
+    let (refused, made): (Vec<Move>, Vec<Move>) = moves
+        .into_iter()
+        .partition(|change| change.edits[0].pointer.ends_with("07") || change.edits[0].pointer == "/k7");
+    assert_eq!(edited.made, made, "in their order");
+    assert_eq!(edited.refused.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>(), refused);
+}
