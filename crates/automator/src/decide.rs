@@ -98,7 +98,9 @@ pub(crate) fn choose(
     let current = place.reference.tag();
     let by_digest = place.policy.moves_digests();
     if current.is_none() && place.reference.digest().is_some() && !by_digest {
-        return Err("the image is pinned by its digest alone; write its tag before the @ to have it updated".to_owned());
+        return Err(
+            "the image is pinned by its digest alone; write its tag beside the digest to have it updated".to_owned()
+        );
     }
     let stops = |tag: &str| known.stopped.contains(&place.repository, tag);
     let key = place.policy.verify.as_deref();
@@ -127,6 +129,9 @@ pub(crate) fn choose(
 pub(crate) fn obstacle(place: &Place, now: Timestamp) -> Option<Obstacle> {
     if let Some(reason) = &place.policy.locked {
         return Some(Obstacle { reason: format!("locked: {reason}"), until: None });
+    }
+    if let Some(approval) = place.policy.approval.as_ref().filter(|_| place.policy.automated) {
+        return Some(Obstacle { reason: approval.clone(), until: None });
     }
     let an_hour = SignedDuration::from_hours(1);
     let recent = || place.history.updates.iter().filter(|update| update.time > now - an_hour);

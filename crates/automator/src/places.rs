@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_manifest::{ImagePlace, ManifestError, Names, ObjectId, images, mentions_updates, objects, text_of};
+use lockstep_manifest::{
+    ImagePlace, ManifestError, Names, Object, ObjectId, images, mentions_updates, objects, text_of,
+};
 use lockstep_repository::{BlobId, CommitId, TreeFile};
+use serde_json::Value;
 
 use crate::board::Problem;
 use crate::overlays::Overlays;
@@ -44,7 +47,8 @@ pub(crate) struct Owner {
     pub(crate) line: usize,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) annotation_lines: BTreeMap<String, usize>,
-    /// At least one.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// None where an Argo CD Application only names images.
     pub(crate) images: Vec<ImagePlace>,
 }
 
@@ -53,6 +57,8 @@ pub(crate) struct Owner {
 struct ParsedFile {
     images: Result<Vec<ImagePlace>, Vec<ManifestError>>,
     setters: Setters,
+    /// Argo CD Applications that name images to another tool, and have none.
+    bare: Vec<Owner>,
     /// Somebody wrote in it for Lockstep. What is wrong in other files is others' business.
     is_ours: bool,
 }
@@ -101,6 +107,7 @@ pub(crate) async fn read(
         };
         files.insert((path.clone(), blob), Arc::clone(&parsed));
         read.setters.add(&parsed.setters);
+        read.owners.extend(parsed.bare.iter().map(|bare| Owner { linked, ..bare.clone() }));
         match &parsed.images {
             Ok(images) => read.owners.extend(owned(&path, linked, ruled, images)),
             Err(errors) if parsed.is_ours || ruled || !settings.compat.is_empty() => {
@@ -134,14 +141,36 @@ async fn parse_marked(path: &str, bytes: Vec<u8>, ruled: bool) -> ParsedFile {
     let text = String::from_utf8_lossy(&bytes);
     let is_ours = MARKS.iter().any(|mark| text.contains(mark));
     if !ruled && !mentions_updates(&text) {
-        return ParsedFile { images: Ok(Vec::new()), setters: Setters::default(), is_ours };
+        return ParsedFile { images: Ok(Vec::new()), setters: Setters::default(), bare: Vec::new(), is_ours };
     }
-    let setters = if text.contains(policy::SETTERS_MARK) {
-        Setters::of(&objects(path, &text).unwrap_or_default())
-    } else {
-        Setters::default()
+    let of_others = [policy::SETTERS_MARK, policy::IMAGE_LIST].iter().any(|mark| text.contains(mark));
+    let objects = if of_others { objects(path, &text).unwrap_or_default() } else { Vec::new() };
+    let (setters, bare) = (Setters::of(&objects), objects.iter().filter_map(bare).collect::<Vec<_>>());
+    let images = parse(path, bytes).await;
+    let has_images = |owner: &Owner| {
+        let mut images = images.iter().flatten();
+        images.any(|image| image.object.as_ref() == Some(&owner.id))
     };
-    ParsedFile { images: parse(path, bytes).await, setters, is_ours }
+    let bare = bare.into_iter().filter(|owner| !has_images(owner)).collect();
+    ParsedFile { images, setters, bare, is_ours }
+}
+
+/// An object that names images, without those that it may have.
+fn bare(object: &Object) -> Option<Owner> {
+    let Object { id, value, file, line, .. } = object;
+    let annotations = value.pointer("/metadata/annotations")?.as_object()?;
+    let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+    let annotations: BTreeMap<String, String> = annotations.iter().filter_map(text).collect();
+    annotations.contains_key(policy::IMAGE_LIST).then(|| Owner {
+        file: file.to_string(),
+        linked: false,
+        id: id.clone(),
+        line: *line,
+        annotations,
+        annotation_lines: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        images: Vec::new(),
+    })
 }
 
 /// The images of a file, on a thread where computing keeps nobody waiting.
@@ -182,12 +211,13 @@ fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Ow
                 line: image.object_line,
                 annotations: BTreeMap::clone(&image.annotations),
                 annotation_lines: BTreeMap::clone(&image.annotation_lines),
+                labels: BTreeMap::clone(&image.labels),
                 images: vec![image.clone()],
             }),
         }
     }
     let said = |owner: &Owner| {
-        policy::concerns(&owner.annotations) || owner.images.iter().any(|image| image.comment.is_some())
+        policy::concerns(&owner.annotations, &owner.labels) || owner.images.iter().any(|image| image.comment.is_some())
     };
     owners.retain(|owner| ruled || said(owner));
     owners

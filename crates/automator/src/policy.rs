@@ -14,6 +14,7 @@ use lockstep_image::compat::{self, Tool};
 use crate::settings::PlaceRule;
 
 use foreign::Foreign;
+pub(crate) use foreign::IMAGE_LIST;
 use said::read_words;
 pub(crate) use setters::{MARK as SETTERS_MARK, Setters};
 pub(crate) use window::Window;
@@ -95,6 +96,8 @@ pub(crate) struct PlacePolicy {
     pub(crate) verify: Option<String>,
     /// Why no automatic change is made.
     pub(crate) locked: Option<String>,
+    /// What a person has to approve, by a release.
+    pub(crate) approval: Option<String>,
     pub(crate) on_failure: OnFailure,
     /// What it chooses, moves and is reverted with.
     pub(crate) group: Option<String>,
@@ -129,8 +132,19 @@ pub(crate) struct Wrong {
 }
 
 /// Whether any annotation is addressed to the automator, or to a tool like it, readable or not.
-pub(crate) fn concerns(annotations: &BTreeMap<String, String>) -> bool {
-    is_addressed(annotations) || foreign::concerns(annotations.keys())
+pub(crate) fn concerns(annotations: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    is_addressed(annotations) || foreign::concerns(annotations.keys(), labels.keys())
+}
+
+/// The images of the object's list that stand nowhere in it, where the settings name the tool that has such lists.
+pub(crate) fn absent(subject: &Subject<'_>, containers: &[Container<'_>], given: &Given<'_>) -> Vec<Wrong> {
+    if given.compat.contains(&Tool::ImageUpdater) { foreign::absent(subject, containers) } else { Vec::new() }
+}
+
+/// Whether Flux v1 was told about the object, and nobody wrote a policy of ours there.
+pub(crate) fn is_of_flux1_alone(annotations: &BTreeMap<String, String>) -> bool {
+    let ours = keys(annotations).any(|(key, _, _)| key == "policy" || key == "automated");
+    !ours && foreign::is_of_flux1(annotations)
 }
 
 fn is_addressed(annotations: &BTreeMap<String, String>) -> bool {
@@ -145,6 +159,8 @@ pub(crate) struct Given<'a> {
     /// The tools whose words are acted on.
     pub(crate) compat: &'a BTreeSet<Tool>,
     pub(crate) setters: Setters,
+    /// People merge every change.
+    pub(crate) reviewed: bool,
 }
 
 /// What is wrong with words of the settings, by key.
@@ -203,9 +219,16 @@ fn read_one(
                 min_age: said.rule.min_age,
                 platforms: if rule.platforms.is_empty() { said.rule.platforms } else { rule.platforms },
                 verify: said.rule.verify,
+                skip_tags: foreign.more.skip_tags,
                 ..rule
             };
-            PlacePolicy { listed_only: !acted_on, ..said.at(foreign.origin) }
+            let mut policy = PlacePolicy { listed_only: !acted_on, ..said.at(foreign.origin) };
+            if foreign.more.reflects_digests && words.get("pin").is_none() && container.takes_digest {
+                policy.pin = Pin::TagAndDigest;
+            }
+            policy.locked = policy.locked.or(foreign.more.suspended);
+            policy.approval = foreign.more.approval.filter(|_| !given.reviewed);
+            policy
         }
         None => {
             let opened = is_addressed(subject.annotations) || words.get("policy").is_some() || said.automated;

@@ -112,7 +112,8 @@ impl RepositorySettings {
     /// What is said of places. A tool that is not known was refused when the settings were loaded.
     pub(crate) fn places(&self) -> PlaceSettings {
         let compat = self.compat.iter().filter_map(|name| name.parse().ok()).collect();
-        PlaceSettings { rules: self.rules.clone(), compat }
+        let reviewed = self.pull_requests.as_ref().is_some_and(|requests| !requests.auto_merge);
+        PlaceSettings { rules: self.rules.clone(), compat, reviewed }
     }
 }
 

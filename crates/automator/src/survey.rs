@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
-use lockstep_manifest::{Form, ImagePlace};
+use lockstep_image::compat::Tool;
+use lockstep_manifest::{Form, ImagePlace, Spots};
 use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::board::Problem;
 use crate::places::{self, Owner, ParsedFiles, PlaceId, Read};
-use crate::policy::{self, Container, Given, PlacePolicy, Subject};
+use crate::policy::{self, Container, Given, PlacePolicy, Setters, Subject};
 use crate::ports::{Branch, PortError};
 use crate::settings::PlaceSettings;
 use crate::undone::{History, PlaceHistory};
@@ -52,7 +53,7 @@ pub(crate) async fn survey(
     settings: &PlaceSettings,
 ) -> Result<Survey, PortError> {
     let Read { owners, setters, problems } = places::read(branch, head, files, settings).await?;
-    let given = Given { rules: &settings.rules, compat: &settings.compat, setters };
+    let given = Given { rules: &settings.rules, compat: &settings.compat, setters, reviewed: settings.reviewed };
     let mut survey = Survey { places: Vec::new(), problems };
     for owner in &owners {
         govern(owner, &given, &mut survey);
@@ -77,15 +78,49 @@ pub(crate) async fn survey(
     Ok(survey)
 }
 
+/// The image with what its setter knows of it: the name may stand far from the tag, or nowhere. None for a setter that is
+/// beside the name alone, where nothing changes.
+fn completed(image: &ImagePlace, setters: &Setters) -> Option<ImagePlace> {
+    let Some(setter) = image.comment.as_ref().filter(|_| image.form == Form::Setter) else {
+        return Some(image.clone());
+    };
+    let Spots { whole, tag, digest, .. } = &image.spots;
+    if whole.is_none() && tag.is_none() && digest.is_none() {
+        return None;
+    }
+    let of_policy = setters.image(&setter.policy).filter(|_| image.text.starts_with([':', '@']));
+    Some(of_policy.map_or_else(|| image.clone(), |name| image.with_name(name)))
+}
+
+fn is_named(image: &ImagePlace, written: &Reference, setters: &Setters) -> bool {
+    let named = image.comment.as_ref().and_then(|setter| setters.image(&setter.policy));
+    let named = named.and_then(|named| named.parse::<Reference>().ok());
+    named.is_some_and(|named| Repository::from(&named) == Repository::from(written))
+}
+
 /// Adds the object's places; or, if anything about it cannot be read, the reasons and no place.
 fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
-    let Owner { file, id, line, annotations, annotation_lines, images, linked } = owner;
+    let Owner { file, id, line, annotations, annotation_lines, labels, images, linked } = owner;
     let mut problems = Vec::new();
     let problem = |category, line: usize, message: String| {
         let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
         Problem { category, message: format!("{file}:{line}: {of}{message}") }
     };
-    let references: Vec<Result<Reference, String>> = images.iter().map(ImagePlace::reference).collect();
+    let images: Vec<ImagePlace> = images.iter().filter_map(|image| completed(image, &given.setters)).collect();
+    let by_flux1 = given.compat.contains(&Tool::Flux1) && policy::is_of_flux1_alone(annotations);
+    let references: Vec<Result<Reference, String>> = images
+        .iter()
+        .map(|image| match image.form {
+            // Flux v1 reads a name without a registry as Docker does.
+            Form::HelmRelease if by_flux1 => image.docker_reference(),
+            // What an ImagePolicy is about is what it names, whoever completes the name that is written.
+            Form::Setter => image.reference().or_else(|reason| {
+                let written = image.docker_reference().map_err(|_| reason.clone())?;
+                if is_named(image, &written, &given.setters) { Ok(written) } else { Err(reason) }
+            }),
+            _ => image.reference(),
+        })
+        .collect();
     let repositories: Vec<Option<Repository>> =
         references.iter().map(|reference| reference.as_ref().ok().map(Repository::from)).collect();
     let containers: Vec<Container<'_>> = images
@@ -98,13 +133,16 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
             form: image.form,
             comment: image.comment.as_ref().filter(|_| image.form != Form::Setter),
             setter: image.comment.as_ref().filter(|_| image.form == Form::Setter),
+            takes_digest: image.spots.whole.is_some() || image.spots.digest.is_some(),
         })
         .collect();
-    let subject = Subject { file, object: id, line: *line, annotations, annotation_lines };
+    let subject = Subject { file, object: id, line: *line, annotations, annotation_lines, labels };
+    let absent = policy::absent(&subject, &containers, given).into_iter();
     let policies = policy::read(&subject, &containers, given).unwrap_or_else(|wrong| {
         problems.extend(wrong.into_iter().map(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message)));
         Vec::new()
     });
+    problems.extend(absent.map(|wrong| problem("policy", wrong.line.unwrap_or(*line), wrong.message)));
     let mut places = Vec::new();
     let mut unnamed = Vec::new();
     for ((image, reference), policy) in images.iter().zip(references).zip(policies) {
@@ -132,3 +170,6 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
     survey.places.extend(places);
     survey.problems.extend(problems);
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,8 @@ pub struct ImagePlace {
     pub annotations: Arc<BTreeMap<String, String>>,
     /// The line of each of them, from 1, but for those that a merge key brings.
     pub annotation_lines: Arc<BTreeMap<String, usize>>,
+    /// The labels of the object.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// The name of the container; where there is none, the way to the image in its document, with dots.
     pub container: String,
     /// How it is written.
@@ -135,6 +137,15 @@ impl ImagePlace {
             ));
         }
         Ok(reference)
+    }
+
+    /// The image as Docker reads it, whatever may complete it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about what is no reference.
+    pub fn docker_reference(&self) -> Result<Reference, String> {
+        self.parsed()
     }
 
     /// The same place, its name known from elsewhere.

@@ -141,6 +141,7 @@ struct Owner {
     line: usize,
     annotations: Arc<BTreeMap<String, String>>,
     annotation_lines: Arc<BTreeMap<String, usize>>,
+    labels: Arc<BTreeMap<String, String>>,
     document: usize,
 }
 
@@ -151,6 +152,7 @@ impl Owner {
             line: found.line,
             annotations: Arc::clone(&found.annotations),
             annotation_lines: Arc::clone(&found.annotation_lines),
+            labels: Arc::clone(&found.labels),
             document: found.document,
         }
     }
@@ -160,6 +162,7 @@ impl Owner {
         place.object.clone_from(&self.object);
         place.annotations = Arc::clone(&self.annotations);
         place.annotation_lines = Arc::clone(&self.annotation_lines);
+        place.labels = Arc::clone(&self.labels);
         (place.object_line, place.document) = (self.line, self.document);
     }
 
@@ -174,6 +177,7 @@ impl Owner {
             object_line: self.line,
             annotations: Arc::clone(&self.annotations),
             annotation_lines: Arc::clone(&self.annotation_lines),
+            labels: Arc::clone(&self.labels),
             container,
             form,
             text: String::new(),
@@ -207,6 +211,14 @@ fn named(tree: &Tree<'_>, place: Place, name: &str, pointer: &str) -> Option<Spo
 /// A field that is any scalar.
 fn scalar(tree: &Tree<'_>, place: Place, name: &str, pointer: &str) -> Option<Spot> {
     spot(tree, place.get(tree, name)?, format!("{pointer}/{}", escaped(name)))
+}
+
+/// The scalar at a path with dots.
+fn by_path(tree: &Tree<'_>, from: Place, pointer: &str, path: &str) -> Option<Spot> {
+    let steps: Vec<&str> = path.split('.').collect();
+    let place = from.follow(tree, &steps)?;
+    let pointer = steps.iter().fold(pointer.to_owned(), |pointer, step| format!("{pointer}/{}", escaped(step)));
+    spot(tree, place, pointer)
 }
 
 /// A step of a JSON pointer (RFC 6901).

@@ -76,6 +76,7 @@ pub(crate) struct Found {
     pub(crate) api_version: String,
     pub(crate) annotations: Arc<BTreeMap<String, String>>,
     pub(crate) annotation_lines: Arc<BTreeMap<String, usize>>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) line: usize,
     pub(crate) place: Place,
     pub(crate) document: usize,
@@ -167,7 +168,7 @@ impl Finder<'_, '_> {
         };
         let name_prefix = format!("{prefix}metadata.");
         let annotations = self.string_map(metadata, &name_prefix, "annotations");
-        self.string_map(metadata, &name_prefix, "labels");
+        let labels = self.string_map(metadata, &name_prefix, "labels");
         let namespace = if self.is_absent(metadata, "namespace") {
             Some(String::new())
         } else {
@@ -189,6 +190,7 @@ impl Finder<'_, '_> {
             api_version,
             annotations: Arc::new(annotations),
             annotation_lines: Arc::new(self.lines(metadata, "annotations")),
+            labels: Arc::new(labels),
             line: tree.node(place.node).line(),
             place,
             document,

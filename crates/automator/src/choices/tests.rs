@@ -33,6 +33,7 @@ fn place(policy: &str, image: &str) -> Place {
         form,
         comment: None,
         setter: None,
+        takes_digest: true,
     };
     let subject = Subject {
         file: "web.yaml",
@@ -40,9 +41,10 @@ fn place(policy: &str, image: &str) -> Place {
         line: 1,
         annotations: &annotations,
         annotation_lines: &BTreeMap::new(),
+        labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::default() };
+    let given = Given { rules: &[], compat: &compat, setters: Setters::default(), reviewed: false };
     let policies = policy::read(&subject, &[container], &given).unwrap();
     let pod = format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"

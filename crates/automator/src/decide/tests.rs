@@ -29,6 +29,7 @@ fn place(annotations: &str, image: &str) -> Place {
         form: Form::Comment,
         comment: None,
         setter: None,
+        takes_digest: true,
     };
     let subject = Subject {
         file: "web.yaml",
@@ -36,9 +37,10 @@ fn place(annotations: &str, image: &str) -> Place {
         line: 1,
         annotations: &annotations,
         annotation_lines: &BTreeMap::new(),
+        labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::default() };
+    let given = Given { rules: &[], compat: &compat, setters: Setters::default(), reviewed: false };
     let policies = policy::read(&subject, &[container], &given).unwrap();
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },

@@ -20,7 +20,8 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn at(self, origin: Origin) -> PlacePolicy {
         let Self { automated, rule, pin, verify, locked, on_failure, group, window } = self;
-        PlacePolicy { automated, rule, pin, verify, locked, on_failure, group, window, origin, listed_only: false }
+        let (approval, listed_only) = (None, false);
+        PlacePolicy { automated, rule, pin, verify, locked, approval, on_failure, group, window, origin, listed_only }
     }
 }
 

@@ -26,8 +26,24 @@ fn all(
         ["acme/web", "acme/proxy"].map(|name| Repository { host: "ghcr.io".to_owned(), name: name.to_owned() });
     let form = Form::Container { init: false };
     let containers = [
-        Container { name: "web", repository: Some(&web), tag: Some("1.4.2"), form, comment, setter: None },
-        Container { name: "proxy", repository: Some(&proxy), tag: Some("v2.0"), form, comment: None, setter: None },
+        Container {
+            name: "web",
+            repository: Some(&web),
+            tag: Some("1.4.2"),
+            form,
+            comment,
+            setter: None,
+            takes_digest: true,
+        },
+        Container {
+            name: "proxy",
+            repository: Some(&proxy),
+            tag: Some("v2.0"),
+            form,
+            comment: None,
+            setter: None,
+            takes_digest: true,
+        },
     ];
     let (object, annotations) = (object(kind), annotations(text));
     let subject = Subject {
@@ -36,9 +52,10 @@ fn all(
         line: 1,
         annotations: &annotations,
         annotation_lines: &BTreeMap::new(),
+        labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    read(&subject, &containers, &Given { rules, compat: &compat, setters: Setters::default() })
+    read(&subject, &containers, &Given { rules, compat: &compat, setters: Setters::default(), reviewed: false })
 }
 
 /// Each container as `NAME:POLICY`, with `!` if automated, `#` if locked, `@ORIGIN` if that is not the object, `-` if left
@@ -202,12 +219,16 @@ fn only_what_is_addressed_to_the_automator_concerns_it() {
         ("polisy=x", true),
         ("verify=x", true),
     ] {
-        assert_eq!(concerns(&annotations(text)), expected, "{text}");
+        assert_eq!(concerns(&annotations(text), &BTreeMap::new()), expected, "{text}");
     }
     for (key, expected) in
         [("fluxcd.io/automated", true), ("keel.sh/policy", true), ("kustomize.toolkit.fluxcd.io/prune", false)]
     {
-        assert_eq!(concerns(&BTreeMap::from([(key.to_owned(), "true".to_owned())])), expected, "{key}");
+        assert_eq!(
+            concerns(&BTreeMap::from([(key.to_owned(), "true".to_owned())]), &BTreeMap::new()),
+            expected,
+            "{key}"
+        );
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) line: usize,
     pub(crate) annotations: &'a BTreeMap<String, String>,
     pub(crate) annotation_lines: &'a BTreeMap<String, usize>,
+    pub(crate) labels: &'a BTreeMap<String, String>,
 }
 
 impl Subject<'_> {
@@ -76,6 +77,8 @@ pub(crate) struct Container<'a> {
     pub(crate) comment: Option<&'a PlaceComment>,
     /// A setter of Flux v2.
     pub(crate) setter: Option<&'a PlaceComment>,
+    /// There is a scalar for a digest.
+    pub(crate) takes_digest: bool,
 }
 
 /// The words about one place, by key.

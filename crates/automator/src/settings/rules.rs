@@ -15,6 +15,8 @@ pub struct PlaceSettings {
     pub rules: Vec<PlaceRule>,
     /// The tools whose words are acted on.
     pub compat: BTreeSet<Tool>,
+    /// People merge every change.
+    pub reviewed: bool,
 }
 
 /// Which places a rule is about, and what it says of them: the keys of the annotations.

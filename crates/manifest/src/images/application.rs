@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
 
-use super::{Owner, comments, spot, values};
+use super::{Owner, by_path, comments, spot, values};
 use crate::error::ManifestError;
 use crate::image_place::{Form, ImagePlace, Spot, Spots};
 use crate::object::Found;
@@ -12,6 +12,8 @@ use crate::parse::{Comments, parse};
 use crate::place::Place;
 use crate::tree::{Kind, Style, Tree};
 use crate::value::check;
+
+mod aliases;
 
 pub(super) fn places(
     file: &str,
@@ -48,7 +50,11 @@ impl Finder<'_, '_> {
         if let Some(helm) = source.get(tree, "helm") {
             if let Some(parameters) = helm.get(tree, "parameters") {
                 let pointer = format!("{pointer}/helm/parameters");
-                self.places.extend(of_parameters(tree, parameters, &pointer, prefix, owner));
+                let parameters = parameters_of(tree, parameters, &pointer);
+                let said =
+                    aliases::places(owner, &format!("{prefix}parameters."), |name| parameters.get(name).cloned());
+                let found = of_parameters(&parameters, prefix, owner);
+                self.places.extend(aliases::over(found, said));
             }
             if let Some(text) = helm.get(tree, "values") {
                 self.text(text, &format!("{pointer}/helm/values"), prefix);
@@ -57,7 +63,8 @@ impl Finder<'_, '_> {
                 let pointer = format!("{pointer}/helm/valuesObject");
                 let mut places = values::places(tree, object, &pointer, Form::ArgoApplication, owner);
                 places.iter_mut().for_each(|place| place.container.insert_str(0, prefix));
-                self.places.extend(places);
+                let said = aliases::places(owner, prefix, |path| by_path(tree, object, &pointer, path));
+                self.places.extend(aliases::over(places, said));
             }
         }
         let images = source.follow(tree, &["kustomize", "images"]);
@@ -104,14 +111,20 @@ fn of_kustomize(whole: Spot, prefix: &str, owner: &Owner) -> Option<ImagePlace> 
     Some(owner.place(container, Form::ArgoApplication, Spots { whole: Some(whole), ..Spots::default() }))
 }
 
+/// The values of Helm parameters by their names.
+fn parameters_of(tree: &Tree<'_>, list: Place, pointer: &str) -> BTreeMap<String, Spot> {
+    let value = |(index, parameter): (usize, Place)| {
+        let name = spot(tree, parameter.get(tree, "name")?, String::new())?;
+        let value = spot(tree, parameter.get(tree, "value")?, format!("{pointer}/{index}/value"))?;
+        Some((name.text, value))
+    };
+    list.items(tree).enumerate().filter_map(value).collect()
+}
+
 /// `image.repository` and `image.tag` are one image, and so is `image` alone.
-fn of_parameters(tree: &Tree<'_>, list: Place, pointer: &str, prefix: &str, owner: &Owner) -> Vec<ImagePlace> {
+fn of_parameters(parameters: &BTreeMap<String, Spot>, prefix: &str, owner: &Owner) -> Vec<ImagePlace> {
     let mut groups: BTreeMap<String, Spots> = BTreeMap::new();
-    for (index, parameter) in list.items(tree).enumerate() {
-        let text = |name: &str| parameter.get(tree, name);
-        let (Some(name), Some(value)) = (text("name"), text("value")) else { continue };
-        let Some(name) = spot(tree, name, String::new()).map(|name| name.text) else { continue };
-        let Some(value) = spot(tree, value, format!("{pointer}/{index}/value")) else { continue };
+    for (name, value) in parameters {
         let (group, part) = name.rsplit_once('.').unwrap_or(("", name.as_str()));
         let mut put = |group: &str, slot: fn(&mut Spots) -> &mut Option<Spot>| {
             *slot(groups.entry(group.to_owned()).or_default()) = Some(value.clone());

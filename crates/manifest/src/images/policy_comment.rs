@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_image::Reference;
+
 /// Which part of an image a scalar holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -103,6 +105,12 @@ fn read_ours(said: &str) -> Result<PolicyComment, String> {
         Some(text) => Some(Part::parse(text).ok_or(format!("part={text} is neither ref, name, tag nor digest"))?),
         None => None,
     };
+    if let Some(image) = options.get("image") {
+        let is_name = image.parse::<Reference>().is_ok_and(|image| image.tag().is_none() && image.digest().is_none());
+        if !is_name {
+            return Err(format!("image={image} is no name of an image: write it without tag and digest"));
+        }
+    }
     Ok(PolicyComment { is_setter: false, policy, options, part })
 }
 
@@ -194,6 +202,11 @@ mod tests {
             ("lockstep: glob:* [tags=\"^a [0-9],b]$\"]", "glob:* tags=^a [0-9],b]$ None"),
             ("lockstep: glob:* [tags=^v[0-9]+$, min-age=3d]", "glob:* min-age=3d;tags=^v[0-9]+$ None"),
             ("lockstep: glob:* [part=all]", "part=all is neither ref, name, tag nor digest"),
+            (
+                "lockstep: glob:* [image=ghcr.io/a/b:1]",
+                "image=ghcr.io/a/b:1 is no name of an image: write it without tag and digest",
+            ),
+            ("lockstep: glob:* [image=A]", "image=A is no name of an image: write it without tag and digest"),
             ("lockstep: glob:* [part=tag, part=ref]", "part stands twice in the brackets"),
             ("lockstep: glob:* [part]", "the brackets behind the policy hold KEY=VALUE, separated by commas"),
             ("lockstep: glob:* []", "the brackets behind the policy are empty"),

@@ -4,8 +4,8 @@
 //! annotations `repository.fluxcd.io/ALIAS`, `registry.…`, `tag.…` name others by their paths: the rules of Flux v1
 //! (fluxcd/flux, `pkg/cluster/kubernetes/resource/helmrelease.go`). Deeper ones are called by their paths.
 
-use super::{Owner, escaped, kustomization, spot, values};
-use crate::image_place::{Form, ImagePlace, Spot, Spots};
+use super::{Owner, by_path, kustomization, values};
+use crate::image_place::{Form, ImagePlace, Spots};
 use crate::object::Found;
 use crate::place::Place;
 use crate::tree::Tree;
@@ -69,12 +69,4 @@ fn mapped(tree: &Tree<'_>, values: Place, pointer: &str, owner: &Owner) -> Vec<I
         Some(owner.place(alias.to_owned(), Form::HelmRelease, spots))
     });
     said.collect()
-}
-
-/// The scalar at a path with dots.
-fn by_path(tree: &Tree<'_>, values: Place, pointer: &str, path: &str) -> Option<Spot> {
-    let steps: Vec<&str> = path.split('.').collect();
-    let place = values.follow(tree, &steps)?;
-    let pointer = steps.iter().fold(pointer.to_owned(), |pointer, step| format!("{pointer}/{}", escaped(step)));
-    spot(tree, place, pointer)
 }

@@ -4,8 +4,20 @@ use super::*;
 
 const FLUX2: &str = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: web, namespace: flux}\nspec:\n  imageRepositoryRef: {name: web}\n  policy: {semver: {range: ~1.4}}\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: web, namespace: flux}\nspec: {image: IMAGE}\n";
 
-/// Each container as `NAME:POLICY`, `!` automated, `?` listed only, `#LOCK`; or the problems. The setter is on `web`.
+/// Each container as `NAME:POLICY`, `!` automated, `?` listed only, `#LOCK`, `~` if a person has to approve, `-TAGS` that are
+/// skipped, `@` if the digest is pinned; or the problems. A key `label:KEY` is that of a label. The setter is on `web`.
 fn shown(kind: &str, pairs: &[(&str, &str)], setter: Option<&str>, compat: &[Tool]) -> String {
+    shown_with(kind, pairs, setter, compat, &FLUX2.replace("IMAGE", "ghcr.io/acme/web"), false)
+}
+
+fn shown_with(
+    kind: &str,
+    pairs: &[(&str, &str)],
+    setter: Option<&str>,
+    compat: &[Tool],
+    flux: &str,
+    reviewed: bool,
+) -> String {
     let [web, setup] =
         ["acme/web", "acme/setup"].map(|name| Repository { host: "ghcr.io".to_owned(), name: name.to_owned() });
     let comment = setter.map(|policy| PlaceComment { policy: policy.to_owned(), options: BTreeMap::new(), line: 9 });
@@ -16,17 +28,33 @@ fn shown(kind: &str, pairs: &[(&str, &str)], setter: Option<&str>, compat: &[Too
         form: Form::Container { init },
         comment: None,
         setter,
+        takes_digest: name == "web",
     };
     let containers = [container("web", &web, false, comment.as_ref()), container("setup", &setup, true, None)];
     let object = object(kind);
-    let annotations: BTreeMap<String, String> =
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let owned = |pairs: Vec<(&str, &str)>| -> BTreeMap<String, String> {
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    let (labels, annotations): (Vec<_>, Vec<_>) = pairs.iter().partition(|(key, _)| key.starts_with("label:"));
+    let labels = owned(labels.into_iter().map(|(key, value)| (&key["label:".len()..], value)).collect());
+    let annotations = owned(annotations);
     let lines = annotations.keys().cloned().zip(2..).collect();
-    let subject =
-        Subject { file: "web.yaml", object: &object, line: 1, annotations: &annotations, annotation_lines: &lines };
-    let objects = lockstep_manifest::objects("flux.yaml", &FLUX2.replace("IMAGE", "ghcr.io/acme/web")).unwrap();
+    let subject = Subject {
+        file: "web.yaml",
+        object: &object,
+        line: 1,
+        annotations: &annotations,
+        annotation_lines: &lines,
+        labels: &labels,
+    };
+    let objects = lockstep_manifest::objects("flux.yaml", flux).unwrap();
     let compat = compat.iter().copied().collect();
-    match read(&subject, &containers, &Given { rules: &[], compat: &compat, setters: Setters::of(&objects) }) {
+    let given = Given { rules: &[], compat: &compat, setters: Setters::of(&objects), reviewed };
+    let absent = absent(&subject, &containers, &given);
+    if !absent.is_empty() {
+        return absent.into_iter().map(|wrong| wrong.message).collect::<Vec<_>>().join(" | ");
+    }
+    match read(&subject, &containers, &given) {
         Err(wrong) => wrong.into_iter().map(|wrong| wrong.message).collect::<Vec<_>>().join(" | "),
         Ok(policies) => {
             let each = policies.iter().zip(["web", "setup"]).map(|(policy, name)| match policy {
@@ -35,7 +63,13 @@ fn shown(kind: &str, pairs: &[(&str, &str)], setter: Option<&str>, compat: &[Too
                     let mark = |is: bool, mark| if is { mark } else { "" };
                     let locked = policy.locked.as_ref().map(|reason| format!("#{reason}")).unwrap_or_default();
                     let (automated, listed) = (mark(policy.automated, "!"), mark(policy.listed_only, "?"));
-                    format!("{name}:{}{automated}{listed}{locked}", policy.rule.policy)
+                    let approval = mark(policy.approval.is_some(), "~");
+                    let pinned = mark(policy.pin == Pin::TagAndDigest, "@");
+                    let skips = |tag: &&str| policy.rule.skip_tags.as_ref().is_some_and(|skip| skip.matches(tag));
+                    let skipped: Vec<&str> = ["1.sig", "1-rc"].into_iter().filter(skips).collect();
+                    let skipped = if skipped.is_empty() { String::new() } else { format!("-{}", skipped.join("-")) };
+                    let policy = &policy.rule.policy;
+                    format!("{name}:{policy}{automated}{listed}{locked}{approval}{skipped}{pinned}")
                 }
             });
             each.collect::<Vec<_>>().join(" ")
@@ -66,6 +100,16 @@ fn other_tools_words_are_read_where_the_settings_name_the_tool() {
         ),
         (vec![("keel.sh/policy", "minor"), ("keel.sh/monitorContainers", "^x")], "web:- setup:-"),
         (vec![("keel.sh/policy", "never")], "web:- setup:-"),
+        (vec![("label:keel.sh/policy", "minor")], "web:minor (keel)! setup:-"),
+        (vec![("label:keel.sh/policy", "minor"), ("keel.sh/policy", "never")], "web:- setup:-"),
+        (
+            vec![("label:keel.sh/policy", "force"), ("label:keel.sh/matchTag", "true"), ("keel.sh/trigger", "poll")],
+            "web:force (keel)! setup:-",
+        ),
+        (vec![("label:keel.sh/policy", "force"), ("keel.sh/matchTag", "true")], "keel, policy: force without matchTag"),
+        (vec![("label:keel.sh/policy", "minor"), ("label:keel.sh/approvals", "2")], "web:minor (keel)!~ setup:-"),
+        (vec![("keel.sh/policy", "minor"), ("keel.sh/approvals", "1")], "web:minor (keel)!~ setup:-"),
+        (vec![("keel.sh/policy", "minor"), ("keel.sh/approvals", "0")], "web:minor (keel)! setup:-"),
         (vec![("keel.sh/policy", "force"), ("keel.sh/matchTag", "true")], "web:force (keel)! setup:-"),
         // A policy of ours replaces them whole; their lock still binds.
         (
@@ -84,7 +128,7 @@ fn other_tools_words_are_read_where_the_settings_name_the_tool() {
         // What cannot be honoured.
         (vec![("fluxcd.io/tag.web", "semver:nope")], "flux1, tag: "),
         (vec![("keel.sh/policy", "force")], "keel, policy: force without matchTag"),
-        (vec![("keel.sh/policy", "minor"), ("keel.sh/approvals", "1")], "keel.sh/approvals: there is nobody"),
+        (vec![("keel.sh/policy", "minor"), ("keel.sh/approvals", "one")], "keel.sh/approvals: \"one\" is not a number"),
         (
             vec![("keel.sh/policy", "minor"), ("fluxcd.io/automated", "true")],
             "both flux1 and keel were told about \"web\"",
@@ -106,7 +150,16 @@ fn the_image_list_of_an_application_says_which_images_and_how() {
             vec![("web.update-strategy", "newest-build"), ("update-strategy", "alphabetical")],
             "web:newest-build (argocd-image-updater)! setup:alphabetical (argocd-image-updater)!",
         ),
-        ("ghcr.io/acme/other", vec![], "web:- setup:-"),
+        (
+            "ghcr.io/acme/other, ghcr.io/acme/web",
+            vec![],
+            "argocd-image-updater.argoproj.io/image-list: \"ghcr.io/acme/other\" stands nowhere",
+        ),
+        (
+            "ghcr.io/acme/web",
+            vec![("write-back-target", "helmvalues:v.yaml")],
+            "argocd-image-updater.argoproj.io/write-back-target: \"helmvalues:v.yaml\" is another file",
+        ),
         ("ghcr.io/acme/web", vec![("update-strategy", "best")], "argocd-image-updater, update-strategy: \"best\""),
     ] {
         let more: Vec<(String, &str)> = more.into_iter().map(|(name, value)| (key(name), value)).collect();
@@ -121,13 +174,60 @@ fn the_image_list_of_an_application_says_which_images_and_how() {
 #[test]
 fn a_setter_is_governed_by_its_image_policy() {
     for (setter, expected) in [
-        ("flux:web", "web:semver:~1.4 (flux2)! setup:-"),
+        ("flux:web", "web:semver:~1.4 (flux2)!-1.sig setup:-"),
         ("flux:api", "there is no ImagePolicy flux:api"),
         ("other:web", "there is no ImagePolicy other:web"),
     ] {
         let shown = shown("Deployment", &[], Some(setter), &ALL);
         assert!(shown.starts_with(expected), "{setter}: {shown}");
     }
+}
+
+#[test]
+fn what_flux_says_beside_the_policy_counts() {
+    let base = FLUX2.replace("IMAGE", "ghcr.io/acme/web");
+    let automation = |name: &str, path: &str, suspend: bool| {
+        format!(
+            "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{name: {name}, namespace: flux}}\nspec: {{suspend: {suspend}, update: {{path: {path}}}}}\n"
+        )
+    };
+    let policy = |field: &str| base.replace("  policy:", &format!("  {field}\n  policy:"));
+    let repository = |field: &str| base.replace("spec: {image", &format!("spec: {{{field}, image"));
+    let plain = "web:semver:~1.4 (flux2)!-1.sig";
+    for (flux, expected) in [
+        (base.clone(), plain.to_owned()),
+        (policy("digestReflectionPolicy: Always"), format!("{plain}@")),
+        (policy("digestReflectionPolicy: IfNotPresent"), format!("{plain}@")),
+        (policy("digestReflectionPolicy: Never"), plain.to_owned()),
+        (policy("suspend: true"), "web:semver:~1.4 (flux2)!#the ImagePolicy flux:web is suspended-1.sig".to_owned()),
+        (repository("suspend: true"), "web:semver:~1.4 (flux2)!#the ImageRepository web is suspended-1.sig".to_owned()),
+        (repository("exclusionList: []"), "web:semver:~1.4 (flux2)!".to_owned()),
+        (repository("exclusionList: ['^.*-rc$', x]"), "web:semver:~1.4 (flux2)!-1-rc".to_owned()),
+        (
+            repository("exclusionList: ['(']"),
+            "the ImageRepository of the ImagePolicy flux:web: exclusionList: the regular expression".to_owned(),
+        ),
+        (
+            format!("{base}{}", automation("all", "./", true)),
+            "web:semver:~1.4 (flux2)!#the ImageUpdateAutomation all is suspended-1.sig".to_owned(),
+        ),
+        (format!("{base}{}", automation("other", "./we", true)), plain.to_owned()),
+        (format!("{base}{}{}", automation("all", ".", true), automation("live", "''", false)), plain.to_owned()),
+    ] {
+        let shown = shown_with("Deployment", &[], Some("flux:web"), &ALL, &flux, false);
+        assert!(shown.strip_suffix(" setup:-").unwrap_or(&shown).starts_with(&expected), "{flux}\n{shown}");
+        assert!(shown.contains('@') == expected.contains('@'), "{flux}\n{shown}");
+    }
+    let pinned = policy("digestReflectionPolicy: Always");
+    let ours = [("lockstep.dev/pin", "as-found")];
+    let shown = shown_with("Deployment", &ours, Some("flux:web"), &ALL, &pinned, false);
+    assert!(shown.starts_with(&format!("{plain} ")), "{shown}");
+}
+
+#[test]
+fn who_merges_a_change_approves_it() {
+    let pairs = [("keel.sh/policy", "minor"), ("keel.sh/approvals", "1")];
+    assert_eq!(shown_with("Deployment", &pairs, None, &ALL, "", true), "web:minor (keel)! setup:-");
 }
 
 #[test]

@@ -184,3 +184,23 @@ async fn a_setter_is_moved_by_the_image_policy_of_the_branch() {
     let text = story.branch.text("values.yaml");
     assert_eq!(text, values.replace("tag: 1.4.0", "tag: 1.4.1"), "{:?}", outcome.problems);
 }
+
+#[tokio::test]
+async fn what_keel_wants_approved_waits_for_a_person() {
+    let keel = web(AUTOMATED, "ghcr.io/acme/web:1.4.0")
+        .replace("lockstep.dev/automated: \"true\"", "keel.sh/approvals: \"1\"")
+        .replace("lockstep.dev/policy: semver:~1\n", "keel.sh/policy: patch\n");
+    let mut story = Story::new(AUTOMATED, "ghcr.io/acme/web:1.4.0", &["1.4.0", "1.4.1"]);
+    story.branch.human("Use Keel", &[("web.yaml", &keel)]);
+    let settings = PlaceSettings { compat: [Tool::Keel].into(), ..PlaceSettings::default() };
+    story.target.places = Arc::new(settings.clone());
+    assert_eq!(story.scan().await.pushed, None);
+    let state = story.board.get(&story.target.branch).unwrap();
+    let place = &state.places[0];
+    assert_eq!(place.selected.as_deref(), Some("1.4.1"), "{:?}", state.problems);
+    assert!(place.held.as_deref().is_some_and(|held| held.starts_with("keel.sh/approvals: 1: a person")), "{place:?}");
+    // Whoever merges the change approves it.
+    story.target.places = Arc::new(PlaceSettings { reviewed: true, ..settings });
+    story.scan().await;
+    assert_eq!(story.image(), "ghcr.io/acme/web:1.4.1");
+}
