@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::input::Input;
-use crate::output::{self, BAD, Cell, DOUBTFUL, Format, GOOD, Table};
+use crate::output::{self, BAD, Cell, DOUBTFUL, GOOD, ListFormat, Table};
 
 mod objects;
 
@@ -20,7 +20,7 @@ Examples:
   kubectl -n shop get deployments,pods -o yaml | lockstep health -f -
   lockstep health -f before.yaml -f after.json -o json
 
-Objects come with their status, in YAML or JSON, many documents or a List. -o json prints an array of
+Objects come with their status, in YAML or JSON, many documents or a List. -o json prints an array of \
 {\"object\", \"status\", \"reason\", \"message\"}; status is Current, InProgress, Failed, Terminating, Suspended or Unknown.
 Exit code 0 when all are Current or Suspended, 4 when one is not.";
 
@@ -35,8 +35,8 @@ pub(crate) struct HealthArguments {
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
     /// How to print the verdicts
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
-    output: Format,
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    output: ListFormat,
 }
 
 /// What is said of one object.

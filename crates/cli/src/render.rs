@@ -11,7 +11,7 @@ use lockstep_plan::{
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::output::{self, Cell, Format, Structured, Table};
+use crate::output::{self, Cell, ListFormat, Structured, Table};
 
 mod folder;
 mod scope;
@@ -25,8 +25,8 @@ Examples:
   lockstep render clusters/prod --sync lockstep/shop -o json
   lockstep render clusters/prod --show-secrets | kubectl diff --server-side -f -
 
-Every *.yaml, *.yml and *.json below the folder is read, names that begin with a dot excepted. If one file is wrong
-nothing is printed, and every error is told with file and line. Whether a kind lives in namespaces is known for the kinds
+Every *.yaml, *.yml and *.json below the folder is read, names that begin with a dot excepted. If one file is wrong \
+nothing is printed, and every error is told with file and line. Whether a kind lives in namespaces is known for the kinds \
 of Kubernetes and for those whose definition is in the folder; other objects keep the namespace that they name.";
 
 /// `lockstep render`.
@@ -42,8 +42,8 @@ pub(crate) struct RenderArguments {
     #[arg(long)]
     show_secrets: bool,
     /// How to print the objects
-    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
-    output: Format,
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Yaml)]
+    output: ListFormat,
 }
 
 fn ownership(text: &str) -> Result<Ownership, String> {
@@ -70,12 +70,12 @@ impl RenderArguments {
             body
         });
         match self.output {
-            Format::Table => output::table(&tabulate(&ordered))?,
-            Format::Json => {
+            ListFormat::Table | ListFormat::Wide => output::table(&tabulate(&ordered))?,
+            ListFormat::Json => {
                 let list = json!({ "apiVersion": "v1", "items": bodies.collect::<Vec<_>>(), "kind": "List" });
                 output::structured(Structured::Json, &list)?;
             }
-            Format::Yaml => output::yaml_documents(bodies)?,
+            ListFormat::Yaml => output::yaml_documents(bodies)?,
         }
         Ok(ExitCode::Done)
     }

@@ -23,7 +23,7 @@ Examples:
   lockstep images select --compat keel --policy 'force matchTag=true' --current edge --tags-file tags
   lockstep images select --compat argocd-image-updater --policy 'semver:~1.4 allow-tags=regexp:^v' --tags-file tags
 
-A line of the tags file is a tag, or JSON: {\"tag\", \"digest\", \"pushed\", \"created\", \"firstSeen\", \"platforms\", \"signed\"},
+A line of the tags file is a tag, or JSON: {\"tag\", \"digest\", \"pushed\", \"created\", \"firstSeen\", \"platforms\", \"signed\"}, \
 times in RFC 3339.
 Exit code 5: nothing is eligible, or the choice needs a person; standard error says why.";
 

@@ -1,22 +1,15 @@
 //! `diff`: what a turn would change, field by field.
 
-use std::time::Duration;
-
 use clap::Args;
-use lockstep_api::v1::{self, DiffRequest, DiffResponse, syncs_client::SyncsClient};
+use lockstep_api::v1::{self, DiffRequest, DiffResponse};
 use lockstep_daemon::ExitCode;
 use serde::Serialize;
 use serde_json::Value;
-use tonic::Request;
 
-use super::look::{Held, Problem, called, invalid};
+use super::look::{Held, LookArguments, Problem, invalid, refused};
 use super::plan::style;
-use super::target::{FolderArguments, folder, located};
-use super::trigger::positive;
-use crate::connection::{SynchronizerArguments, ask_within, run};
 use crate::failure::Failure;
 use crate::output::{self, BAD, Format, GOOD, Lines};
-use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,8 +17,8 @@ Examples:
   lockstep diff shop --commit 3f2a91c -o json
   lockstep diff ./clusters/prod --sync lockstep/shop
 
-The API server says, by dry run, what each object would become. Values of Secrets are masked, and at the synchronizer those
-of objects that the token's account may not read. Nothing is changed. Exit code 0 without a difference, 3 with one,
+The API server says, by dry run, what each object would become. Values of Secrets are masked, and at the synchronizer those \
+of objects that the token's account may not read. Nothing is changed. Exit code 0 without a difference, 3 with one, \
 1 when the commit is wrong or the API server would refuse an object.";
 
 /// So many lines of a text around those that differ.
@@ -35,25 +28,11 @@ const CONTEXT: usize = 2;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DiffArguments {
-    /// A Sync, or a folder of manifests such as ./clusters/prod
-    #[arg(value_name = "NAME|DIR")]
-    target: String,
-    /// The Sync's namespace
-    #[arg(short, long, value_name = "NAMESPACE", env = "LOCKSTEP_NAMESPACE", default_value = "lockstep")]
-    namespace: String,
-    /// A commit of the Sync's branch, in 7 digits or more [default: the head of the branch]
-    #[arg(long, value_name = "COMMIT", default_value = "", hide_default_value = true)]
-    commit: String,
-    /// How long to wait for the differences, such as 90s or 10m
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = positive)]
-    timeout: Duration,
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
     #[command(flatten)]
-    folder: FolderArguments,
-    #[command(flatten)]
-    synchronizer: SynchronizerArguments,
+    look: LookArguments,
 }
 
 #[derive(Serialize)]
@@ -89,69 +68,29 @@ struct FieldDiff {
 
 impl DiffArguments {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let place = folder(&self.target);
-        let mut answer = match place {
-            Some(path) => run(self.diff_folder(path))?,
-            None => self.ask()?,
-        };
-        for problem in &mut answer.problems {
-            problem.file = located(place, std::mem::take(&mut problem.file));
-        }
-        let diff = Diff::from(answer);
-        let name = called(diff.commit.as_deref().unwrap_or_default(), &self.target);
+        let answer = self.look.look(
+            "comparing",
+            async |mut syncs| {
+                let (namespace, name, commit) = self.look.sync();
+                syncs.diff(self.look.request(DiffRequest { namespace, name, commit })).await
+            },
+            async |folder| folder.diff().await,
+        )?;
+        let mut diff = Diff::from(answer);
+        diff.problems.iter_mut().for_each(|problem| self.look.locate_problem(problem));
         match self.output.structured() {
             Some(structured) => output::structured(structured, &diff)?,
             None if diff.problems.is_empty() => diff.print()?,
             None => {}
         }
-        self.judge(&diff, &name)
-    }
-
-    fn ask(&self) -> Result<DiffResponse, Failure> {
-        let Self { namespace, target, commit, .. } = self;
-        let request = DiffRequest { namespace: namespace.clone(), name: target.clone(), commit: commit.clone() };
-        let doing = format!("comparing {namespace}/{target}");
-        ask_within(&self.synchronizer.peer(), &doing, self.timeout, async |channel| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(self.timeout);
-            SyncsClient::new(channel).diff(request).await
-        })
-    }
-
-    async fn diff_folder(&self, path: &camino::Utf8Path) -> Result<DiffResponse, Failure> {
-        if !self.commit.is_empty() {
-            return Err(Failure::usage("--commit is for a Sync; a folder is compared as it is"));
-        }
-        let diff = self.folder.open(path).await?.diff();
-        let progress = Progress::new(format!("comparing {path}"));
-        let (answer, exists) = progress
-            .during(tokio::time::timeout(self.timeout, diff))
-            .await
-            .map_err(|_| Failure::error(format!("comparing {path} took longer than {:?}", self.timeout)))?
-            .map_err(|error| Failure::error(format!("comparing {path}: {error}")))?;
-        if !exists {
-            output::note(&self.folder.unknown_sync());
-        }
-        Ok(answer)
-    }
-
-    fn judge(&self, diff: &Diff, name: &str) -> Result<ExitCode, Failure> {
-        if !diff.problems.is_empty() {
-            return Err(invalid(&diff.problems, name));
-        }
+        invalid(&diff.problems, &self.look.called(diff.commit.as_deref()))?;
         if diff.left_out > 0 {
             output::note(&format!("{} more objects differ and are not shown", diff.left_out));
         }
         if let Some(held) = &diff.held {
-            output::failure(&Failure::held(held.sentence()).next(held.release(&self.namespace, &self.target)));
+            output::failure(&self.look.held(held));
         }
-        let refused = |object: &ObjectDiff| {
-            Some(format!("{}: the API server would refuse it: {}", object.object, object.refusal.as_ref()?))
-        };
-        let refused: Vec<String> = diff.objects.iter().filter_map(refused).collect();
-        if !refused.is_empty() {
-            return Err(Failure::errors(refused));
-        }
+        refused(diff.objects.iter().map(|object| (object.object.as_str(), object.refusal.as_deref())))?;
         Ok(if diff.objects.is_empty() { ExitCode::Done } else { ExitCode::Differences })
     }
 }

@@ -19,8 +19,8 @@ Examples:
   lockstep get drift shop -n lockstep -o wide
   lockstep get drift -A -o json
 
-Each line is a field that another hand took, the latest first: who (the field manager), when, and what Git says. STATE is
-repaired, reported (the Sync's drift mode leaves it), rewritten (by admission, at every apply), or extra: a field that
+Each line is a field that another hand took, the latest first: who (the field manager), when, and what Git says. STATE is \
+repaired, reported (the Sync's drift mode leaves it), rewritten (by admission, at every apply), or extra: a field that \
 somebody added and Git says nothing about.";
 
 /// So much of a value stands in a table.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lockstep_api::v1::{GetRequest, ListRequest, syncs_client::SyncsClient};
 use lockstep_daemon::ExitCode;
 
-use super::state::{State, short};
+use super::state::{Claim, State, short};
 use crate::connection::{SynchronizerArguments, ask};
 use crate::failure::Failure;
 use crate::output::{self, BAD, Cell, DOUBTFUL, GOOD, ListFormat, Table};
@@ -17,7 +17,7 @@ Examples:
   lockstep get syncs -A -o wide
   lockstep get syncs shop -n lockstep -o json
 
-STATUS is Suspended, Held with the number of deletions that wait for a person, Waiting with the number of objects that wait
+STATUS is Suspended, Held with the number of deletions that wait for a person, Waiting with the number of objects that wait \
 for others, or the reason of the condition Ready. AGE is how long ago the commit was applied; OBJECTS are healthy / all.";
 
 /// `lockstep get syncs`.
@@ -75,7 +75,19 @@ fn tabulate(states: &[State], format: ListFormat, all_namespaces: bool) -> Table
     let wide = format == ListFormat::Wide;
     let first: &[&str] = if all_namespaces { &["NAMESPACE"] } else { &[] };
     let more: &[&str] = if wide {
-        &["DRIFTED", "EXTRAS", "FAILED", "WAITING", "HELD", "SUSPENDED", "REPOSITORY", "BRANCH", "PATH", "MESSAGE"]
+        &[
+            "DRIFTED",
+            "EXTRAS",
+            "FAILED",
+            "WAITING",
+            "CLAIMED",
+            "HELD",
+            "SUSPENDED",
+            "REPOSITORY",
+            "BRANCH",
+            "PATH",
+            "MESSAGE",
+        ]
     } else {
         &["MESSAGE"]
     };
@@ -101,6 +113,7 @@ fn tabulate(states: &[State], format: ListFormat, all_namespaces: bool) -> Table
             row.push(state.objects.extras.to_string().into());
             row.push(state.objects.failed.to_string().into());
             row.push(state.objects.waiting.to_string().into());
+            row.push(Cell::styled(claimed(&state.claims), DOUBTFUL));
             row.push(Cell::styled(held.unwrap_or_default(), DOUBTFUL));
             row.push(state.suspended.to_string().into());
             row.push(state.repository.as_str().into());
@@ -111,6 +124,13 @@ fn tabulate(states: &[State], format: ListFormat, all_namespaces: bool) -> Table
         table.row(row);
     }
     table
+}
+
+/// What other Syncs want, the first of it by name.
+fn claimed(claims: &[Claim]) -> String {
+    let Some(first) = claims.first() else { return String::new() };
+    let more = if claims.len() > 1 { format!(" and {} more", claims.len() - 1) } else { String::new() };
+    format!("{} by {}{more}", first.object, first.by)
 }
 
 fn style(ready: &str) -> Style {

@@ -1,23 +1,17 @@
 //! `plan`: what a turn would do, object by object.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anstyle::Style;
 use clap::{Args, ValueEnum};
-use lockstep_api::v1::{self, PlanRequest, PlanResponse, syncs_client::SyncsClient};
+use lockstep_api::v1::{self, PlanRequest, PlanResponse};
 use lockstep_daemon::ExitCode;
 use lockstep_synchronizer::inspect::PlanOptions;
 use serde::Serialize;
-use tonic::Request;
 
-use super::look::{Held, Problem, called, invalid};
-use super::target::{FolderArguments, folder, located};
-use super::trigger::positive;
-use crate::connection::{SynchronizerArguments, ask_within, run};
+use super::look::{Held, LookArguments, Problem, invalid, refused};
 use crate::failure::Failure;
 use crate::output::{self, BAD, Cell, DOUBTFUL, GOOD, ListFormat, Table};
-use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +19,8 @@ Examples:
   lockstep plan shop --commit 3f2a91c --dry-run=server
   lockstep plan ./clusters/prod --sync lockstep/shop --exit-code
 
-A name is a Sync, planned by the synchronizer at a commit of its branch; a folder is written with a slash and is planned
-here, with the rights of the kubeconfig. Nothing is changed. With --exit-code: exit code 3 when something would change,
+A name is a Sync, planned by the synchronizer at a commit of its branch; a folder is written with a slash and is planned \
+here, with the rights of the kubeconfig. Nothing is changed. With --exit-code: exit code 3 when something would change, \
 5 when its deletions would wait for a person.";
 
 /// Verbs in the order in which they are told, and whether they change something.
@@ -48,15 +42,6 @@ const VERBS: [(&str, bool, Style); 11] = [
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// A Sync, or a folder of manifests such as ./clusters/prod
-    #[arg(value_name = "NAME|DIR")]
-    target: String,
-    /// The Sync's namespace
-    #[arg(short, long, value_name = "NAMESPACE", env = "LOCKSTEP_NAMESPACE", default_value = "lockstep")]
-    namespace: String,
-    /// A commit of the Sync's branch, in 7 digits or more [default: the head of the branch]
-    #[arg(long, value_name = "COMMIT", default_value = "", hide_default_value = true)]
-    commit: String,
     /// Whether the API server tries every apply without making it
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = DryRun::None)]
     dry_run: DryRun,
@@ -66,16 +51,11 @@ pub(crate) struct PlanArguments {
     /// Tell by the exit code whether something would change
     #[arg(long)]
     exit_code: bool,
-    /// How long to wait for the plan, such as 90s or 10m
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = positive)]
-    timeout: Duration,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
     output: ListFormat,
     #[command(flatten)]
-    folder: FolderArguments,
-    #[command(flatten)]
-    synchronizer: SynchronizerArguments,
+    look: LookArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -111,77 +91,30 @@ struct Step {
 
 impl PlanArguments {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let mut answer = match folder(&self.target) {
-            Some(path) => run(self.plan_folder(path))?,
-            None => self.ask()?,
-        };
-        let place = folder(&self.target);
-        for file in
-            answer.steps.iter_mut().map(|step| &mut step.file).chain(answer.problems.iter_mut().map(|it| &mut it.file))
-        {
-            *file = located(place, std::mem::take(file));
+        let (dry_run, all) = (self.dry_run == DryRun::Server, self.all);
+        let answer = self.look.look(
+            "planning",
+            async |mut syncs| {
+                let (namespace, name, commit) = self.look.sync();
+                syncs.plan(self.look.request(PlanRequest { namespace, name, commit, dry_run, all })).await
+            },
+            async |folder| folder.plan(PlanOptions { dry_run, all }).await,
+        )?;
+        let mut plan = Plan::from(answer);
+        for file in plan.steps.iter_mut().filter_map(|step| step.file.as_mut()) {
+            self.look.locate(file);
         }
-        let plan = Plan::from(answer);
-        let name = called(plan.commit.as_deref().unwrap_or_default(), &self.target);
+        plan.problems.iter_mut().for_each(|problem| self.look.locate_problem(problem));
+        let name = self.look.called(plan.commit.as_deref());
         match self.output.structured() {
             Some(structured) => output::structured(structured, &plan)?,
             None if plan.problems.is_empty() => plan.print(&name, self.output == ListFormat::Wide)?,
             None => {}
         }
-        self.judge(&plan, &name)
-    }
-
-    fn ask(&self) -> Result<PlanResponse, Failure> {
-        let Self { namespace, target, .. } = self;
-        let request = PlanRequest {
-            namespace: namespace.clone(),
-            name: target.clone(),
-            commit: self.commit.clone(),
-            dry_run: self.dry_run == DryRun::Server,
-            all: self.all,
-        };
-        let doing = format!("planning {namespace}/{target}");
-        ask_within(&self.synchronizer.peer(), &doing, self.timeout, async |channel| {
-            let mut request = Request::new(request.clone());
-            request.set_timeout(self.timeout);
-            SyncsClient::new(channel).plan(request).await
-        })
-    }
-
-    async fn plan_folder(&self, path: &camino::Utf8Path) -> Result<PlanResponse, Failure> {
-        if !self.commit.is_empty() {
-            return Err(Failure::usage("--commit is for a Sync; a folder is planned as it is"));
-        }
-        let options = PlanOptions { dry_run: self.dry_run == DryRun::Server, all: self.all };
-        let plan = self.folder.open(path).await?.plan(options);
-        let progress = Progress::new(format!("planning {path}"));
-        let (answer, exists) = progress
-            .during(tokio::time::timeout(self.timeout, plan))
-            .await
-            .map_err(|_| Failure::error(format!("planning {path} took longer than {:?}", self.timeout)))?
-            .map_err(|error| Failure::error(format!("planning {path}: {error}")))?;
-        if !exists {
-            output::note(&self.folder.unknown_sync());
-        }
-        Ok(answer)
-    }
-
-    fn judge(&self, plan: &Plan, name: &str) -> Result<ExitCode, Failure> {
-        if !plan.problems.is_empty() {
-            return Err(invalid(&plan.problems, name));
-        }
-        let refused: Vec<String> = plan
-            .steps
-            .iter()
-            .filter_map(|step| {
-                Some(format!("{}: the API server would refuse it: {}", step.object, step.refusal.as_ref()?))
-            })
-            .collect();
-        if !refused.is_empty() {
-            return Err(Failure::errors(refused));
-        }
+        invalid(&plan.problems, &name)?;
+        refused(plan.steps.iter().map(|step| (step.object.as_str(), step.refusal.as_deref())))?;
         if let Some(held) = &plan.held {
-            let failure = Failure::held(held.sentence()).next(held.release(&self.namespace, &self.target));
+            let failure = self.look.held(held);
             if self.exit_code {
                 return Err(failure);
             }

@@ -60,11 +60,11 @@ pub(crate) struct ResumeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = ACKNOWLEDGE_EXAMPLES)]
 pub(crate) struct AcknowledgeArguments {
-    #[command(flatten)]
-    sync: Sync,
     /// The held commit, in 7 digits or more
     #[arg(long, value_name = "COMMIT")]
     commit: String,
+    #[command(flatten)]
+    sync: Sync,
 }
 
 impl SuspendArguments {

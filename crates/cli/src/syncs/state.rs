@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) drift: Vec<Drift>,
     pub(super) extras: Vec<Extra>,
     pub(super) waiting: Vec<Waiting>,
+    pub(super) claims: Vec<Claim>,
     pub(super) failures: Vec<Problem>,
     pub(super) failures_total: u32,
 }
@@ -82,6 +83,13 @@ pub(super) struct Waiting {
     pub(super) reason: String,
 }
 
+/// An object of this Sync that another one wants.
+#[derive(Serialize)]
+pub(super) struct Claim {
+    pub(super) object: String,
+    pub(super) by: String,
+}
+
 impl From<v1::SyncState> for State {
     fn from(state: v1::SyncState) -> Self {
         let objects = state.objects.unwrap_or_default();
@@ -108,6 +116,7 @@ impl From<v1::SyncState> for State {
             drift: state.drift.into_iter().map(Drift::from).collect(),
             extras: state.extras.into_iter().map(Extra::from).collect(),
             waiting: state.waiting.into_iter().map(|one| Waiting { object: one.object, reason: one.reason }).collect(),
+            claims: state.claims.into_iter().map(|claim| Claim { object: claim.object, by: claim.by }).collect(),
             failures: state.failures.into_iter().map(Problem::from).collect(),
             failures_total: state.failures_total,
         }

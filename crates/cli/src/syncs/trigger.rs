@@ -25,7 +25,7 @@ Examples:
   lockstep sync shop -n lockstep --wait --timeout 5m
   lockstep sync shop --wait --commit $(git rev-parse HEAD)
 
-With --wait: exit code 0 when the commit is applied and healthy, 1 when it could not be applied, 4 when it is not healthy
+With --wait: exit code 0 when the commit is applied and healthy, 1 when it could not be applied, 4 when it is not healthy \
 in time, 5 when it is held or the Sync is suspended.";
 
 /// `lockstep sync`.

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use lockstep_api::v1;
-use lockstep_api::v1::{Drift, DriftField, Extra, Held, Objects, Problem, SyncState, Waiting};
+use lockstep_api::v1::{Claim, Drift, DriftField, Extra, Held, Objects, Problem, SyncState, Waiting};
 use prost_types::Timestamp as ProtoTimestamp;
 
 use crate::board::SyncSnapshot;
-use crate::resource::{DriftSeen, ExtraSeen, Failure, FieldSeen, HeldPrune, WaitingObject};
+use crate::resource::{ClaimSeen, DriftSeen, ExtraSeen, Failure, FieldSeen, HeldPrune, WaitingObject};
 
 /// A time as it is sent.
 pub(crate) fn proto_time(time: Timestamp) -> ProtoTimestamp {
@@ -57,6 +57,7 @@ pub(super) fn sync_state(snapshot: &SyncSnapshot) -> SyncState {
         waiting: status.waiting.iter().map(waiting).collect(),
         failures: status.failures.iter().flat_map(|failures| &failures.first).map(problem).collect(),
         failures_total: status.failures.as_ref().map_or(0, |failures| failures.total),
+        claims: status.claims.iter().map(claim).collect(),
     }
 }
 
@@ -71,6 +72,10 @@ fn held(held: &HeldPrune) -> Held {
 
 fn waiting(waiting: &WaitingObject) -> Waiting {
     Waiting { object: waiting.object.clone(), reason: waiting.why.clone() }
+}
+
+fn claim(claim: &ClaimSeen) -> Claim {
+    Claim { object: claim.object.clone(), by: claim.by.clone() }
 }
 
 /// What is wrong with an object or a file.
