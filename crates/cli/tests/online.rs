@@ -39,8 +39,8 @@ apps        held    False   Held 42   c0ffee00c0   -     2/3       would delete 
 lockstep    ready   True    Reason    c0ffee00c0   -     3/3       applied and healthy
 ";
     let one = "\
-NAME   READY   STATUS    COMMIT                                     AGE   OBJECTS   DRIFTED   EXTRAS   FAILED   WAITING   HELD                   SUSPENDED   REPOSITORY                       BRANCH   PATH            MESSAGE
-held   False   Held 42   c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00   -     2/3       1         2        0        0         c0ffee00c0 prunes 42   false       https://git.example/config.git   main     clusters/prod   would delete 42 of 50 objects
+NAME   READY   STATUS    COMMIT                                     AGE   OBJECTS   DRIFTED   EXTRAS   FAILED   WAITING   CLAIMED                                         HELD                   SUSPENDED   REPOSITORY                       BRANCH   PATH            MESSAGE
+held   False   Held 42   c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00   -     2/3       1         2        0        0         ConfigMap/shop/a by lockstep/other and 1 more   c0ffee00c0 prunes 42   false       https://git.example/config.git   main     clusters/prod   would delete 42 of 50 objects
 ";
     let images = "\
 OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD
@@ -51,14 +51,16 @@ Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true      
 OBJECT                CONTAINER   CURRENT                  SELECTED   AUTOMATED   HELD         POLICY        FROM                       REPOSITORY                       BRANCH   PLACE
 Deployment/blog/web   web         ghcr.io/acme/web:1.4.2   -          true        2 tags tie   semver:~1.4   clusters/prod/web.yaml:7   https://git.example/config.git   main     clusters/prod/web.yaml:12
 ";
+    let problem = "note: clusters/prod/db.yaml:3: Deployment/shop/db: no key that Lockstep knows\n";
+    let none = format!("note: no images found\n{problem}");
     let table: [(&[&str], &str, &str); 7] = [
         (&["get", "syncs", "-n", "shop"], syncs, ""),
         (&["get", "sync", "-A"], everywhere, ""),
         (&["get", "syncs", "held", "-o", "wide"], one, ""),
         (&["get", "syncs", "-n", "empty"], "", "note: no Syncs found in namespace empty\n"),
-        (&["get", "images"], images, ""),
-        (&["get", "image", "-n", "blog", "-o", "wide", "--automator", &daemons.address], image, ""),
-        (&["get", "images", "-n", "nowhere"], "", "note: no images found\n"),
+        (&["get", "images"], images, problem),
+        (&["get", "image", "-n", "blog", "-o", "wide", "--automator", &daemons.address], image, problem),
+        (&["get", "images", "-n", "nowhere"], "", &none),
     ];
     for (words, stdout, stderr) in table {
         let answer = if words[1] == "image" {
@@ -96,12 +98,17 @@ fn listings_for_programs() {
             "changes": [{"path": ".spec.replicas", "manager": "kubectl-edit", "at": "2026-01-01T00:00:00Z", "git": "3"}],
         }],
         "extras": [{"object": "Deployment/shop/web", "path": ".metadata.annotations[\"note\"]", "manager": "k9s", "at": null}],
+        "claims": [
+            {"object": "ConfigMap/shop/a", "by": "lockstep/other"}, {"object": "ConfigMap/shop/b", "by": "lockstep/other"},
+        ],
         "waiting": [], "failures": [], "failuresTotal": 0,
     });
     assert_eq!(read(&["get", "syncs", "held"]), held);
     assert_eq!(read(&["get", "syncs"]).as_array().unwrap().len(), 3);
     assert_eq!(read(&["get", "syncs", "-n", "empty"]), json!([]));
-    let images = read(&["get", "images"]);
+    let answer = ask(&daemons, &["get", "images", "-o", "json"]);
+    assert!(answer.stderr.starts_with("note: clusters/prod/db.yaml:3: "), "{}", answer.stderr);
+    let images: Value = serde_json::from_str(&answer.stdout).unwrap();
     assert_eq!(images[0]["selected"], "1.4.3");
     assert_eq!((&images[0]["held"], &images[1]["selected"]), (&Value::Null, &Value::Null));
     let ready = read(&["sync", "ready", "--wait"]);

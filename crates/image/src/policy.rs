@@ -52,6 +52,9 @@ pub enum PolicyError {
         "{0:?} is not a policy: write semver:RANGE, calver:FORMAT, glob:PATTERN, regexp:RE, numerical:RE, alphabetical:RE or digest:TAG"
     )]
     Unknown(String),
+    /// A range without the word before it.
+    #[error("{0:?} is a range and not a policy: write semver:{0}")]
+    Bare(String),
     /// The format after `calver:`.
     #[error("the policy {policy:?}: {source}")]
     Format {
@@ -101,7 +104,10 @@ impl Policy {
             let range = current.and_then(Tag::parse).map_or_else(Range::any, |tag| Range::caret(&tag));
             return Ok(Self { text: format!("semver:{range}"), kind: Kind::Semver(range), named: None });
         }
-        let unknown = || PolicyError::Unknown(text.to_owned());
+        let unknown = || match text.parse::<Range>() {
+            Ok(_) => PolicyError::Bare(text.to_owned()),
+            Err(_) => PolicyError::Unknown(text.to_owned()),
+        };
         let (word, value) = text.split_once(':').ok_or_else(unknown)?;
         let expression =
             || TagFilter::parse(value).map_err(|source| PolicyError::Expression { policy: text.to_owned(), source });

@@ -8,14 +8,21 @@ use crate::board::{BranchKey, PlaceState};
 
 /// The places of the repositories that the caller may see, by branch, file and line.
 pub(super) fn list(service: &UpdatesService, identity: &Identity) -> ListImagesResponse {
-    let mut images = Vec::new();
+    let (mut images, mut problems) = (Vec::new(), Vec::new());
     for (branch, state) in service.board.all() {
         if may_see(identity, &branch.repository) {
             let places = state.places.iter().filter(|place| identity.may_touch(&place.file));
             images.extend(places.map(|place| image(service, &branch, place)));
+            let messages = state.problems.iter().map(|problem| &problem.message);
+            problems.extend(messages.filter(|message| identity.may_touch(file_of(message))).cloned());
         }
     }
-    ListImagesResponse { images }
+    ListImagesResponse { images, problems }
+}
+
+/// The file that a problem begins with. Whoever may see some files only sees no problem that names none.
+fn file_of(message: &str) -> &str {
+    message.split(':').next().unwrap_or_default()
 }
 
 pub(super) fn image(service: &UpdatesService, branch: &BranchKey, place: &PlaceState) -> Image {

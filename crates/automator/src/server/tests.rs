@@ -224,7 +224,8 @@ async fn images_are_listed_to_who_may_see_their_repository() {
     };
     let held = PlaceState { line: 9, held: Some("locked: x".to_owned()), selected: None, ..place.clone() };
     let at = jiff::Timestamp::UNIX_EPOCH;
-    let state = BranchState { head: commit('2'), at, places: vec![place, held], problems: Vec::new() };
+    let wrong = crate::board::Problem { category: "manifest", message: "b.yaml:3: not a mapping".to_owned() };
+    let state = BranchState { head: commit('2'), at, places: vec![place, held], problems: vec![wrong] };
     world.service.board.publish(&key("main"), state);
     let failure = crate::clusters::Report::read(report(URL, "main")).unwrap();
     world.service.clusters.apply("prod-eu", failure);
@@ -232,12 +233,15 @@ async fn images_are_listed_to_who_may_see_their_repository() {
     let judged = crate::revert::Judged { failure, place: None, judgement: crate::revert::Judgement::Hold };
     world.service.notes.put(&key("main"), &[judged]);
 
-    let images = world.client("alice").list_images(ListImagesRequest {}).await.unwrap().into_inner().images;
+    let answer = world.client("alice").list_images(ListImagesRequest {}).await.unwrap().into_inner();
+    assert_eq!(answer.problems, ["b.yaml:3: not a mapping"]);
+    let images = answer.images;
     assert_eq!((images[0].line, images[0].selected.as_str(), images[0].branch.as_str()), (7, "2", "main"));
     assert!(images[0].held.starts_with("failed in prod-eu"), "{}", images[0].held);
     let both = &images[1].held;
     assert!(images[1].line == 9 && both.starts_with("failed in prod-eu") && both.ends_with("; locked: x"), "{both}");
-    assert_eq!(world.client("bob").list_images(ListImagesRequest {}).await.unwrap().into_inner().images, []);
+    let answer = world.client("bob").list_images(ListImagesRequest {}).await.unwrap().into_inner();
+    assert_eq!(answer, lockstep_api::v1::ListImagesResponse::default());
     world.stop().await;
 }
 

@@ -19,7 +19,7 @@ Examples:
   lockstep images list config -o wide --ask
   lockstep images list config --config automator.yaml --ask -o json
 
-DIR is the root of a config repository. Without --ask nothing leaves the machine, and no newer tag is known. Git's history is not
+FOLDER is the root of a config repository. Without --ask nothing leaves the machine, and no newer tag is known. Git's history is not \
 read: tags that were taken back are not known either. Exit code 5: something is refused or held; the reasons are shown.";
 
 /// `lockstep images list`.

@@ -58,7 +58,7 @@ impl From<PlaceState> for Image {
             branch: String::new(),
             file: place.file,
             line: u32::try_from(place.line).unwrap_or(u32::MAX),
-            object: place.object,
+            object: named(place.object),
             container: place.container,
             current: place.current,
             policy: place.policy,
@@ -78,7 +78,7 @@ impl From<v1::Image> for Image {
             branch: image.branch,
             file: image.file,
             line: image.line,
-            object: image.object,
+            object: named(image.object),
             container: image.container,
             current: image.current,
             policy: image.policy,
@@ -108,8 +108,14 @@ impl ListArguments {
         } else {
             output::table(&tabulate(&images, self.output))?;
         }
+        answer.problems.iter().for_each(|problem| output::note(problem));
         Ok(ExitCode::Done)
     }
+}
+
+/// The object; empty for an image that belongs to none.
+fn named(object: String) -> String {
+    if object == "/" { String::new() } else { object }
 }
 
 /// Of `KIND/NAMESPACE/NAME`.
@@ -128,7 +134,7 @@ pub(super) fn tabulate(images: &[Image], format: ListFormat) -> Table {
     for image in images {
         let selected = image.selected.clone().unwrap_or_default();
         let mut row: Vec<Cell> = vec![
-            image.object.as_str().into(),
+            if image.object.is_empty() { &image.file } else { &image.object }.as_str().into(),
             image.container.as_str().into(),
             image.current.as_str().into(),
             Cell::styled(selected, GOOD),

@@ -9,10 +9,10 @@ use lockstep_api::timestamp;
 use lockstep_api::v1::syncs_server::{Syncs, SyncsServer};
 use lockstep_api::v1::updates_server::{Updates, UpdatesServer};
 use lockstep_api::v1::{
-    AcknowledgeRequest, AcknowledgeResponse, ChangeRequest, ChangeResponse, ClusterEvent, Condition, DiffRequest,
-    DiffResponse, Drift, DriftField, ExplainRequest, ExplainResponse, Extra, GetRequest, Held, HistoryRequest,
-    HistoryResponse, Image, ListImagesRequest, ListImagesResponse, ListRequest, ListResponse, Objects, Outcome,
-    PlanRequest, PlanResponse, RepositoryEvent, ResumeRequest, ResumeResponse, ScanRequest, ScanResponse,
+    AcknowledgeRequest, AcknowledgeResponse, ChangeRequest, ChangeResponse, Claim, ClusterEvent, Condition,
+    DiffRequest, DiffResponse, Drift, DriftField, ExplainRequest, ExplainResponse, Extra, GetRequest, Held,
+    HistoryRequest, HistoryResponse, Image, ListImagesRequest, ListImagesResponse, ListRequest, ListResponse, Objects,
+    Outcome, PlanRequest, PlanResponse, RepositoryEvent, ResumeRequest, ResumeResponse, ScanRequest, ScanResponse,
     SuspendRequest, SuspendResponse, SyncState, TriggerRequest, TriggerResponse, Waiting, WatchRequest,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -132,6 +132,11 @@ fn state(namespace: &str, name: &str) -> SyncState {
             }],
         }],
         suspended: name == "suspended",
+        claims: ["a", "b"]
+            .map(|object| Claim { object: format!("ConfigMap/shop/{object}"), by: "lockstep/other".to_owned() })
+            .into_iter()
+            .filter(|_| name == "held")
+            .collect(),
         extras: vec![Extra {
             object: "Deployment/shop/web".to_owned(),
             path: ".metadata.annotations[\"note\"]".to_owned(),
@@ -264,7 +269,8 @@ impl Updates for Fake {
             origin: "clusters/prod/web.yaml:7".to_owned(),
         };
         let images = vec![image("shop", "1.4.3", ""), image("blog", "", "2 tags tie")];
-        Ok(Response::new(ListImagesResponse { images }))
+        let problems = vec!["clusters/prod/db.yaml:3: Deployment/shop/db: no key that Lockstep knows".to_owned()];
+        Ok(Response::new(ListImagesResponse { images, problems }))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {

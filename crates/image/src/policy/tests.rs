@@ -33,6 +33,7 @@ fn without_a_policy_the_first_number_stays() {
 fn errors_say_what_to_write() {
     let cases = [
         ("newest", "semver:RANGE"),
+        ("~1.4", "is a range and not a policy: write semver:~1.4"),
         ("regex:^a$", "regexp:RE"),
         ("calver:YYYY.M", "column 6"),
         ("digest:", "cannot be a tag"),
