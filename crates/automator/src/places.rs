@@ -45,9 +45,9 @@ pub(crate) struct Owner {
     pub(crate) linked: bool,
     pub(crate) id: ObjectId,
     pub(crate) line: usize,
-    pub(crate) annotations: BTreeMap<String, String>,
-    pub(crate) annotation_lines: BTreeMap<String, usize>,
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: Arc<BTreeMap<String, String>>,
+    pub(crate) annotation_lines: Arc<BTreeMap<String, usize>>,
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
     /// None where an Argo CD Application only names images.
     pub(crate) images: Vec<ImagePlace>,
 }
@@ -166,9 +166,9 @@ fn bare(object: &Object) -> Option<Owner> {
         linked: false,
         id: id.clone(),
         line: *line,
-        annotations,
-        annotation_lines: BTreeMap::new(),
-        labels: BTreeMap::new(),
+        annotations: Arc::new(annotations),
+        annotation_lines: Arc::default(),
+        labels: Arc::default(),
         images: Vec::new(),
     })
 }
@@ -209,9 +209,9 @@ fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Ow
                 linked,
                 id,
                 line: image.object_line,
-                annotations: BTreeMap::clone(&image.annotations),
-                annotation_lines: BTreeMap::clone(&image.annotation_lines),
-                labels: BTreeMap::clone(&image.labels),
+                annotations: Arc::clone(&image.annotations),
+                annotation_lines: Arc::clone(&image.annotation_lines),
+                labels: Arc::clone(&image.labels),
                 images: vec![image.clone()],
             }),
         }

@@ -1,5 +1,6 @@
 //! What a commit holds for us: every place with its policy and its history.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lockstep_image::Reference;
@@ -80,16 +81,15 @@ pub(crate) async fn survey(
 
 /// The image with what its setter knows of it: the name may stand far from the tag, or nowhere. None for a setter that is
 /// beside the name alone, where nothing changes.
-fn completed(image: &ImagePlace, setters: &Setters) -> Option<ImagePlace> {
-    let Some(setter) = image.comment.as_ref().filter(|_| image.form == Form::Setter) else {
-        return Some(image.clone());
-    };
+fn completed<'i>(image: &'i ImagePlace, setters: &Setters) -> Option<Cow<'i, ImagePlace>> {
+    let as_it_is = Some(Cow::Borrowed(image));
+    let Some(setter) = image.comment.as_ref().filter(|_| image.form == Form::Setter) else { return as_it_is };
     let Spots { whole, tag, digest, .. } = &image.spots;
     if whole.is_none() && tag.is_none() && digest.is_none() {
         return None;
     }
     let of_policy = setters.image(&setter.policy).filter(|_| image.text.starts_with([':', '@']));
-    Some(of_policy.map_or_else(|| image.clone(), |name| image.with_name(name)))
+    of_policy.map_or(as_it_is, |name| Some(Cow::Owned(image.with_name(name))))
 }
 
 fn is_named(image: &ImagePlace, written: &Reference, setters: &Setters) -> bool {
@@ -106,7 +106,7 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
         let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
         Problem { category, message: format!("{file}:{line}: {of}{message}") }
     };
-    let images: Vec<ImagePlace> = images.iter().filter_map(|image| completed(image, &given.setters)).collect();
+    let images: Vec<Cow<'_, ImagePlace>> = images.iter().filter_map(|image| completed(image, &given.setters)).collect();
     let by_flux1 = given.compat.contains(&Tool::Flux1) && policy::is_of_flux1_alone(annotations);
     let references: Vec<Result<Reference, String>> = images
         .iter()
@@ -150,7 +150,7 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
         match reference {
             Ok(reference) => places.push(Place {
                 id: places::place_id(file, image),
-                image: image.clone(),
+                image: image.clone().into_owned(),
                 line: image.line,
                 text: image.text.clone(),
                 repository: Repository::from(&reference),

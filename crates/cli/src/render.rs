@@ -16,7 +16,7 @@ use crate::output::{self, Cell, ListFormat, Structured, Table};
 mod folder;
 mod scope;
 
-pub(crate) use folder::files as manifest_files;
+pub(crate) use folder::contents as manifest_files;
 use scope::Scopes;
 
 const EXAMPLES: &str = "\

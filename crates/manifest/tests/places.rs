@@ -289,6 +289,30 @@ fn setters_of_flux_are_places_by_their_policies() {
 }
 
 #[test]
+fn setters_of_one_policy_that_stand_apart_are_one_image() {
+    let old = digest("a");
+    let marked = |part: &str| format!("# {{\"$imagepolicy\": \"ns:app:{part}\"}}");
+    let text = format!(
+        "name: ghcr.io/a/app {}\nversions:\n  app: v1 {}\nlocks:\n  app: {old} {}\n",
+        marked("name"),
+        marked("tag"),
+        marked("digest")
+    );
+    check(
+        "values.yaml",
+        &text,
+        &[&format!("versions.app setter ghcr.io/a/app:v1@{old} 3 /name /versions/app /locks/app # ns:app []@3")],
+        &[("app: v1", "app: v9"), (&old, &digest("b"))],
+    );
+    let twice = format!("{text}more: v1 {}\n", marked("tag"));
+    let errors = images("values.yaml", &twice).unwrap_err();
+    assert!(errors[0].to_string().starts_with("values.yaml:5: it cannot be told which of several tags"), "{errors:?}");
+    let tags = format!("a: v1 {0}\nb: v1 {0}\nc: ghcr.io/a/app {1}\n", marked("tag"), marked("name"));
+    let seen: Vec<String> = images("values.yaml", &tags).unwrap().iter().map(|place| place.text.clone()).collect();
+    assert_eq!(seen, [":v1", ":v1", "ghcr.io/a/app"]);
+}
+
+#[test]
 fn refusals_say_what_to_write() {
     let place = |file: &str, text: &str| images(file, text).unwrap().remove(0);
     let old = digest("a");

@@ -1,6 +1,6 @@
 //! `images list`: what the automator would make of a folder, without the automator.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::Args;
 use lockstep_automator::{Listing, Settings, preview};
 use lockstep_daemon::{ExitCode, Sources};
@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::list::{Image, tabulate};
 use crate::connection::run;
 use crate::failure::Failure;
-use crate::input::Input;
 use crate::output::{self, ListFormat};
 use crate::render::manifest_files;
 
@@ -54,12 +53,7 @@ impl FolderArguments {
         let data = tempfile::tempdir().map_err(|error| Failure::error(format!("cannot make a folder: {error}")))?;
         settings.data = Utf8PathBuf::from_path_buf(data.path().to_owned())
             .map_err(|path| Failure::error(format!("{} is not UTF-8", path.display())))?;
-        let mut files = Vec::new();
-        for path in manifest_files(&self.folder)? {
-            let below = path.strip_prefix(&self.folder).ok().filter(|below| !below.as_str().is_empty());
-            let name = below.map_or_else(|| path.file_name().unwrap_or_default(), Utf8Path::as_str);
-            files.push((name.to_owned(), Input::read(&path)?.bytes));
-        }
+        let files = manifest_files(&self.folder)?;
         let listing = if self.ask { Listing::Asked } else { Listing::Assumed };
         let seen = run(async { preview(files, &settings, listing).await.map_err(Failure::error) })?;
         let report = Report {

@@ -17,8 +17,21 @@ const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 const KUSTOMIZE: &str = "kustomize is not run by this version; commit what `kustomize build` makes of it, \
                          or choose a folder of plain manifests";
 
+/// The files of manifests with what is in them, each by its path below the folder as Git writes it, with slashes.
+pub(crate) fn contents(root: &Utf8Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let content = |path: Utf8PathBuf| {
+        let below = path.strip_prefix(root).ok().filter(|below| !below.as_str().is_empty());
+        let name = match below {
+            Some(below) => below.components().map(|step| step.as_str()).collect::<Vec<_>>().join("/"),
+            None => path.file_name().unwrap_or_default().to_owned(),
+        };
+        Ok((name, Input::read(&path)?.bytes))
+    };
+    files(root)?.into_iter().map(content).collect()
+}
+
 /// The files of manifests, in the order of their names.
-pub(crate) fn files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, Failure> {
+fn files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, Failure> {
     let mut files = Vec::new();
     if fs::metadata(root).is_ok_and(|metadata| metadata.is_file()) {
         files.push(root.to_owned());

@@ -7,7 +7,6 @@ use lockstep_synchronizer::board::SyncKey;
 use lockstep_synchronizer::inspect::Folder;
 
 use crate::failure::Failure;
-use crate::input::Input;
 use crate::render::manifest_files;
 
 /// How a folder meets a cluster.
@@ -47,12 +46,7 @@ impl FolderArguments {
                 "whose objects would those of {folder} be? Say it with --sync NAMESPACE/NAME"
             )));
         };
-        let mut files = Vec::new();
-        for path in manifest_files(folder)? {
-            let below = path.strip_prefix(folder).ok().filter(|below| !below.as_str().is_empty());
-            let name = below.map_or_else(|| path.file_name().unwrap_or_default(), Utf8Path::as_str);
-            files.push((name.to_owned(), Input::read(&path)?.bytes));
-        }
+        let files = manifest_files(folder)?;
         let path = self.kubeconfig.clone().map(Into::into);
         let connect = Connect::Kubeconfig { path, context: self.context.clone() };
         let options =

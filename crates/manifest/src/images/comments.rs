@@ -1,6 +1,6 @@
 //! Comments on images: which place a comment is about, and the places that only a comment makes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 
 use lockstep_image::Reference;
@@ -51,6 +51,54 @@ pub(super) fn attach(
         }
     }
     *places = attacher.places.into_iter().flatten().collect();
+    errors.extend(join_setters(file, places));
+    errors
+}
+
+/// Joins what setters of one ImagePolicy make of a name, a tag and a digest that stand apart in one document: a tag that is
+/// written without its digest would leave the old image running.
+fn join_setters(file: &str, places: &mut Vec<ImagePlace>) -> Vec<ManifestError> {
+    let mut apart: BTreeMap<(usize, String), [Vec<usize>; 3]> = BTreeMap::new();
+    for (index, place) in places.iter().enumerate().filter(|(_, place)| place.form == Form::Setter) {
+        let Spots { whole, registry, name, tag, digest } = &place.spots;
+        let part = match (whole, registry, name, tag, digest) {
+            (None, None, Some(_), None, None) => 0,
+            (None, _, _, Some(_), None) => 1,
+            (None, None, None, None, Some(_)) => 2,
+            _ => continue,
+        };
+        let Some(comment) = &place.comment else { continue };
+        apart.entry((place.document, comment.policy.clone())).or_default()[part].push(index);
+    }
+    let mut errors = Vec::new();
+    let mut joined = BTreeSet::new();
+    for ((_, policy), [names, tags, digests]) in apart {
+        match (&names[..], &tags[..], &digests[..]) {
+            (_, [], _) => {}
+            (names, &[tag], digests) if digests.len() < 2 => {
+                for &digest in digests {
+                    places[tag].spots.digest = places[digest].spots.digest.clone();
+                    joined.insert(digest);
+                }
+                if let (&[name], None) = (names, &places[tag].spots.name) {
+                    places[tag].spots.name = places[name].spots.name.clone();
+                    joined.insert(name);
+                }
+                places[tag].settle(None);
+            }
+            (_, _, []) => {}
+            (_, _, &[digest, ..]) => errors.push(ManifestError {
+                file: file.to_owned(),
+                line: places[digest].line,
+                field: String::new(),
+                message: format!(
+                    "it cannot be told which of several tags of the ImagePolicy {policy} this digest is for; put it beside its tag"
+                ),
+            }),
+        }
+    }
+    let mut index = 0..;
+    places.retain(|_| index.next().is_none_or(|index| !joined.contains(&index)));
     errors
 }
 
