@@ -69,7 +69,7 @@ fn images_of_helm_releases_are_those_of_flux_v1() {
                     text.replace(&format!("image{number}"), &format!("image-{}", number.to_lowercase()))
                 })
             };
-            text = lower(&text) + others;
+            text = lower(text.trim_end()) + "\n" + others;
             expected.iter_mut().for_each(|(_, image)| *image = lower(image));
         }
         assert_eq!(found("f.yaml", &text), expected, "{test}");
