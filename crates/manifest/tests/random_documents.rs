@@ -212,7 +212,10 @@ proptest! {
         which in any::<Index>(),
         new in prop_oneof![select(vec!["1.10", "on", "v2", "1e3", "", "~", "- x", "a: b", "a #b", "{", "0b1", "12:30"]).prop_map(str::to_owned), "[ -~é]{0,10}"],
     ) {
-        prop_assume!(!leaves.is_empty());
+        // As a rejection it would end a long run early.
+        if leaves.is_empty() {
+            return Ok(());
+        }
         let leaf = which.get(&leaves);
         let change = ScalarEdit { document: 0, pointer: leaf.pointer.clone(), new: new.clone() };
         let edited = match edit("f.yaml", &text, &[change]) {

@@ -98,7 +98,8 @@ impl PushTokenSettings {
     fn problems(&self) -> Vec<(&'static str, String)> {
         let texts = [("token.audience", &self.audience), ("token.email", &self.email), ("token.issuer", &self.issuer)];
         let empty = texts.into_iter().filter(|(_, text)| text.trim().is_empty());
-        let mut problems: Vec<_> = empty.map(|(key, _)| (key, "is empty; write what the push subscription says".to_owned())).collect();
+        let mut problems: Vec<_> =
+            empty.map(|(key, _)| (key, "is empty; write what the push subscription says".to_owned())).collect();
         problems.extend(self.tokens().err().map(|problem| ("token.keys-url", problem)));
         problems
     }
