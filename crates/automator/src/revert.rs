@@ -45,6 +45,17 @@ pub(crate) struct Judged {
     pub(crate) judgement: Judgement,
 }
 
+impl Judged {
+    /// Whether it says nothing new, though the cluster may have applied other commits since.
+    pub(crate) fn repeats(&self, known: &Self) -> bool {
+        let what = |judged: &Self| {
+            let Failure { cluster, sync, workload, reference, .. } = &judged.failure;
+            (cluster.clone(), sync.clone(), workload.clone(), reference.clone())
+        };
+        self.judgement == known.judgement && what(self) == what(known)
+    }
+}
+
 /// What looking at the failures of a branch came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reaction {

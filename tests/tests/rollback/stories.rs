@@ -126,7 +126,9 @@ async fn a_release_that_many_cannot_run(bed: &mut Bed) {
     assert!(changed.held.contains("failed in eu") && changed.held.contains("needs a person"), "{changed:?}");
     let held = bed.image("eu", "hold").await.unwrap().held;
     assert!(held.contains("failed in eu") && held.contains("revert it by hand"), "{held}");
+    assert!(!run(bed, "1.4.3", &["eu/port"]).await, "the new pod has no room");
     assert_eq!(bed.image("eu", "port").await.unwrap().held, "", "no room proves nothing");
+    assert!(!run(bed, "1.4.3", &["guest/guest"]).await, "the new pod crashes");
     assert_eq!(bed.image("guest", "guest").await.unwrap().held, "", "who may not vote says nothing");
     let metrics = bed.metrics().await;
     assert!(metrics.contains("decision=\"person\"} 1"), "{metrics}");
@@ -185,6 +187,7 @@ async fn newer_releases_go_on(bed: &mut Bed) {
     .await;
     assert_eq!(bed.look().await, Vec::<String>::new());
     assert_eq!(others(&bed.tags(), "1.4.3"), expected);
+    assert!(!run(bed, "1.4.3", &["eu/port"]).await && !run(bed, "1.4.3", &["guest/guest"]).await);
     let mut reverts = reverts(bed);
     assert_eq!(reverts.remove("eu/crawl"), Some(2));
     assert!(reverts.len() == 7 && reverts.values().all(|count| *count == 1), "{reverts:?}");

@@ -159,7 +159,7 @@ impl BranchLoop {
         if pushed.is_some() {
             self.metrics.commit(branch, ChangeKind::Revert);
         }
-        for now in judged.iter().filter(|now| !kept.judged.contains(now)) {
+        for now in judged.iter().filter(|now| !kept.judged.iter().any(|known| now.repeats(known))) {
             self.metrics.failure(branch, now.judgement.word());
             tell(now);
         }

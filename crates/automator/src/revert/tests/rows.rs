@@ -38,6 +38,21 @@ async fn what_never_ran_is_no_value_to_go_back_to() {
 }
 
 #[tokio::test]
+async fn a_failure_that_stands_is_told_once_however_many_commits_come() {
+    let mut world = World::new("").await;
+    let failure = world.failure();
+    let first = world.react(failure.clone()).await.judged.remove(0);
+    let applied = world.branch.human("Elsewhere", &[("README.md", "x")]);
+    let later = Failure { applied, message: "pod web-2: the same".to_owned(), ..failure };
+    let again = world.react(later.clone()).await.judged.remove(0);
+    assert!(again != first && again.repeats(&first));
+    let elsewhere = world.react(Failure { cluster: "prod-us".to_owned(), ..later.clone() }).await.judged.remove(0);
+    assert!(!elsewhere.repeats(&first));
+    world.edit("web:1.4.3", "web:1.4.9");
+    assert!(!world.react(later).await.judged.remove(0).repeats(&first), "it was decided otherwise");
+}
+
+#[tokio::test]
 async fn a_revert_over_two_updates_names_both_and_neither_comes_back() {
     let (mut world, reaction) = after_two_quick_updates(&["1.4.2"], true).await;
     let message = world.branch.message();
