@@ -3,6 +3,7 @@ use crate::stopped::StoppedTags;
 
 mod looked_up;
 mod policies;
+mod requests;
 
 use super::*;
 
