@@ -27,7 +27,7 @@ use crate::observe::HealthObserver;
 use crate::server::SyncsService;
 use crate::settings::{LeaseSettings, Settings};
 use crate::updates::Updates;
-use crate::wiring::{SystemClock, ports};
+use crate::wiring::{Followed, SystemClock, ports};
 use crate::{bootstrap, events};
 
 /// What Kubernetes calls us in Events.
@@ -121,8 +121,9 @@ impl Synchronizer {
         let updates = settings.automator.clone();
         let updates = updates.map(|endpoint| Updates::new(endpoint, board.clone(), mailboxes.clone())).transpose()?;
 
-        let (namespaces, data) = (settings.namespaces.clone(), settings.data.clone());
-        let ports = ports(writer, namespaces, data, observer.clone(), queue, metrics);
+        let namespaces = settings.namespaces.iter().cloned().collect();
+        let followed = Followed { namespaces, account: settings.default_service_account.clone() };
+        let ports = ports(writer, followed, settings.data.clone(), observer.clone(), queue, metrics);
         let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
         let options = controller::Options {
             concurrency: settings.concurrency,

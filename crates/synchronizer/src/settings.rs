@@ -20,6 +20,8 @@ pub struct Settings {
     pub kubeconfig: Option<Utf8PathBuf>,
     /// Only the Syncs of these namespaces are acted on; none means all.
     pub namespaces: Vec<String>,
+    /// The service account, in the Sync's namespace, of Syncs that name none; without it they have the daemon's rights.
+    pub default_service_account: Option<String>,
     /// The folder of the clones.
     pub data: Utf8PathBuf,
     /// The automator to tell what runs, and to hear of commits from.
@@ -89,6 +91,7 @@ impl Default for Settings {
         Self {
             kubeconfig: None,
             namespaces: Vec::new(),
+            default_service_account: None,
             data: "/var/lib/lockstep-synchronizer".into(),
             automator: None,
             listen: Listen::default(),
@@ -137,6 +140,9 @@ impl Settings {
             if !is_label(namespace) {
                 problem(&format!("namespaces.{index}"), format!("{namespace:?} cannot be the name of a namespace"));
             }
+        }
+        if self.default_service_account.as_deref().is_some_and(|name| !is_label(name)) {
+            problem("default-service-account", "this cannot be the name of a service account".to_owned());
         }
         if let Some(automator) = &self.automator
             && let Err(error) = automator.check()

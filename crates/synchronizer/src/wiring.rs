@@ -18,13 +18,13 @@ use crate::events::EventQueue;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Enforced, Happening, Observer, Ports, Source, SyncRef, Witness};
 use api_server::ApiServer;
-pub(crate) use api_server::sync_kind;
+pub(crate) use api_server::{Followed, sync_kind};
 use repositories::Repositories;
 
 /// The ports on the cluster and on the clones under `data`.
 pub(crate) fn ports(
     cluster: Cluster,
-    namespaces: Vec<String>,
+    followed: Followed,
     data: Utf8PathBuf,
     observer: Arc<dyn Observer>,
     events: EventQueue,
@@ -32,7 +32,7 @@ pub(crate) fn ports(
 ) -> Ports {
     Ports {
         source: Arc::new(Repositories::new(data, cluster.clone())),
-        cluster: Arc::new(ApiServer::new(cluster, namespaces)),
+        cluster: Arc::new(ApiServer::new(cluster, followed)),
         observer,
         witness: Arc::new(Reporter { events, metrics }),
         clock: Arc::new(SystemClock::start()),
@@ -43,7 +43,7 @@ pub(crate) fn ports(
 pub(crate) fn looking_ports(cluster: Cluster, source: Arc<dyn Source>) -> Ports {
     Ports {
         source,
-        cluster: Arc::new(ApiServer::new(cluster, Vec::new())),
+        cluster: Arc::new(ApiServer::new(cluster, Followed::default())),
         observer: Arc::new(Nobody),
         witness: Arc::new(Nobody),
         clock: Arc::new(SystemClock::start()),

@@ -73,3 +73,25 @@ async fn every_call_about_objects_is_made_as_the_account_of_the_sync() {
         assert!(acting.iter().any(|call| call.verb == verb), "no {verb}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_no_account_never_has_the_rights_of_the_daemon_where_there_is_a_default() {
+    let mut town = Town::make("default-account").await;
+    town.human.write("shop/a.yaml", &town.config_map("a", "1")).unwrap();
+    let commit = town.human.commit("one").unwrap();
+    town.settings.default_service_account = Some("robot".to_owned());
+    town.sync("shop", "shop", json!({})).await;
+    town.start().await;
+    town.until("the missing account to be named", async || {
+        super::town::ready(&town.status("shop").await).1 == "AccountMissing"
+    })
+    .await;
+    assert!(!town.has("a").await);
+
+    town.plane.apply_yaml(&account(&town)).await.unwrap();
+    town.until_ready("shop", &commit).await;
+    let robot = format!("system:serviceaccount:{}:robot", town.hall);
+    let calls = town.calls();
+    let own: Vec<_> = calls.iter().filter(|call| call.acting_as != robot && !is_its_own_business(call)).collect();
+    assert!(own.is_empty(), "{own:#?}");
+}

@@ -27,7 +27,7 @@ pub(crate) struct Town {
     pub(crate) hall: String,
     /// The namespace of what is synced.
     pub(crate) shop: String,
-    settings: Settings,
+    pub(super) settings: Settings,
     running: JoinSet<Result<(), TaskError>>,
     started: Timestamp,
     _folder: TempDir,

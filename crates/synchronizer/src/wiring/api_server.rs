@@ -22,17 +22,25 @@ use crate::resource::{SyncObject, SyncStatus};
 /// The API server as the daemon itself.
 pub(super) struct ApiServer {
     cluster: Cluster,
-    namespaces: BTreeSet<String>,
+    followed: Followed,
     discovery: RwLock<Option<Arc<Discovery>>>,
+}
+
+/// Which Syncs are acted on, and as whom.
+#[derive(Clone, Default)]
+pub(crate) struct Followed {
+    /// Only those of these namespaces; none means all.
+    pub(crate) namespaces: BTreeSet<String>,
+    /// The service account of those that name none; without it, the daemon's own rights.
+    pub(crate) account: Option<String>,
 }
 
 /// Its objects as one identity.
 struct ApiObjects(Cluster);
 
 impl ApiServer {
-    /// Acts on the Syncs of these namespaces; none means all.
-    pub(super) fn new(cluster: Cluster, namespaces: impl IntoIterator<Item = String>) -> Self {
-        Self { cluster, namespaces: namespaces.into_iter().collect(), discovery: RwLock::default() }
+    pub(super) fn new(cluster: Cluster, followed: Followed) -> Self {
+        Self { cluster, followed, discovery: RwLock::default() }
     }
 
     async fn discovery(&self, freshness: Freshness) -> Result<Arc<Discovery>, ClusterError> {
@@ -109,11 +117,11 @@ impl ports::Cluster for ApiServer {
     }
 
     fn watch_syncs(&self) -> BoxStream<'static, News<Box<SyncObject>>> {
-        let namespaces = self.namespaces.clone();
+        let followed = self.followed.clone();
         // With one namespace the right to see it is enough; with more, one watch of all is still one watch.
-        let only = namespaces.iter().next().filter(|_| namespaces.len() == 1).cloned();
+        let only = followed.namespaces.iter().next().filter(|_| followed.namespaces.len() == 1).cloned();
         let events = self.cluster.watch_objects(&sync_kind(), only.as_deref(), None);
-        events.filter_map(move |event| future::ready(sync_news(&namespaces, event))).boxed()
+        events.filter_map(move |event| future::ready(sync_news(&followed, event))).boxed()
     }
 
     async fn write_status(&self, sync: &SyncRef, status: &SyncStatus) -> Result<(), ClusterError> {
@@ -166,15 +174,18 @@ fn news<T>(event: WatchEvent<T>) -> News<T> {
 }
 
 /// A Sync that cannot be read (made before its definition knew a rule) is left out, and the others go on.
-fn sync_news(namespaces: &BTreeSet<String>, event: WatchEvent<Value>) -> Option<News<Box<SyncObject>>> {
+fn sync_news(followed: &Followed, event: WatchEvent<Value>) -> Option<News<Box<SyncObject>>> {
     let sync = |object: Value| {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let (namespace, name) = (text("namespace"), text("name"));
-        if !namespaces.is_empty() && !namespaces.contains(&namespace) {
+        if !followed.namespaces.is_empty() && !followed.namespaces.contains(&namespace) {
             return None;
         }
         match readable(object) {
-            Ok(sync) => Some(Box::new(sync)),
+            Ok(mut sync) => {
+                sync.spec.service_account_name = sync.spec.service_account_name.or_else(|| followed.account.clone());
+                Some(Box::new(sync))
+            }
             Err(error) => {
                 tracing::error!(namespace, name, %error, "the Sync cannot be understood and is left alone; correct its spec");
                 None
