@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::Database;
 
-const CACHE_BYTES: usize = 8 << 20;
+/// A repository is read from end to end, once a cycle: what stays is rarely asked for again.
+const CACHE_BYTES: usize = 2 << 20;
 
 /// The record of first sights cannot be used. A broken file is no error: it is set aside and a new one begun.
 #[derive(Debug, thiserror::Error)]

@@ -44,13 +44,14 @@ impl TagNames {
 
 impl<S: AsRef<str>> FromIterator<S> for TagNames {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
-        let (mut text, mut count) = (String::new(), 0);
-        for name in names {
+        let names: Vec<S> = names.into_iter().collect();
+        // What grows and shrinks leaves holes that a thousand repositories add up.
+        let mut text = String::with_capacity(names.iter().map(|name| name.as_ref().len() + END.len_utf8()).sum());
+        for name in &names {
             text.push_str(name.as_ref());
             text.push(END);
-            count += 1;
         }
-        Self { text: text.into_boxed_str(), count }
+        Self { text: text.into_boxed_str(), count: names.len() }
     }
 }
 

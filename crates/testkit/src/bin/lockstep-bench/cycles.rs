@@ -32,7 +32,7 @@ pub(crate) async fn many_tags(size: usize, table: &mut Table) -> Result<()> {
     let cpu = fleet.process()?.processor_time().context("no processor time")?;
     table.add(Row::new("  processor time of the first cycle, start included", size).value(cpu));
 
-    again(&fleet, bare, table).await?;
+    again(&fleet, "1,000", bare, table).await?;
     memory(&fleet, "1,000", table)?;
     fleet.stop().await?;
     let begin = fleet.answered()?;
@@ -44,14 +44,16 @@ pub(crate) async fn many_tags(size: usize, table: &mut Table) -> Result<()> {
 }
 
 /// A cycle in which no registry has anything new.
-async fn again(fleet: &Fleet, bare: Read, table: &mut Table) -> Result<()> {
+async fn again(fleet: &Fleet, tags: &str, bare: Read, table: &mut Table) -> Result<()> {
     let (begin, cpu) = (fleet.answered()?, fleet.process()?.processor_time());
     let took = fleet.cycle().await?;
     let after = fleet.process()?.processor_time();
-    table.add(Row::new("registry cycle with nothing new: asked → settled", fleet.size).value(took).limit(bare.took));
+    let figure = format!("registry cycle × {tags} tags with nothing new: asked → settled");
+    table.add(Row::new(&figure, fleet.size).value(took).limit(bare.took));
     requests(table, fleet.size, &fleet.served_since(begin)?, bare);
     if let Some(time) = after.zip(cpu).map(|(after, before)| after - before) {
-        table.add(Row::new("  processor time of a cycle with nothing new", fleet.size).value(time));
+        let figure = format!("  processor time of a cycle × {tags} tags with nothing new");
+        table.add(Row::new(&figure, fleet.size).value(time));
     }
     Ok(())
 }
@@ -91,7 +93,7 @@ pub(crate) async fn many_repositories(size: usize, table: &mut Table) -> Result<
             .value(took)
             .limit(bare.took),
     );
-    again(&fleet, bare, table).await?;
+    again(&fleet, "10", bare, table).await?;
     memory(&fleet, "10", table)?;
     fleet.stop().await
 }
