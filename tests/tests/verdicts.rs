@@ -7,7 +7,6 @@
 )]
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +22,9 @@ use lockstep_automator::{Listing, Settings, preview, start};
 use lockstep_daemon::{
     AuthenticatedChannel, Endpoint, ListenAddress, SecretFile, Shutdown, Sources, Tasks, TokenFile, connect,
 };
-use lockstep_testkit::{Authority, GitServer, GitServerOptions, Human, Notify, Registry, RegistryOptions, eventually};
+use lockstep_testkit::{
+    Authority, GitServer, GitServerOptions, Human, Notify, Registry, RegistryOptions, eventually, free_ports,
+};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -57,7 +58,7 @@ impl Bed {
         {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let webhook_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [webhook_port] = free_ports().unwrap();
         let notify = Notify {
             url: format!("https://127.0.0.1:{webhook_port}/webhooks/distribution"),
             authorization: Some("Bearer hook".into()),

@@ -52,6 +52,7 @@ pub use git_server::{GitServer, GitServerOptions};
 pub use human::Human;
 pub use installation::{Daemon, DaemonProcess, GitWay, Installation, Names, install_definitions};
 pub use plane::Plane;
+pub use port::free as free_ports;
 pub use proxy::{Answer, Asked, Fault, FaultProxy, Injected, Requests, Seen, Times, Trick};
 pub use registry::{Notify, Registry, RegistryOptions, Served};
 pub use story::{Story, Told};

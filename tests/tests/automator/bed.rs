@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::stream;
 use lockstep_automator::{Settings, start};
 use lockstep_daemon::{Shutdown, Sources, Tasks};
-use lockstep_testkit::{GitServer, GitServerOptions, Human, Notify, Registry, RegistryOptions, eventually};
+use lockstep_testkit::{GitServer, GitServerOptions, Human, Notify, Registry, RegistryOptions, eventually, free_ports};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ pub(super) struct Bed {
 impl Bed {
     /// Everything but the daemon.
     pub(super) async fn new(way: Way) -> Self {
-        let webhook_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [webhook_port] = free_ports().unwrap();
         let notify = Notify {
             url: format!("http://127.0.0.1:{webhook_port}/webhooks/distribution"),
             authorization: Some("Bearer hook".into()),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use lockstep_api::v1::{Image, ListImagesRequest, ScanRequest};
 use lockstep_automator::{Settings, run};
 use lockstep_daemon::{AuthenticatedChannel, Endpoint, SecretFile, Sources, TokenFile, connect, start_logging};
 use lockstep_testkit::{
-    ControlPlane, DaemonProcess, GitServer, Human, Registry, RegistryOptions, eventually, install_definitions, shared,
+    ControlPlane, DaemonProcess, GitServer, Human, Registry, RegistryOptions, eventually, free_ports,
+    install_definitions, shared,
 };
 use tempfile::TempDir;
 
@@ -54,10 +54,6 @@ fn path(folder: &TempDir, name: &str) -> Utf8PathBuf {
     Utf8PathBuf::from_path_buf(folder.path().join(name)).unwrap()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Bed {
     /// Everything but daemons and commits.
     pub(super) async fn new() -> Self {
@@ -67,7 +63,7 @@ impl Bed {
         let git = GitServer::start(Default::default()).unwrap();
         let human = git.human().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let (grpc, admin) = (free_port(), free_port());
+        let [grpc, admin] = free_ports().unwrap();
         let mut tokens = String::new();
         for (name, roles) in [("eu", "[vote]"), ("us", "[vote]"), ("guest", "[read]"), ("alice", "[read, scan]")] {
             fs::write(folder.path().join(name), format!("token-of-{name}")).unwrap();
