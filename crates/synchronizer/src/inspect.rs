@@ -48,6 +48,9 @@ pub(crate) enum InspectError {
     /// Nobody knows the Sync.
     #[error("there is no Sync {0}, or it was made just now")]
     Unknown(SyncKey),
+    /// Nobody can say what the Sync wants, nor as whom it is to be looked at.
+    #[error("the Sync itself is wrong: {0}; correct it")]
+    Unreadable(String),
     /// It is no name of a commit.
     #[error("commit: {0:?} is not {SHORTEST_COMMIT} to 40 hex digits")]
     Malformed(String),
@@ -167,6 +170,9 @@ impl Inspector {
         object: &SyncObject,
         commit: &str,
     ) -> Result<Look<'a>, InspectError> {
+        if let Some(why) = &object.spec.unreadable {
+            return Err(InspectError::Unreadable(why.clone()));
+        }
         let place = self.places.acquire().await.map_err(|_| InspectError::Stopping)?;
         let commit = self.commit(&setting.branch, commit).await?;
         let account = setting.spec.service_account_name.as_deref();

@@ -1,21 +1,21 @@
 //! The custom resource `Sync`: what is synced, how, and what came of it.
 
-use std::time::Duration;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod read;
+mod span;
 mod status;
 
+pub(crate) use read::read;
+pub use span::Span;
+use span::{PATTERN, within};
 pub use status::{
     ClaimSeen, CommitAt, DriftSeen, ExtraSeen, Failure, Failures, FieldSeen, FightSeen, HeldPrune, ObjectCounts,
     SyncStatus, WaitingObject,
 };
-
-/// Go's way to write a duration, without parts of seconds.
-const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 
 /// What a Sync is to do.
 #[allow(clippy::duplicated_attributes, reason = "each printcolumn has a type of its own")]
@@ -50,16 +50,12 @@ pub struct SyncSpec {
     pub source: Source,
     /// How often the branch is looked at when nothing hints at a change.
     #[serde(default = "thirty_seconds")]
-    #[schemars(extend("default" = "30s", "pattern" = DURATION, "minLength" = 2, "maxLength" = 32, "x-kubernetes-validations" = [
-        {"rule": "duration(self) >= duration('1s')", "message": "must be at least 1s"},
-    ]))]
-    pub interval: kube::core::Duration,
+    #[schemars(with = "String", extend("default" = "30s", "pattern" = PATTERN, "minLength" = 2, "maxLength" = 32, "x-kubernetes-validations" = within("1s")))]
+    pub interval: Span,
     /// How long after an apply everything must be healthy.
     #[serde(default = "five_minutes")]
-    #[schemars(extend("default" = "5m", "pattern" = DURATION, "minLength" = 2, "maxLength" = 32, "x-kubernetes-validations" = [
-        {"rule": "duration(self) >= duration('1s')", "message": "must be at least 1s"},
-    ]))]
-    pub timeout: kube::core::Duration,
+    #[schemars(with = "String", extend("default" = "5m", "pattern" = PATTERN, "minLength" = 2, "maxLength" = 32, "x-kubernetes-validations" = within("1s")))]
+    pub timeout: Span,
     /// What happens to objects that left Git.
     #[serde(default)]
     pub prune: Prune,
@@ -68,8 +64,8 @@ pub struct SyncSpec {
     pub drift: Drift,
     /// Within how much time every object is once compared with Git as the API server sees it, by a dry run; `0s`: never.
     #[serde(default = "six_hours")]
-    #[schemars(extend("default" = "6h", "pattern" = DURATION, "minLength" = 2, "maxLength" = 32))]
-    pub audit: kube::core::Duration,
+    #[schemars(with = "String", extend("default" = "6h", "pattern" = PATTERN, "minLength" = 2, "maxLength" = 32, "x-kubernetes-validations" = within("0s")))]
+    pub audit: Span,
     /// How the health of kinds is judged that is not known otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["apiVersion", "kind"]))]
@@ -88,6 +84,9 @@ pub struct SyncSpec {
     /// Nothing is fetched, applied, repaired, pruned or audited while this is set.
     #[serde(default)]
     pub suspend: bool,
+    /// Why the specification cannot be read, where this stands for one that cannot; never in the cluster.
+    #[serde(skip)]
+    pub(crate) unreadable: Option<String>,
 }
 
 /// A folder of a branch of a Git repository.
@@ -231,16 +230,16 @@ impl Default for Prune {
     }
 }
 
-fn thirty_seconds() -> kube::core::Duration {
-    Duration::from_secs(30).into()
+fn thirty_seconds() -> Span {
+    Span::seconds(30)
 }
 
-fn five_minutes() -> kube::core::Duration {
-    Duration::from_secs(300).into()
+fn five_minutes() -> Span {
+    Span::seconds(300)
 }
 
-fn six_hours() -> kube::core::Duration {
-    Duration::from_secs(6 * 3600).into()
+fn six_hours() -> Span {
+    Span::seconds(6 * 3600)
 }
 
 fn main_branch() -> String {

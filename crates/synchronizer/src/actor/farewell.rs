@@ -57,6 +57,10 @@ impl Actor {
         if !self.has_finalizer() || self.memory.leaving.as_ref().is_some_and(|leaving| leaving.over) {
             return; // Somebody else's finalizer keeps it.
         }
+        if self.setting.spec.unreadable.is_some() {
+            let reason = "its specification cannot be read, and so not what is to become of them".to_owned();
+            return self.let_go(Happening::Abandoned { reason, left: vec!["all of them".to_owned()] }).await;
+        }
         if self.setting.spec.deletion_policy == DeletionPolicy::Orphan || self.setting.spec.suspend {
             let objects = self.memory.total();
             return self.let_go(Happening::Orphaned { objects }).await;

@@ -167,11 +167,13 @@ impl Actor {
             .answered
             .as_ref()
             .is_some_and(|answered| answered.acknowledged.as_deref() == Some(answered.commit.to_string().as_str()));
+        let is_unreadable = self.setting.spec.unreadable.is_some();
+        let unusable = self.setting.unusable.as_slice();
         Picture {
             key: &self.key,
             now: self.common.ports.clock.now(),
             generation: self.setting.generation,
-            suspended: self.setting.spec.suspend,
+            suspended: self.setting.spec.suspend && !is_unreadable,
             outdated: memory.spec.as_ref().is_some_and(|spec| *spec != self.setting.spec),
             fetched: memory.fetched.as_ref(),
             applied: memory.applied.as_ref(),
@@ -183,8 +185,12 @@ impl Actor {
             obstacle: memory.obstacle.as_ref(),
             fetch_error: memory.fetch_error.as_ref(),
             cluster_error: memory.cluster_error.as_ref(),
-            spec_invalid: memory.invalid.is_some() && !self.setting.unusable.is_empty(),
-            invalid: memory.invalid.as_ref().map(|(commit, failures)| (commit.as_str(), failures.as_slice())),
+            spec_invalid: is_unreadable || (memory.invalid.is_some() && !unusable.is_empty()),
+            invalid: if is_unreadable {
+                Some(("", unusable))
+            } else {
+                memory.invalid.as_ref().map(|(commit, failures)| (commit.as_str(), failures.as_slice()))
+            },
             failed: &memory.failed,
             waiting: &memory.waiting,
             undeleted: &memory.undeleted,

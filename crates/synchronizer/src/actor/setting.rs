@@ -59,6 +59,7 @@ impl Setting {
     }
 }
 
+/// What the specification says of health, and what is wrong with it.
 fn health_checks(key: &SyncKey, spec: &SyncSpec) -> (HealthChecks, Vec<Failure>) {
     let texts = spec.health_checks.iter().map(|check| HealthCheckText {
         api_version: check.api_version.clone(),
@@ -70,7 +71,9 @@ fn health_checks(key: &SyncKey, spec: &SyncSpec) -> (HealthChecks, Vec<Failure>)
     let (checks, errors) = HealthChecks::compile(&texts.collect::<Vec<_>>());
     let object = format!("Sync {}/{}", key.namespace, key.name);
     let failure = |message| Failure { object: object.clone(), message, ..Failure::default() };
-    (checks, errors.iter().map(ToString::to_string).map(failure).collect())
+    let unreadable =
+        spec.unreadable.iter().map(|why| format!("{why}; nothing is applied, repaired or deleted meanwhile"));
+    (checks, unreadable.chain(errors.iter().map(ToString::to_string)).map(failure).collect())
 }
 
 fn held_whole(status: &SyncStatus) -> Option<String> {

@@ -16,6 +16,7 @@ const DOMAIN: &str = "lockstep.dev";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     SyncUnknown,
+    SyncInvalid,
     NameMissing,
     CommitMalformed,
     CommitNotOnBranch,
@@ -32,6 +33,7 @@ impl Reason {
     fn as_str(self) -> &'static str {
         match self {
             Self::SyncUnknown => "SYNC_UNKNOWN",
+            Self::SyncInvalid => "SYNC_INVALID",
             Self::NameMissing => "NAME_MISSING",
             Self::CommitMalformed => "COMMIT_MALFORMED",
             Self::CommitNotOnBranch => "COMMIT_NOT_ON_BRANCH",
@@ -82,6 +84,7 @@ impl From<InspectError> for Status {
     fn from(error: InspectError) -> Self {
         let (code, reason) = match &error {
             InspectError::Unknown(_) => (Code::NotFound, Reason::SyncUnknown),
+            InspectError::Unreadable(_) => (Code::FailedPrecondition, Reason::SyncInvalid),
             InspectError::Malformed(_) => (Code::InvalidArgument, Reason::CommitMalformed),
             InspectError::NotOnBranch { .. } => (Code::FailedPrecondition, Reason::CommitNotOnBranch),
             InspectError::Ambiguous(_) => (Code::InvalidArgument, Reason::CommitAmbiguous),

@@ -8,6 +8,7 @@ use super::{
     world::{World, config_map},
 };
 use crate::ports::Happening;
+use crate::resource::{self, SyncObject};
 
 #[tokio::test(start_paused = true)]
 async fn one_broken_file_among_three_hundred_stops_the_whole_commit() {
@@ -176,4 +177,46 @@ async fn a_wrong_expression_of_the_sync_keeps_what_was_applied_in_force() {
     world.until_ready().await;
     assert_eq!(world.api.value("/ConfigMap/a/c1", "/data/v"), Some(json!("2")));
     assert!(!world.api.has("/ConfigMap/a/c2"));
+}
+
+/// Makes the specification one that cannot be read: of another version, or with a span that no clock can reckon.
+fn garble(sync: &mut SyncObject) {
+    let mut raw = serde_json::to_value(&*sync).unwrap();
+    raw["spec"]["audit"] = json!("9999999999999999999h");
+    *sync = resource::read(raw).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_cannot_be_read_stands_still_and_says_why_and_the_others_go_on() {
+    let world = World::with_config_maps(json!({"deletionPolicy": "prune"}), 3).await;
+    let first = world.status().applied.unwrap().commit;
+    world.api.change_sync(garble);
+    world.until_reason("InvalidSpec").await;
+    let (ready, _, message) = world.condition("Ready");
+    assert!(ready == "False" && message.contains("spec.audit: \"9999999999999999999h\" is not a span"), "{message}");
+    assert_eq!(world.condition("Stalled").0, "True");
+
+    world.api.make_sync("other", json!({"source": {"repository": "https://git.example/c.git", "path": "none"}}));
+    world.commit_config_maps(0..2, "2");
+    world.api.edit("/ConfigMap/a/c1", "kubectl-edit", &["data", "v"], Some(json!("9")));
+    world.until("the other", |world| world.condition_of("other", "Ready").1 == "PathMissing").await;
+    world.pass(600).await;
+    assert_eq!(world.object_calls().iter().filter(|call| call.contains("ConfigMap/")).count(), 0);
+    assert_eq!((world.status().applied.unwrap().commit, world.reason().as_str()), (first, "InvalidSpec"));
+
+    world.api.change_sync(|sync| sync.spec = serde_json::from_value(json!({"source": sync.spec.source})).unwrap());
+    world.until_ready().await;
+    assert_eq!(world.api.value("/ConfigMap/a/c1", "/data/v"), Some(json!("2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_cannot_be_read_is_let_go_and_its_objects_stay() {
+    let world = World::with_config_maps(json!({"deletionPolicy": "prune"}), 3).await;
+    world.api.change_sync(garble);
+    world.api.delete_sync();
+    world.until("end", |world| !world.api.state().syncs.contains_key("shop")).await;
+    assert_eq!(world.api.count("ConfigMap"), 3);
+    let is_told =
+        |it: &Happening| matches!(it, Happening::Abandoned { reason, .. } if reason.contains("cannot be read"));
+    assert_eq!(world.witness.count(is_told), 1);
 }

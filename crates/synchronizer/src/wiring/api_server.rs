@@ -17,7 +17,7 @@ use crate::board::SyncKey;
 use crate::ports::{
     self, Applied, ClusterError, FINALIZER, Finalizer, Freshness, Keep, KindName, News, Objects, SyncRef, Target,
 };
-use crate::resource::{SyncObject, SyncStatus};
+use crate::resource::{self, SyncObject, SyncStatus};
 
 /// The API server as the daemon itself.
 pub(super) struct ApiServer {
@@ -173,24 +173,20 @@ fn news<T>(event: WatchEvent<T>) -> News<T> {
     }
 }
 
-/// A Sync that cannot be read (made before its definition knew a rule) is left out, and the others go on.
+/// A Sync that cannot be read stands still, and the others go on.
 fn sync_news(followed: &Followed, event: WatchEvent<Value>) -> Option<News<Box<SyncObject>>> {
     let sync = |object: Value| {
-        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-        let (namespace, name) = (text("namespace"), text("name"));
-        if !followed.namespaces.is_empty() && !followed.namespaces.contains(&namespace) {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        if !followed.namespaces.is_empty() && !followed.namespaces.contains(namespace) {
             return None;
         }
-        match readable(object) {
-            Ok(mut sync) => {
-                sync.spec.service_account_name = sync.spec.service_account_name.or_else(|| followed.account.clone());
-                Some(Box::new(sync))
-            }
-            Err(error) => {
-                tracing::error!(namespace, name, %error, "the Sync cannot be understood and is left alone; correct its spec");
-                None
-            }
+        let mut sync = resource::read(object)?;
+        if let Some(error) = &sync.spec.unreadable {
+            let (namespace, name) = (&sync.metadata.namespace, &sync.metadata.name);
+            tracing::error!(namespace, name, error, "the Sync cannot be understood and stands still; correct its spec");
         }
+        sync.spec.service_account_name = sync.spec.service_account_name.or_else(|| followed.account.clone());
+        Some(Box::new(sync))
     };
     Some(match event {
         WatchEvent::Applied(object) => News::Applied(sync(object)?),
@@ -198,16 +194,6 @@ fn sync_news(followed: &Followed, event: WatchEvent<Value>) -> Option<News<Box<S
         WatchEvent::Restarted => News::Restarted,
         WatchEvent::ListComplete => News::ListComplete,
         WatchEvent::Failed(error) => News::Failed(error.into()),
-    })
-}
-
-/// A status that another version wrote is no reason to leave a Sync alone: it is written anew.
-fn readable(mut object: Value) -> Result<SyncObject, serde_json::Error> {
-    serde_json::from_value(object.clone()).or_else(|_| {
-        if let Some(fields) = object.as_object_mut() {
-            fields.remove("status");
-        }
-        serde_json::from_value(object)
     })
 }
 
