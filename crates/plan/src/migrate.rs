@@ -18,8 +18,15 @@ const LAST_APPLIED: [&str; 3] = ["f:metadata", "f:annotations", "f:kubectl.kuber
 const LEFTOVERS: [&str; 3] = ["before-first-apply", "velero-server", "velero"];
 
 /// Tools that made whole objects before these became ours. What they and we own both would outlive its removal in Git.
-const FORMER_OWNERS: [&str; 6] =
-    ["kubectl-create", "kubectl-replace", "helm", "helm-controller", "kustomize-controller", "argocd-controller"];
+const FORMER_OWNERS: [&str; 7] = [
+    "kubectl-create",
+    "kubectl-replace",
+    "helm",
+    "helm-controller",
+    "kustomize-controller",
+    "argocd-controller",
+    "argocd-application-controller",
+];
 
 /// The list for an object that becomes ours, or whose managed fields were cleared or restored. Ask before the apply and
 /// again with its answer.

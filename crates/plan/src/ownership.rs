@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lockstep_manifest::ObjectId;
 use sha2::{Digest as _, Sha256};
 
-use crate::live::LiveMetadata;
+use crate::live::{LiveMetadata, ManagedFields};
 
 /// Label: the name of the Sync that applied the object.
 pub const SYNC_LABEL: &str = "lockstep.dev/sync";
@@ -28,6 +28,12 @@ const TOOLING_ANNOTATION: &str = "applyset.kubernetes.io/tooling";
 const NAMESPACES_ANNOTATION: &str = "applyset.kubernetes.io/additional-namespaces";
 const TOOLING: &str = concat!("lockstep/v", env!("CARGO_PKG_VERSION"));
 const LABEL_LENGTH: usize = 63;
+
+/// Where Argo CD before 3.0 writes the name of the Application if nothing else is configured. Helm charts set it, too:
+/// alone it proves nothing.
+const ARGO_CD_LABEL: &str = "app.kubernetes.io/instance";
+/// The field managers of Argo CD's applies.
+const ARGO_CD_MANAGERS: [&str; 2] = ["argocd-controller", "argocd-application-controller"];
 
 /// A kind without its version. Prints as `Deployment.apps`, and as `ConfigMap` in the core group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +171,9 @@ impl Ownership {
         {
             return Owner::ArgoCd(name.clone());
         }
+        if let Some(name) = label(ARGO_CD_LABEL).filter(|_| live.managed_fields.iter().any(is_argo_cd)) {
+            return Owner::ArgoCd(name.clone());
+        }
         if let Some(name) = annotation("meta.helm.sh/release-name") {
             return Owner::Helm(name.clone());
         }
@@ -206,6 +215,10 @@ impl fmt::Display for Owner {
             Self::Object => f.write_str("another object, by an owner reference"),
         }
     }
+}
+
+fn is_argo_cd(entry: &ManagedFields) -> bool {
+    ARGO_CD_MANAGERS.contains(&entry.manager.as_str()) && entry.subresource.is_none()
 }
 
 /// A name as a label value: as it is, or, where it is too long for one, its beginning and a hash of all of it.

@@ -100,6 +100,28 @@ fn owners_are_told_apart() {
 }
 
 #[test]
+fn argo_cds_label_of_old_counts_only_where_argo_cd_wrote() {
+    let owner = |labels: serde_json::Value, manager: &str, subresource: Option<&str>| {
+        let mut object = live(labels, json!({}), json!(null));
+        let entry = ManagedFields { manager: manager.into(), operation: "Update".into(), ..ManagedFields::default() };
+        object.managed_fields = vec![ManagedFields { subresource: subresource.map(str::to_owned), ..entry }];
+        shop().owner_of(&object)
+    };
+    let web = json!({"app.kubernetes.io/instance": "web"});
+    for manager in ["argocd-controller", "argocd-application-controller"] {
+        assert_eq!(owner(web.clone(), manager, None), Owner::ArgoCd("web".into()));
+        assert_eq!(owner(web.clone(), manager, Some("status")), Owner::Nobody);
+        assert_eq!(owner(json!({}), manager, None), Owner::Nobody);
+    }
+    for manager in ["helm", "kubectl-client-side-apply"] {
+        assert_eq!(owner(web.clone(), manager, None), Owner::Nobody, "{manager}");
+    }
+    let mut ours = json!(shop().labels());
+    ours["app.kubernetes.io/instance"] = json!("web");
+    assert_eq!(owner(ours, "argocd-controller", None), Owner::This, "what we took over stays ours");
+}
+
+#[test]
 fn the_parent_remembers_kinds_and_namespaces() {
     let kinds = BTreeSet::from([
         GroupKind { group: "apps".into(), kind: "Deployment".into() },

@@ -132,8 +132,9 @@ fn later(block: Block) -> Block {
 }
 
 fn guard(input: &Input<'_>, looked: &Looked<'_>, would_go: &[&ObjectId]) -> Option<Held> {
-    let would_prune = would_go.len();
-    if would_prune == 0 || (!input.commit.is_empty() && input.acknowledged == Some(input.commit)) {
+    // Of what nobody can look at now it may turn out later that it goes: the guard judges the commit, not the turn.
+    let would_prune = would_go.len() + looked.unknown.len();
+    if would_go.is_empty() || (!input.commit.is_empty() && input.acknowledged == Some(input.commit)) {
         return None;
     }
     let is_ours = |live: &&&LiveMetadata| input.ownership.is_proven_on(live);
@@ -149,6 +150,6 @@ fn guard(input: &Input<'_>, looked: &Looked<'_>, would_go: &[&ObjectId]) -> Opti
     } else {
         return None;
     };
-    let objects = would_go.iter().take(Held::NAMED).map(|id| (*id).clone()).collect();
+    let objects = would_go.iter().chain(looked.unknown.keys()).take(Held::NAMED).map(|id| (*id).clone()).collect();
     Some(Held { would_prune, objects, reason })
 }

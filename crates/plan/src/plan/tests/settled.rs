@@ -76,3 +76,29 @@ fn a_namespace_stays_while_nobody_knows_what_is_in_it() {
     let namespace = plan.steps().iter().find(|step| step.id.kind == "Namespace").unwrap();
     assert_eq!(namespace.action, Action::Blocked(Block::StillUsed(inside)));
 }
+
+#[test]
+fn objects_that_cannot_be_looked_up_do_not_split_a_prune_in_two_small_ones() {
+    let names = |namespace: &str, count: usize| -> Vec<&'static str> {
+        (0..count).map(|number| &*format!("/ConfigMap/{namespace}/{number}").leak()).collect()
+    };
+    let (kept, readable, hidden) = (names("kept", 42), names("a", 8), names("b", 50));
+    let mut world = World::new(&kept, &[&*kept, &*readable, &*hidden].concat());
+    settle(&mut world, &hidden);
+    let look = |world: &mut World, fact: fn(&mut World, &'static str) -> Fact| {
+        for id in &hidden {
+            let fact = fact(world, id);
+            world.facts.insert(id.parse().unwrap(), fact);
+        }
+        world.plan().held().map(|held| (held.would_prune, held.reason))
+    };
+    let wanted = Some((58, HoldReason::OverLimit { owned: 100 }));
+    assert_eq!(look(&mut world, |_, id| Fact::Present(Box::new(applied(&rendered(id))))), wanted);
+    assert_eq!(look(&mut world, |_, _| Fact::Unknown("forbidden".into())), wanted, "it stays held");
+    assert_eq!(look(&mut world, |_, _| Fact::Absent), None);
+
+    // Where nothing would be deleted now, nothing has to be held.
+    look(&mut world, |_, _| Fact::Unknown("forbidden".into()));
+    world.live.retain(|live| live.id.namespace != "a");
+    assert_eq!(world.plan().held(), None);
+}
