@@ -93,7 +93,7 @@ impl Order {
     /// The positions in stages, each of which begins when the one before is done.
     fn stages(&self) -> Vec<Vec<usize>> {
         let mut stages: Vec<Vec<usize>> = Vec::new();
-        for stage in [Stage::Namespaces, Stage::Definitions, Stage::Rest] {
+        for stage in [Stage::Namespaces, Stage::Definitions, Stage::Rest, Stage::Admission] {
             let members: Vec<usize> = self.sequence.iter().copied().filter(|at| self.stages[*at] == stage).collect();
             stages.extend((!members.is_empty()).then_some(members));
         }
@@ -108,8 +108,8 @@ pub(crate) fn into_stages<'a, T: Copy>(members: &[T], item: impl Fn(T) -> Item<'
     stages.into_iter().map(|stage| stage.into_iter().map(|at| members[at]).collect()).collect()
 }
 
-/// The stages in which objects are applied: namespaces, custom resource definitions, then the rest: cluster-scoped objects
-/// first and admission last, wave by wave, dependencies before what depends on them.
+/// The stages in which objects are applied: namespaces, custom resource definitions, the rest (cluster-scoped objects
+/// first), admission; in each wave by wave, dependencies before what depends on them.
 pub fn waves(objects: &[Rendered]) -> Vec<Vec<&Rendered>> {
     into_stages(&objects.iter().collect::<Vec<_>>(), Item::of)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lockstep_cluster::Kind;
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Action, ApplyOutcome, Ownership, Plan, Rendered};
+use lockstep_plan::{Action, ApplyOutcome, Block, GroupKind, Leaving, Ownership, Plan, Rendered};
 use tokio::time::Instant;
 
 use crate::{
@@ -22,11 +22,13 @@ mod deletions;
 mod replace;
 mod send;
 
-pub(crate) use definitions::await_definitions;
+pub(crate) use definitions::{apply_in_new_schemas, await_definitions};
 pub(crate) use deletions::{Deleted, delete, release};
 pub(crate) use replace::what_holds;
 
 use send::{Sent, send};
+
+const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// What the applies of a turn work with.
 #[derive(Clone, Copy)]
@@ -67,6 +69,8 @@ pub(crate) struct Applies {
     pub(crate) replaced: Vec<ObjectId>,
     /// What could not be sent yet, and why.
     pub(crate) waiting: BTreeMap<ObjectId, String>,
+    /// There without our label, and only to be created: no watch tells what becomes of them.
+    pub(crate) found: BTreeSet<ObjectId>,
     /// The daemon was asked to stop, or the time of the turn was over, before all was sent.
     pub(crate) interrupted: bool,
 }
@@ -94,7 +98,10 @@ pub(crate) async fn apply_some(
     stage: Stage,
     applies: &mut Applies,
 ) {
+    let found = plan.steps().iter().filter(|step| step.action == Action::Leave(Leaving::Found));
+    applies.found = found.map(|step| step.id.clone()).collect();
     for mut wave in plan.apply_waves(wanted) {
+        applies.hold_webhooks(plan, &wave);
         wave.sort_by_key(|(rendered, _)| applies.refused.contains_key(&rendered.object.id));
         let is_early = wave.iter().all(|(rendered, _)| is_definition(&rendered.object.id));
         if stage == Stage::Definitions && !is_early {
@@ -122,6 +129,11 @@ pub(crate) async fn apply_some(
             }
         }
     }
+}
+
+/// Whether an object lets something that runs in the cluster refuse writes.
+fn is_webhook(id: &ObjectId) -> bool {
+    id.group == ADMISSION && id.kind.ends_with("WebhookConfiguration")
 }
 
 /// Whether an object is applied before the kinds are looked up again.
@@ -152,6 +164,25 @@ pub(crate) fn target(kind: &Kind, id: &ObjectId) -> Target {
 }
 
 impl Applies {
+    /// A new webhook waits while anything is missing that it may run on: it could refuse that from then on. Custom
+    /// resources are not waited for: they may need its defaults.
+    fn hold_webhooks(&mut self, plan: &Plan, wave: &[(&Rendered, &Action)]) {
+        let is_new = |(rendered, action): &&(&Rendered, &Action)| {
+            is_webhook(&rendered.object.id) && matches!(action, Action::Create) && self.is_open(&rendered.object.id)
+        };
+        let new: Vec<ObjectId> = wave.iter().filter(is_new).map(|(rendered, _)| rendered.object.id.clone()).collect();
+        // What waits in an order that somebody wrote down may wait for the webhook.
+        let is_blocked =
+            |action: &Action| matches!(action, Action::Blocked(block) if !matches!(block, Block::WaitsFor { .. }));
+        let blocked = plan.steps().iter().filter(|step| step.wanted && is_blocked(&step.action)).map(|step| &step.id);
+        let may_run_it = |id: &&ObjectId| GroupKind::is_built_in(&id.group) && id.group != ADMISSION;
+        let Some(missing) = self.failed.keys().chain(self.waiting.keys()).chain(blocked).find(may_run_it) else {
+            return;
+        };
+        let why = format!("a new webhook comes when what it may run on is there; {} is not applied", missing.short());
+        self.waiting.extend(new.into_iter().map(|id| (id, why.clone())));
+    }
+
     /// Nothing has become of it yet.
     fn is_open(&self, id: &ObjectId) -> bool {
         !self.applied.contains(id) && !self.failed.contains_key(id) && !self.waiting.contains_key(id)

@@ -155,6 +155,7 @@ mod tests {
             kinds: [(GroupKind::of(&id), Kind { resource, scope: Scope::Namespaced })].into(),
             changed: BTreeMap::from([(id, clock.steady())]),
             failed: BTreeMap::new(),
+            found: Default::default(),
         };
         let sync = SyncKey { namespace: "lockstep".into(), name: "shop".into() };
         for jump in [0, 3600, -3600] {

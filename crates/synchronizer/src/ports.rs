@@ -2,7 +2,11 @@
 //!
 //! `wiring.rs` implements them for the edge crates; fakes for tests are a few dozen lines.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -279,6 +283,8 @@ pub struct Enforced {
     pub changed: BTreeMap<ObjectId, Timestamp>,
     /// The objects that are not in the cluster as the commit wants them, and why.
     pub failed: BTreeMap<ObjectId, ObjectFailure>,
+    /// The objects that are there without our label and are left so: their health is not known.
+    pub found: BTreeSet<ObjectId>,
 }
 
 /// Why an object is not as the commit wants it.

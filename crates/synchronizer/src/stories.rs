@@ -6,12 +6,14 @@ mod commits;
 mod companions;
 mod doubts;
 mod drifts;
+mod found;
 mod git;
 mod keeping;
 mod leaving;
 mod looks;
 mod prunes;
 mod troubles;
+mod webhooks;
 mod world;
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -20,7 +20,8 @@ use unwatched::{passing, unwatched};
 
 use crate::{
     apply::{
-        Applies, Deleted, Hands, Stage, apply, apply_some, await_definitions, delete, release, target, what_holds,
+        Applies, Deleted, Hands, Stage, apply, apply_in_new_schemas, apply_some, await_definitions, delete, release,
+        target, what_holds,
     },
     board::SyncKey,
     drift::{View, Watches},
@@ -152,6 +153,7 @@ pub(crate) async fn carry_out(
         record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
     }
     apply(&hands, &plan, &manifests, Stage::All, &mut applies).await;
+    apply_in_new_schemas(&hands, &plan, &manifests, &mut applies).await;
 
     let (deleted, withheld) = prune(desk, &plan, &applies, &kinds).await;
     let mut done = Done {

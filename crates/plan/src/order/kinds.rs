@@ -35,16 +35,18 @@ const KINDS: [(&str, &str); 28] = [
     ("networking.k8s.io", "Ingress"),
 ];
 const FIRST_NAMESPACED: usize = 7;
-/// They can stop every later write, so they come when all else is there.
+/// They can stop every later write, even of what they run on, so they come when all else is there and go before it.
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const EXTENSION_API: (&str, &str) = ("apiregistration.k8s.io", "APIService");
 
-/// What can only begin when the one before is done: nothing can be created in a namespace or of a kind that is not there.
+/// What can only begin when the one before is done: nothing can be created in a namespace or of a kind that is not there,
+/// and admission may refuse what comes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Namespaces,
     Definitions,
     Rest,
+    Admission,
 }
 
 /// The place of a kind; inside a stage it is only the order of starting.
@@ -82,6 +84,7 @@ impl Rank {
         match self {
             Self::Namespace => Stage::Namespaces,
             Self::Definition => Stage::Definitions,
+            Self::Admission => Stage::Admission,
             _ => Stage::Rest,
         }
     }

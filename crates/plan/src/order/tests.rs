@@ -6,7 +6,7 @@ use super::*;
 use crate::ownership::Ownership;
 use crate::render::render;
 
-const ORDER: [&[&str]; 3] = [
+const ORDER: [&[&str]; 4] = [
     &["/Namespace//a", "/Namespace//b"],
     &["apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com"],
     &[
@@ -29,6 +29,9 @@ const ORDER: [&[&str]; 3] = [
         "networking.k8s.io/Ingress/a/x",
         "example.com/Deployment/a/x",
         "apiregistration.k8s.io/APIService//v1.example.com",
+    ],
+    &[
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding//x",
         "admissionregistration.k8s.io/ValidatingWebhookConfiguration//x",
     ],
 ];

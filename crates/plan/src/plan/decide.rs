@@ -10,7 +10,7 @@ use crate::cover::{Cover, cover};
 use crate::instructions::ApplyMode;
 use crate::live::LiveMetadata;
 use crate::order::{Item, Order};
-use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner};
+use crate::ownership::{APPLIED_ANNOTATION, ID_ANNOTATION, Owner, SYNC_LABEL};
 use crate::render::Rendered;
 
 pub(super) fn wanted_steps(input: &Input<'_>) -> Vec<Step> {
@@ -49,7 +49,9 @@ fn action(input: &Input<'_>, rendered: &Rendered, live: Option<&LiveMetadata>) -
 
 fn present(input: &Input<'_>, rendered: &Rendered, live: &LiveMetadata) -> Action {
     if rendered.apply_mode() == ApplyMode::CreateOnly {
-        return if live.deleting { Action::Blocked(Block::Deleting) } else { Action::Leave(Leaving::CreateOnly) };
+        let is_seen = live.labels.contains_key(SYNC_LABEL);
+        let left = if is_seen { Leaving::CreateOnly } else { Leaving::Found };
+        return if live.deleting { Action::Blocked(Block::Deleting) } else { Action::Leave(left) };
     }
     let has_our_id = live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string());
     let applied_by_us = live.own_entry().is_some();

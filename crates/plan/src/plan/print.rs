@@ -150,6 +150,7 @@ impl fmt::Display for Leaving {
         match self {
             Self::Ignored => f.write_str("its annotations say to ignore it"),
             Self::CreateOnly => f.write_str("it exists, and was only to be created"),
+            Self::Found => f.write_str("it exists without our label, and was only to be created"),
             Self::Hook(hook) => write!(f, "hooks are not run ({hook})"),
         }
     }

@@ -63,6 +63,8 @@ pub enum Leaving {
     Ignored,
     /// It is there, and was only to be created.
     CreateOnly,
+    /// The same without our label: no watch tells what becomes of it.
+    Found,
     /// It is a hook of another tool, which is not run here; how it says so.
     Hook(String),
 }

@@ -60,7 +60,7 @@ fn not_ready(
     at: usize,
 ) -> Option<String> {
     match &actions[at] {
-        Action::Leave(Leaving::Ignored | Leaving::Hook(_)) => None,
+        Action::Leave(Leaving::Ignored | Leaving::Found | Leaving::Hook(_)) => None,
         Action::Blocked(block) => Some(block.to_string()),
         action if brings_content(action) => Some("it is not applied yet".to_owned()),
         _ => unready.get(items[at].id).cloned(),

@@ -239,8 +239,11 @@ impl Actor {
             self.tell(&Happening::Applied { commit: commit.clone(), created, changed });
         }
         let has_other_time = |spec: &SyncSpec| spec.timeout != self.setting.spec.timeout;
-        if !done.applies.changed.is_empty() || is_new || self.memory.spec.as_ref().is_some_and(has_other_time) {
+        let is_other = self.memory.commit.as_ref() != Some(&commit);
+        if is_other || self.memory.spec.as_ref().is_some_and(has_other_time) {
             self.expect_health();
+        } else {
+            self.expect_health_of(&done.applies.changed);
         }
         self.common.mailboxes.claim(&self.key, done.claims);
         let memory = &mut self.memory;
@@ -248,6 +251,7 @@ impl Actor {
         memory.failed = done.applies.failed;
         memory.waiting = done.waiting;
         memory.waits_for_others = done.waits_for_others;
+        memory.found = done.applies.found;
         memory.undeleted = done.deleted.failed;
         memory.unwatched = done.unwatched;
         memory.held = done.held;
@@ -285,6 +289,7 @@ impl Actor {
             kinds: memory.kinds.clone(),
             changed,
             failed: memory.failed.clone(),
+            found: memory.found.clone(),
         };
         self.common.ports.observer.applied(&self.key, &enforced);
     }

@@ -101,7 +101,7 @@ impl Actor {
             }
         }
         if !changed.is_empty() {
-            self.expect_health();
+            self.expect_health_of(&changed);
             self.enforced(changed);
         }
     }

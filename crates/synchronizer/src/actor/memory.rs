@@ -91,6 +91,8 @@ pub(super) struct Memory {
     pub(super) waiting: BTreeMap<ObjectId, String>,
     /// Some of them wait for the health of others.
     pub(super) waits_for_others: bool,
+    /// There without our label, and only to be created.
+    pub(super) found: BTreeSet<ObjectId>,
     pub(super) undeleted: BTreeMap<ObjectId, ClusterError>,
     pub(super) unwatched: BTreeMap<GroupKind, ClusterError>,
     pub(super) held: Option<Held>,
@@ -168,9 +170,9 @@ impl Memory {
         self.manifests.as_ref().map(|manifests| manifests.wanted.clone()).unwrap_or_default()
     }
 
-    /// The objects that are not in the cluster as wanted, as far as is known.
+    /// The objects that are not in the cluster as wanted, as far as is known, or cannot be watched there.
     pub(super) fn unsettled(&self) -> BTreeSet<ObjectId> {
-        self.failed.keys().chain(self.waiting.keys()).cloned().collect()
+        self.failed.keys().chain(self.waiting.keys()).chain(&self.found).cloned().collect()
     }
 
     /// What the API server refused of this commit, and will refuse again.

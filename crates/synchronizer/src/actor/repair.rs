@@ -59,8 +59,8 @@ impl Actor {
             return;
         }
         self.memory.reported.clear();
-        let mut due: BTreeSet<ObjectId> =
-            nudged.iter().filter(|id| self.memory.waiting.contains_key(*id)).cloned().collect();
+        let is_open = |id: &&ObjectId| self.memory.waiting.contains_key(*id) || self.memory.found.contains(*id);
+        let mut due: BTreeSet<ObjectId> = nudged.iter().filter(is_open).cloned().collect();
         if !due.is_empty() && manifests.is_ordered() {
             // Only a turn knows whose turn it is.
             due.clear();
@@ -90,7 +90,7 @@ impl Actor {
         let (mut applies, waiting) = repair(&desk, &manifests, &due).await;
         let failed = std::mem::take(&mut applies.failed);
         for id in &due {
-            self.settle(id, &failed, waiting.contains(id));
+            self.settle(id, &failed, &applies.found, waiting.contains(id));
         }
         let changed = std::mem::take(&mut applies.changed);
         self.note_rewriting(&changed, std::mem::take(&mut applies.rewritten));
@@ -100,9 +100,7 @@ impl Actor {
         for (id, fields) in applies.not_kept {
             self.tell(&Happening::NotKept { object: id.short(), fields });
         }
-        if !changed.is_empty() {
-            self.expect_health();
-        }
+        self.expect_health_of(&changed);
         if !failed.is_empty() {
             // The next turn tries again, at the pace of failures.
             let pause = self.times.backoff.next();
@@ -112,15 +110,23 @@ impl Actor {
     }
 
     /// Notes what became of one object.
-    fn settle(&mut self, id: &ObjectId, failed: &BTreeMap<ObjectId, ObjectFailure>, waits: bool) {
+    fn settle(
+        &mut self,
+        id: &ObjectId,
+        failed: &BTreeMap<ObjectId, ObjectFailure>,
+        found: &BTreeSet<ObjectId>,
+        waits: bool,
+    ) {
         self.memory.failed.remove(id);
         self.memory.waiting.remove(id);
+        self.memory.found.remove(id);
+        self.memory.found.extend(found.get(id).cloned());
         if let Some(failure) = failed.get(id) {
             self.memory.failed.insert(id.clone(), failure.clone());
         } else if waits {
             self.memory.waiting.insert(id.clone(), "it is being deleted; it is made again when it is gone".to_owned());
         }
-        let is_settled = !waits && !failed.contains_key(id);
+        let is_settled = !waits && !failed.contains_key(id) && !found.contains(id);
         let drifted_again = self.common.watches.index().settle(&self.key, id, is_settled);
         if drifted_again {
             self.mailbox.put(crate::nudge::Nudge::Drift(BTreeSet::from([id.clone()])));

@@ -1,9 +1,9 @@
 //! What the actor says: on the Sync, on the board, and to the witness when health changes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::Status;
+use lockstep_plan::{Health, Status};
 use tokio::time::Instant;
 
 use super::{Actor, memory::Standing};
@@ -25,6 +25,17 @@ impl Actor {
         self.memory.late = false;
         self.memory.audit.rest(Instant::now());
         self.times.healthy = Some(Instant::now() + Duration::from(self.setting.spec.timeout));
+    }
+
+    /// The same for what was changed now. What was unhealthy before has no more time than it had.
+    pub(super) fn expect_health_of(&mut self, changed: &BTreeMap<ObjectId, jiff::Timestamp>) {
+        let is_waited_for =
+            |(id, health): (&ObjectId, &Health)| health.status != Status::Suspended && !changed.contains_key(id);
+        if self.memory.unhealthy.iter().any(is_waited_for) {
+            self.memory.audit.rest(Instant::now());
+        } else if !changed.is_empty() {
+            self.expect_health();
+        }
     }
 
     /// Tells the witness what a turn has done.

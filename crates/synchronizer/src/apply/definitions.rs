@@ -1,18 +1,20 @@
 //! Custom resource definitions take a moment until their objects can be applied.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Status, assess};
+use lockstep_plan::{Plan, Status, assess};
 use tokio::time::{Instant, sleep};
 
-use super::{Applies, Hands, target};
+use super::{Applies, Hands, Stage, apply, target};
 use crate::{
-    ports::{Cluster, Freshness, KindName},
+    ports::{Cluster, Freshness, KindName, ObjectFailure},
     render::{Manifests, kind_name},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the API server may take to read objects by a schema that was just changed.
+const SCHEMA_PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -60,6 +62,31 @@ pub(crate) async fn await_definitions(
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The API server takes a moment until it reads objects by a definition that was just changed. Until then it refuses the
+/// fields that are new in it as if Git were wrong: what was refused so is applied again.
+pub(crate) async fn apply_in_new_schemas(hands: &Hands<'_>, plan: &Plan, manifests: &Manifests, applies: &mut Applies) {
+    let changed = applies.changed.keys().filter(|id| id.kind == "CustomResourceDefinition");
+    let groups: BTreeSet<String> = changed.filter_map(|id| Some(id.name.split_once('.')?.1.to_owned())).collect();
+    let deadline = Instant::now() + SCHEMA_PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let is_early =
+            |(id, failure): &(&ObjectId, &ObjectFailure)| groups.contains(&id.group) && is_unknown_field(failure);
+        let early: Vec<ObjectId> = applies.failed.iter().filter(is_early).map(|(id, _)| id.clone()).collect();
+        if early.is_empty() || Instant::now() >= deadline || hands.shutdown.is_requested() {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        early.iter().for_each(|id| drop(applies.failed.remove(id)));
+        apply(hands, plan, manifests, Stage::All, applies).await;
+    }
+}
+
+fn is_unknown_field(failure: &ObjectFailure) -> bool {
+    matches!(failure, ObjectFailure::Refused(error) if error.message.contains("field not declared in schema"))
 }
 
 async fn is_established(hands: &Hands<'_>, target: &crate::ports::Target) -> bool {

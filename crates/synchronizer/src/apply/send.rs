@@ -55,9 +55,11 @@ pub(super) async fn send(
             return Ok(sent);
         }
     }
-    let precondition = prepare(hands, &target, rendered, action).await.map_err(ObjectFailure::Refused)?;
+    let is_unseen = before.is_none() && !matches!(action, Action::Create);
+    let (precondition, found) =
+        prepare(hands, &target, rendered, action, is_unseen).await.map_err(ObjectFailure::Refused)?;
     // Replicas that an autoscaler took are its own until it is gone.
-    let scaled = metadata.as_ref().is_some_and(is_autoscaled);
+    let scaled = found.or(metadata).as_ref().is_some_and(is_autoscaled);
     let body = if scaled { Body::of(&without_replicas(&rendered.body.value())) } else { rendered.body.clone() };
     let applied = match hands.objects.apply(&target, &body, &precondition).await {
         Ok(applied) => applied,
@@ -66,7 +68,7 @@ pub(super) async fn send(
     };
     let Applied { live, created, rewritten } = applied;
     let live = match takes_over(action) {
-        true => without_leftovers(hands, &target, rendered, live).await,
+        true => without_leftovers(hands, &target, &body, live).await,
         false => live,
     };
     let changed = before.is_none_or(|before| before != Version::of(&live));
@@ -93,36 +95,39 @@ fn takes_over(action: &Action) -> bool {
 }
 
 /// Puts the managed fields right before the apply: what a client-side apply owns becomes ours, so that what Git lacks
-/// goes; fields that Git now leaves to others are let go of, so that they stay.
+/// goes; fields that Git now leaves to others are let go of, so that they stay. The second answer is how it stood, where it
+/// had to be looked at for this or because no watch shows it.
 async fn prepare(
     hands: &Hands<'_>,
     target: &Target,
     rendered: &Rendered,
     action: &Action,
-) -> Result<Precondition, ClusterError> {
+    is_unseen: bool,
+) -> Result<(Precondition, Option<LiveMetadata>), ClusterError> {
     let ignores = rendered.instructions.as_ref().is_some_and(|asked| !asked.ignore_fields.is_empty());
     let lets_go = ignores && matches!(action, Action::Update(_));
-    if !takes_over(action) && !lets_go {
-        return Ok(Precondition::None);
+    if !takes_over(action) && !lets_go && !is_unseen {
+        return Ok((Precondition::None, None));
     }
-    let Some(mut live) = hands.objects.lookup(target).await? else { return gone(target, action) };
+    let Some(found) = hands.objects.lookup(target).await? else { return Ok((gone(target, action)?, None)) };
+    let mut live = found.clone();
     if let Action::Adopt { uid, resource_version, .. } = action
         && (live.uid != *uid || live.resource_version != *resource_version)
     {
         return Err(changed(target));
     }
-    let before = live.managed_fields.clone();
     if takes_over(action) {
         live.managed_fields = migrate(&live).unwrap_or(live.managed_fields);
     }
     live.managed_fields = let_go(rendered, &live).unwrap_or(live.managed_fields);
-    if live.managed_fields != before {
+    if live.managed_fields != found.managed_fields {
         live = hands.objects.set_managed_fields(target, &live.managed_fields, &live.resource_version).await?;
     }
-    Ok(match action {
+    let precondition = match action {
         Action::Adopt { .. } => Precondition::ResourceVersion(live.resource_version),
         _ => Precondition::None,
-    })
+    };
+    Ok((precondition, Some(found)))
 }
 
 /// Only an adoption needs what was seen; everything else is made where it is missing.
@@ -141,21 +146,16 @@ fn changed(target: &Target) -> ClusterError {
 
 /// The same after the apply: where nobody had an entry, the server gives all that was there to one of its own making, and
 /// what former owners share with us must be ours alone.
-async fn without_leftovers(
-    hands: &Hands<'_>,
-    target: &Target,
-    rendered: &Rendered,
-    mut live: LiveMetadata,
-) -> LiveMetadata {
+async fn without_leftovers(hands: &Hands<'_>, target: &Target, body: &Body, mut live: LiveMetadata) -> LiveMetadata {
     for _ in 0..ATTEMPTS {
         let Some(entries) = migrate(&live) else { return live };
         let set = hands.objects.set_managed_fields(target, &entries, &live.resource_version).await;
         let next = match set {
             Ok(cleaned) if entry_hash(&cleaned) == entry_hash(&live) => return cleaned,
             // Our entry grew by what Git does not have, or somebody wrote in between.
-            Ok(_) => hands.objects.apply(target, &rendered.body, &Precondition::None).await,
+            Ok(_) => hands.objects.apply(target, body, &Precondition::None).await,
             Err(error) if error.class == Class::Conflict => {
-                hands.objects.apply(target, &rendered.body, &Precondition::None).await
+                hands.objects.apply(target, body, &Precondition::None).await
             }
             Err(error) => Err(error),
         };

@@ -12,12 +12,12 @@ use super::followed::Followed;
 use super::known::{Known, State, named_on};
 use super::traces::Traces;
 use super::{Drifted, Version, Woken};
-use crate::{
-    board::SyncKey,
-    ports::{ClusterError, News},
-};
+use crate::{board::SyncKey, ports::News};
 
 mod hidden;
+mod lists;
+
+use lists::Listing;
 
 /// All objects with our label, and what the Syncs want of them.
 #[derive(Default)]
@@ -29,16 +29,6 @@ pub(crate) struct Index {
     labels: HashMap<Arc<SyncKey>, Option<SyncKey>>,
     traces: Traces,
     human: Arc<HumanManagers>,
-}
-
-/// How far the list of a kind can be trusted.
-#[derive(Default)]
-struct Listing {
-    /// All objects are known.
-    complete: bool,
-    /// The objects seen or written since a new list began.
-    running: Option<HashSet<ObjectId>>,
-    failure: Option<ClusterError>,
 }
 
 /// What a plan of one Sync is made from.
@@ -80,15 +70,6 @@ impl Index {
                 Woken::new()
             }
         }
-    }
-
-    fn listing(&mut self, kind: &GroupKind) -> &mut Listing {
-        self.kinds.entry(kind.clone()).or_default()
-    }
-
-    /// A kind is about to be listed, anew if it was before: what an older watch said of it is no answer.
-    pub(crate) fn expect_list(&mut self, kind: &GroupKind) {
-        *self.listing(kind) = Listing::default();
     }
 
     fn seen(&mut self, live: LiveMetadata) -> Woken {
@@ -161,22 +142,6 @@ impl Index {
         woken
     }
 
-    fn complete(&mut self, kind: &GroupKind) -> Woken {
-        let listing = self.listing(kind);
-        let seen = listing.running.take();
-        listing.complete = true;
-        listing.failure = None;
-        let Some(seen) = seen else { return Woken::new() };
-        let of_kind = |id: &&ObjectId| id.group == kind.group && id.kind == kind.kind;
-        let missing: Vec<ObjectId> =
-            self.objects.keys().filter(of_kind).filter(|id| !seen.contains(*id)).cloned().collect();
-        let mut woken = Woken::new();
-        for (key, ids) in missing.iter().flat_map(|id| self.gone(id)) {
-            woken.entry(key).or_default().extend(ids);
-        }
-        woken
-    }
-
     /// Takes in the answer to an apply of ours. Fields that are not ours right after it are not kept by the server: they
     /// are remembered, and named if they were not before.
     pub(crate) fn applied(&mut self, sync: &SyncKey, rendered: &Rendered, live: LiveMetadata) -> Vec<String> {
@@ -245,7 +210,7 @@ impl Index {
         followed.open = unsettled.iter().filter(|id| followed.places.contains_key(*id)).cloned().collect();
         followed.drifted.clear();
         followed.extras.clear();
-        let judged = wanted.iter().filter(|rendered| judge(followed, &mut self.objects, rendered));
+        let judged = wanted.iter().filter(|rendered| judge(followed, &self.kinds, &mut self.objects, rendered));
         judged.map(|rendered| rendered.object.id.clone()).collect()
     }
 
@@ -260,7 +225,7 @@ impl Index {
         followed.open.remove(id);
         let wanted = followed.wanted.clone();
         let rendered = followed.places.get(id).and_then(|place| wanted.get(*place));
-        rendered.is_some_and(|rendered| judge(followed, &mut self.objects, rendered))
+        rendered.is_some_and(|rendered| judge(followed, &self.kinds, &mut self.objects, rendered))
     }
 
     /// The Sync is gone.
@@ -335,22 +300,6 @@ impl Index {
     pub(crate) fn unkept(&self, sync: &SyncKey, wanted: &[Rendered]) -> BTreeMap<ObjectId, BTreeSet<String>> {
         self.syncs.get(sync).map(|followed| followed.unkept(wanted)).unwrap_or_default()
     }
-
-    /// The kinds of which every object is known.
-    pub(crate) fn listed(&self) -> BTreeSet<GroupKind> {
-        self.kinds.iter().filter(|(_, listing)| listing.complete).map(|(kind, _)| kind.clone()).collect()
-    }
-
-    /// Whether the first list of a kind has ended, one way or the other.
-    pub(crate) fn is_answered(&self, kind: &GroupKind) -> bool {
-        self.kinds.get(kind).is_some_and(|listing| listing.complete || listing.failure.is_some())
-    }
-
-    /// Why a kind is not watched.
-    pub(crate) fn unwatched(&self, kind: &GroupKind) -> Option<ClusterError> {
-        let listing = self.kinds.get(kind)?;
-        if listing.complete { None } else { listing.failure.clone() }
-    }
 }
 
 /// The Sync of ours that a label names.
@@ -364,12 +313,17 @@ fn followed_by<'a>(
 }
 
 /// Judges one wanted object anew; says whether the verdict is another than before.
-fn judge(followed: &mut Followed, objects: &mut HashMap<ObjectId, Known>, rendered: &Rendered) -> bool {
+fn judge(
+    followed: &mut Followed,
+    kinds: &BTreeMap<GroupKind, Listing>,
+    objects: &mut HashMap<ObjectId, Known>,
+    rendered: &Rendered,
+) -> bool {
     let id = &rendered.object.id;
     let changed = || Some(Drifted::Fields(Vec::new()));
     let mut extras = Vec::new();
     let drifted = match objects.get_mut(id) {
-        None => Some(Drifted::Gone),
+        None => kinds.get(&GroupKind::of(id)).is_some_and(|listing| listing.complete).then_some(Drifted::Gone),
         Some(known) => match &known.state {
             State::Settled(hash) if *hash == rendered.hash && known.named.as_ref() == Some(&followed.label) => None,
             State::Settled(_) => changed(),

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ports::{ClusterError, News};
 
+mod lists;
+
 const SHOP: &str = "shop";
 
 fn key() -> SyncKey {

@@ -79,7 +79,7 @@ impl Index {
         let mut wanted = HashMap::with_capacity(enforced.wanted.len());
         for rendered in enforced.wanted.iter() {
             let id = &rendered.object.id;
-            if rendered.apply_mode() == ApplyMode::Ignore {
+            if rendered.apply_mode() == ApplyMode::Ignore || enforced.found.contains(id) {
                 continue;
             }
             if !depends_on_status(&id.group, &id.kind) && !enforced.checks.has(&GroupKind::of(id)) {

@@ -58,19 +58,26 @@ pub(super) struct Stored {
     uid: u64,
     version: u64,
     pub(super) body: Value,
-    /// Fields by manager.
+    /// Fields by manager; through a subresource by `manager/subresource`.
     entries: Vec<(String, Value)>,
     deleting: bool,
     /// A finalizer of somebody keeps it when it is deleted.
     held: bool,
 }
 
-const KINDS: [(&str, &str, &str, &str, Scope); 7] = [
+const KINDS: [(&str, &str, &str, &str, Scope); 8] = [
     ("", "v1", "ConfigMap", "configmaps", Scope::Namespaced),
     ("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced),
     ("", "v1", "Secret", "secrets", Scope::Namespaced),
     ("", "v1", "Namespace", "namespaces", Scope::Cluster),
     ("apps", "v1", "Deployment", "deployments", Scope::Namespaced),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        Scope::Cluster,
+    ),
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", Scope::Cluster),
     ("example.com", "v1", "Widget", "widgets", Scope::Namespaced),
 ];
@@ -372,7 +379,13 @@ impl Stored {
         let api_version = self.body["apiVersion"].clone();
         let entry = |(manager, fields): &(String, Value)| {
             let operation = if manager == "lockstep" { "Apply" } else { "Update" };
-            json!({"manager": manager, "operation": operation, "apiVersion": api_version, "fieldsV1": fields})
+            let mut entry = json!({"operation": operation, "apiVersion": api_version, "fieldsV1": fields});
+            let (manager, subresource) = manager.split_once('/').unwrap_or((manager, ""));
+            entry["manager"] = json!(manager);
+            if !subresource.is_empty() {
+                entry["subresource"] = json!(subresource);
+            }
+            entry
         };
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.insert("uid".into(), json!(self.uid.to_string()));

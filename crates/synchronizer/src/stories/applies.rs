@@ -219,3 +219,42 @@ async fn what_is_never_to_be_deleted_is_let_go() {
     assert_eq!(world.witness.count(|it| matches!(it, Happening::Released { .. })), 1);
     assert!(!world.object_calls().iter().any(|call| call.starts_with("delete")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_came_with_the_definition_is_applied_in_the_same_turn() {
+    let mut world = World::new(json!({"audit": "0s"}));
+    let files = |field: &str| {
+        let definition = format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: widgets.example.com}}\n\
+             spec: {{group: example.com, scope: Namespaced, names: {{kind: Widget, plural: widgets}}, \
+             versions: [{{name: v1, schema: {field}}}]}}\n"
+        );
+        let widget = format!(
+            "apiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: w, namespace: a}}\nspec: {{{field}: 1}}\n"
+        );
+        (definition, widget)
+    };
+    for field in ["size", "color"] {
+        let (definition, widget) = files(field);
+        world.git.commit(&[("d.yaml", &definition), ("w.yaml", &widget)]);
+        if field == "size" {
+            world.start();
+            world.until_ready().await;
+        }
+    }
+    let unknown = "failed to create typed patch object (a/w; example.com/v1, Kind=Widget): .spec.color: field not declared in schema";
+    for _ in 0..3 {
+        world.api.refuse_once("apply Widget", refusal(500, Class::Invalid, unknown));
+    }
+    world.look();
+    world.pass(3).await;
+    assert_eq!(world.api.value("example.com/Widget/a/w", "/spec/color"), Some(json!(1)));
+    assert_eq!(world.witness.count(|it| matches!(it, Happening::ApplyFailed { .. })), 0);
+
+    // Without a change of the definition it is Git that is wrong.
+    world.api.refuse_once("apply Widget", refusal(500, Class::Invalid, unknown));
+    let (definition, widget) = files("color");
+    world.git.commit(&[("d.yaml", &definition), ("w.yaml", &widget.replace(": 1}", ": 2}"))]);
+    world.look();
+    world.until_reason("ApplyFailed").await;
+}

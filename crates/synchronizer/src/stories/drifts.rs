@@ -225,3 +225,22 @@ async fn what_people_add_is_listed_and_removed_only_under_strict() {
         assert_eq!(world.status().extras.len(), usize::from(stays), "{drift}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn replicas_stay_with_an_autoscaler_when_somebody_takes_our_label_away() {
+    let mut world = World::new(json!({"audit": "0s"}));
+    world.git.commit(&[(
+        "d.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: a}\nspec: {replicas: 3, paused: false}\n",
+    )]);
+    world.start();
+    world.until_ready().await;
+    let web = "apps/Deployment/a/web";
+    world.api.edit(web, "kube-controller-manager/scale", &["spec", "replicas"], Some(json!(10)));
+    world.pass(10).await;
+    world.api.edit(web, "kubectl-label", &["metadata", "labels", "lockstep.dev/sync"], None);
+    let label = "/metadata/labels/lockstep.dev~1sync";
+    world.until("repair", |world| world.api.value(web, label) == Some(json!("shop"))).await;
+    world.until_ready().await;
+    assert_eq!(world.api.value(web, "/spec/replicas"), Some(json!(10)));
+}

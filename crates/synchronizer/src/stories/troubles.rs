@@ -220,3 +220,37 @@ async fn a_sync_that_cannot_be_read_is_let_go_and_its_objects_stay() {
         |it: &Happening| matches!(it, Happening::Abandoned { reason, .. } if reason.contains("cannot be read"));
     assert_eq!(world.witness.count(is_told), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn repairs_of_one_object_give_another_no_more_time_to_become_healthy() {
+    let world = World::with_config_maps(json!({"timeout": "5m", "audit": "0s"}), 3).await;
+    world.set_health("/ConfigMap/a/c0", Some(Status::InProgress));
+    for _ in 0..6 {
+        world.api.edit("/ConfigMap/a/c1", "rival", &["data", "v"], Some(json!("9")));
+        world.pass(60).await;
+        assert_eq!(world.api.value("/ConfigMap/a/c1", "/data/v"), Some(json!("1")));
+    }
+    assert_eq!(world.reason(), "Unhealthy");
+
+    // What an apply has changed has its own time.
+    world.commit_config_maps(0..3, "2");
+    world.look();
+    world.until_reason("Progressing").await;
+    world.pass(240).await;
+    assert_eq!(world.reason(), "Progressing");
+    world.pass(120).await;
+    assert_eq!(world.reason(), "Unhealthy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_what_failed_give_no_more_time_to_become_healthy() {
+    let world = World::with_config_maps(json!({"timeout": "5m", "audit": "0s"}), 2).await;
+    world.api.refuse("apply ConfigMap/a/c1", refusal(422, Class::Invalid, "no"));
+    world.set_health("/ConfigMap/a/c0", Some(Status::InProgress));
+    world.commit_config_maps(0..2, "2");
+    world.look();
+    world.until_reason("ApplyFailed").await;
+    assert_ne!(world.condition("Healthy").1, "Unhealthy");
+    world.pass(360).await;
+    assert_eq!(world.condition("Healthy").1, "Unhealthy", "{:?}", world.condition("Healthy"));
+}

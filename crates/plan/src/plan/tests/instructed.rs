@@ -57,6 +57,13 @@ fn what_is_only_to_be_created_is_never_touched_again() {
         world.live[0].annotations.insert(APPLIED_ANNOTATION.into(), "old".into());
         assert_eq!(world.text(), left);
     }
+    // Made by hand, or freed from our label.
+    let mut found = applied(&world.wanted[0]);
+    found.labels.clear();
+    (world.live, world.facts) = (vec![], BTreeMap::from([(found.id.clone(), Fact::Present(Box::new(found)))]));
+    let left = lines(&["leave     /ConfigMap/a/x: it exists without our label, and was only to be created"]);
+    assert_eq!(world.text(), left);
+    world.live = vec![applied(&world.wanted[0])];
     world.live[0].deleting = true;
     let deleting = "blocked   /ConfigMap/a/x: it is being deleted; it is created again when it is gone";
     assert_eq!(world.text(), lines(&[deleting]));

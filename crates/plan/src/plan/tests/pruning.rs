@@ -297,16 +297,18 @@ fn deletions_go_from_the_leaves_to_the_roots() {
         "/ServiceAccount/a/x",
         "apps/Deployment/a/x",
         "apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com",
+        "admissionregistration.k8s.io/MutatingWebhookConfiguration//x",
     ] {
         world.live.push(applied(&rendered(id)));
     }
     let expected = [
+        vec!["admissionregistration.k8s.io/MutatingWebhookConfiguration//x"],
         vec!["apps/Deployment/a/x", "/ServiceAccount/a/x"],
         vec!["apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com"],
         vec!["/Namespace//a"],
     ];
     assert_eq!(deleted(&world.plan()), expected);
-    assert_eq!(world.plan().counts().to_string(), "10 unchanged, 4 prune");
+    assert_eq!(world.plan().counts().to_string(), "10 unchanged, 5 prune");
 }
 
 #[test]

@@ -73,6 +73,10 @@ struct Story(Index);
 impl Story {
     /// A turn ends at `now`; `changed`: it changed the Deployment.
     fn applied(&mut self, tag: &str, changed: bool, now: i64) -> Changes {
+        self.0.applied(&sync(), &Self::enforced(tag, changed, now), at(now))
+    }
+
+    fn enforced(tag: &str, changed: bool, now: i64) -> Enforced {
         let object = Object {
             id: web(),
             api_version: "apps/v1".into(),
@@ -83,7 +87,7 @@ impl Story {
         let rendered =
             Rendered { object, body: Body::of(&wanted(tag)), hash: format!("hash-{tag}").into(), instructions: None };
         let resource = kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&());
-        let enforced = Enforced {
+        Enforced {
             commit: format!("commit-{tag}"),
             at: at(now),
             timeout: Duration::from_secs(300),
@@ -92,8 +96,8 @@ impl Story {
             kinds: [(kind(), Kind { resource, scope: Scope::Namespaced })].into(),
             changed: changed.then(|| (web(), at(now))).into_iter().collect(),
             failed: BTreeMap::new(),
-        };
-        self.0.applied(&sync(), &enforced, at(now))
+            found: BTreeSet::new(),
+        }
     }
 
     fn listed(&mut self, object: Value, now: i64) -> Changes {
@@ -320,4 +324,17 @@ fn a_statefulset_that_waits_for_a_broken_pod_of_before_says_which_one_to_delete(
     assert_eq!(stuck("StatefulSet", "bad", None), None, "it runs");
     assert_eq!(stuck("StatefulSet", "good", Some("CrashLoopBackOff")), None, "it is of the present template");
     assert_eq!(stuck("Deployment", "bad", Some("CrashLoopBackOff")), None, "which a Deployment replaces by itself");
+}
+
+#[test]
+fn what_is_there_without_our_label_is_not_missed() {
+    for (found, expected) in [(BTreeSet::new(), "NotFound"), (BTreeSet::from([web()]), "")] {
+        let mut story = Story::default();
+        let enforced = Enforced { found, ..Story::enforced("1", false, 0) };
+        story.0.applied(&sync(), &enforced, at(0));
+        for told in [Told::Restarted, Told::ListComplete] {
+            story.0.kind_told(&kind(), told, at(1));
+        }
+        assert_eq!(story.health().1, expected);
+    }
 }

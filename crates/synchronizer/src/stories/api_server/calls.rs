@@ -268,7 +268,11 @@ impl Objects for Account {
         let mut state = self.server.state();
         state.call(self.line("migrate", &id.short()))?;
         state.rewrite(&id, resource_version, |stored| {
-            stored.entries = entries.iter().map(|entry| (entry.manager.clone(), entry.fields.clone())).collect();
+            let name = |entry: &ManagedFields| match &entry.subresource {
+                Some(subresource) => format!("{}/{subresource}", entry.manager),
+                None => entry.manager.clone(),
+            };
+            stored.entries = entries.iter().map(|entry| (name(entry), entry.fields.clone())).collect();
         })
     }
 

@@ -43,6 +43,7 @@ fn applied(index: &mut Index, name: &str, check: Option<&str>) {
         kinds: [(GroupKind::of(&id(name)), Kind { resource, scope: Scope::Namespaced })].into(),
         changed: BTreeMap::new(),
         failed: BTreeMap::new(),
+        found: BTreeSet::new(),
     };
     index.applied(&self::sync(name), &enforced, at(0));
 }
