@@ -23,6 +23,9 @@ use words::{Words, keys};
 
 const PREFIX: &str = "lockstep.dev/";
 
+/// Keys that bind a person too.
+const BOUNDS: [&str; 4] = ["locked", "pin", "platforms", "verify"];
+
 /// Keys that this version acts on.
 const KEYS: [&str; 13] = [
     "automated",
@@ -201,14 +204,7 @@ fn read_one(
     given: &Given<'_>,
     chosen_one_by_one: bool,
 ) -> Result<Option<PlacePolicy>, Vec<Wrong>> {
-    let mut said = read_words(|key| words.text(key), container.tag).map_err(|problems| {
-        let wrong = |(key, problem): (&'static str, String)| {
-            let word = words.get(key);
-            let key = word.map_or_else(|| format!("{PREFIX}{key}"), |word| word.key.clone());
-            Wrong { line: word.and_then(|word| word.origin.line()), message: format!("{key}: {problem}") }
-        };
-        problems.into_iter().map(wrong).collect::<Vec<_>>()
-    })?;
+    let mut said = read_words(|key| words.text(key), container.tag).map_err(|problems| words.wrong(problems))?;
     let ours = words.get("policy").is_some() || words.get("automated").is_some();
     let foreign = if ours { None } else { foreign(subject, container, given).map_err(|wrong| vec![wrong])? };
     let mut policy = match foreign {
@@ -247,6 +243,23 @@ fn read_one(
         return Err(vec![Wrong { line: None, message }]);
     }
     Ok(Some(policy))
+}
+
+/// What binds a person too, at an image that no policy governs, or none that can be read.
+///
+/// # Errors
+/// What is wrong with these words.
+pub(crate) fn bounds(
+    subject: &Subject<'_>,
+    container: &Container<'_>,
+    rules: &[PlaceRule],
+) -> Result<PlacePolicy, Vec<Wrong>> {
+    let words = Words::about(subject, container, rules);
+    let said = read_words(|key| words.text(key).filter(|_| BOUNDS.contains(&key)), container.tag);
+    let said = said.map_err(|problems| words.wrong(problems))?;
+    let mut policy = said.at(Origin::Line(subject.file.to_owned(), subject.line));
+    policy.locked = policy.locked.or_else(|| foreign::lock(subject));
+    Ok(policy)
 }
 
 /// Another tool's words about the image, and the rule that they make.

@@ -51,7 +51,7 @@ impl Signature {
 
 impl Repository {
     /// Makes a commit with other bytes at the given paths; it is in the clone only, on no branch, until it is pushed. A file
-    /// keeps its mode, a link is followed, and a path that is new becomes a plain file.
+    /// keeps its mode, and a path that is new becomes a plain file. No link is followed: the bytes would go elsewhere.
     ///
     /// # Errors
     /// When a path is refused or a folder, an object cannot be read, or the clone cannot be written.
@@ -94,10 +94,12 @@ impl Repository {
 /// Where the bytes for `path` go, and as what.
 fn place(reader: &Reader<'_>, path: &str) -> Result<(String, EntryKind), RepositoryError> {
     let names = path::names(path)?;
+    let refused = |reason: &str| Err(RepositoryError::PathRefused { path: path.to_owned(), reason: reason.to_owned() });
     match reader.resolve(&names) {
-        Ok(found) if found.kind != EntryKind::Tree => Ok((found.names.join("/"), found.kind)),
+        Ok(found) if found.kind == EntryKind::Tree => refused("it is a folder"),
+        Ok(found) if found.names == names => Ok((names.join("/"), found.kind)),
+        Ok(_) => refused("it is reached through a link; name the file itself"),
         Err(RepositoryError::PathMissing { .. }) => Ok((names.join("/"), EntryKind::Blob)),
-        Ok(_) => Err(RepositoryError::PathRefused { path: path.to_owned(), reason: "it is a folder".to_owned() }),
         Err(error) => Err(error),
     }
 }

@@ -204,7 +204,7 @@ fn a_commit_changes_the_given_files_and_nothing_else() {
     fixture.git(&["commit", "-q", "-m", "first"]);
     let parent = fixture.git(&["rev-parse", "HEAD"]).parse().unwrap();
     let repository = fixture.cloned();
-    let changes: [(&str, &[u8]); 3] = [("a/run.sh", b"new"), ("a/link", b"through"), ("new/d.yaml", b"d")];
+    let changes: [(&str, &[u8]); 3] = [("a/run.sh", b"new"), ("a/b.yaml", b"newer"), ("new/d.yaml", b"d")];
     let message = "Update a\n\nBecause.\n\nLockstep-Image: a:1 -> a:2\n";
     let made = commit(&repository, parent, &changes, message).unwrap();
 
@@ -216,13 +216,14 @@ fn a_commit_changes_the_given_files_and_nothing_else() {
         changed,
         [("100644 100644", "a/b.yaml"), ("100755 100755", "a/run.sh"), ("000000 100644", "new/d.yaml")]
     );
-    assert_eq!(show(&["show", &format!("{text}:a/b.yaml")]), "through");
+    assert_eq!(show(&["show", &format!("{text}:a/b.yaml")]), "newer");
     let described = show(&["log", "-1", "--format=%P|%an|%ae|%cn|%at|%(trailers:key=Lockstep-Image,valueonly)", &text]);
     assert_eq!(described.trim(), format!("{parent}|Lockstep|lockstep@example.com|Lockstep|1795435200|a:1 -> a:2"));
     show(&["fsck", "--strict", "--no-dangling"]);
     assert_eq!(show(&["rev-parse", "refs/remotes/origin/main"]), parent.to_string());
 
     assert!(commit(&repository, parent, &[("a", b"x")], "no").is_err());
+    assert!(commit(&repository, parent, &[("a/link", b"x")], "no").unwrap_err().to_string().contains("a link"));
     assert!(commit(&repository, parent, &[("../x", b"x")], "no").is_err());
 }
 

@@ -87,13 +87,7 @@ impl Proposal for Proposed<'_> {
 impl Proposed<'_> {
     async fn fulfil(&mut self, head: CommitId) -> Result<Fulfilled, Refusal> {
         let (subject, who) = (&self.question.subject, &self.question.who);
-        let found = one(subject, find::find(self.ports.branch, head, subject).await?)?;
-        if !who.may_touch(&found.file) {
-            return Err(Refusal::Denied(format!(
-                "the token of {} does not list the folder of {}",
-                who.name, found.file
-            )));
-        }
+        let found = one(subject, who, find::find(self.ports.branch, head, subject, who).await?)?;
         match &self.question.wish {
             Wish::Release { tag, force } => {
                 release::release(tag, *force, &found, subject, head, self.target, self.memory, self.ports).await
@@ -104,9 +98,13 @@ impl Proposed<'_> {
 }
 
 /// The one object that is meant.
-fn one(subject: &Subject, (mut found, problems): (Vec<Found>, Vec<String>)) -> Result<Found, Refusal> {
+fn one(subject: &Subject, who: &Identity, (mut found, problems): (Vec<Found>, Vec<String>)) -> Result<Found, Refusal> {
     match (found.len(), found.pop()) {
         (1, Some(one)) => Ok(one),
+        (0, _) if problems.is_empty() && who.paths.is_some() => Err(Refusal::Denied(format!(
+            "there is nothing of that name in the folders that the token of {} lists",
+            who.name
+        ))),
         (0, _) if problems.is_empty() => {
             let container = subject.container().map(|container| format!(", or no container {container} in it"));
             let container = container.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Objects in Git by their names, whether or not anything governs them.
 
+use lockstep_daemon::Identity;
 use lockstep_manifest::{ImagePlace, ObjectId};
 use lockstep_repository::CommitId;
 
@@ -31,16 +32,19 @@ impl Found {
     }
 }
 
-/// Everything of that name in the tree of `head`, and what cannot be read in files that mention it.
+/// Everything of that name in the tree of `head`, and what cannot be read in files that mention it. There are no files for
+/// `who` but those of its folders. A link is none: what is written there would be written elsewhere.
 pub(super) async fn find(
     branch: &dyn Branch,
     head: CommitId,
     subject: &Subject,
+    who: &Identity,
 ) -> Result<(Vec<Found>, Vec<String>), Refusal> {
     let mut found: Vec<Found> = Vec::new();
     let mut problems = Vec::new();
     for file in branch.files(head).await? {
-        if !places::is_manifest(&file.path) || subject.file().is_some_and(|path| path != file.path) {
+        let is_named = subject.file().is_none_or(|path| path == file.path);
+        if !is_named || !places::is_manifest(&file.path) || !who.may_touch(&file.path) {
             continue;
         }
         let bytes = branch.blob(file.blob).await?;
@@ -80,7 +84,12 @@ pub(super) async fn find(
                 owner.images.push(image);
             }
         }
-        found.extend(here.into_iter().filter(|found| !found.images.is_empty()));
+        here.retain(|found| !found.images.is_empty());
+        if file.linked && !here.is_empty() {
+            problems.push(format!("{}: it is reached through a link; name the file itself", file.path));
+            continue;
+        }
+        found.extend(here);
     }
     Ok((found, problems))
 }

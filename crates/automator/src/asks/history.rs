@@ -26,7 +26,7 @@ pub(crate) async fn history(
     if let Some(file) = question.subject.file() {
         history.follow(ports.branch, file).await?;
     } else if !question.subject.is_everything() {
-        let (found, _) = super::find::find(ports.branch, head, &question.subject).await?;
+        let (found, _) = super::find::find(ports.branch, head, &question.subject, &question.who).await?;
         for found in found {
             history.follow(ports.branch, &found.file).await?;
         }

@@ -309,3 +309,5 @@ async fn history_tells_who_did_what_newest_first() {
     }
     assert_eq!(paged, all);
 }
+
+mod bounds;

@@ -6,7 +6,8 @@ use std::fmt;
 use lockstep_manifest::{Form, ObjectId, PlaceComment};
 use lockstep_registry::Repository;
 
-use super::PREFIX;
+use super::said::Problems;
+use super::{PREFIX, Wrong};
 use crate::settings::PlaceRule;
 
 /// Where a word about a place stands.
@@ -133,6 +134,16 @@ impl<'a> Words<'a> {
 
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         self.0.get(key).map(|word| word.text)
+    }
+
+    /// What is wrong with words, where they stand.
+    pub(super) fn wrong(&self, problems: Problems) -> Vec<Wrong> {
+        let wrong = |(key, problem): (&'static str, String)| {
+            let word = self.get(key);
+            let key = word.map_or_else(|| format!("{PREFIX}{key}"), |word| word.key.clone());
+            Wrong { line: word.and_then(|word| word.origin.line()), message: format!("{key}: {problem}") }
+        };
+        problems.into_iter().map(wrong).collect()
     }
 
     /// Where the policy stands; where there is none, what made the place one: its `automated`, or else any other word.

@@ -21,7 +21,7 @@ pub(super) fn list(service: &UpdatesService, identity: &Identity) -> ListImagesR
 }
 
 /// The file that a problem begins with. Whoever may see some files only sees no problem that names none.
-fn file_of(message: &str) -> &str {
+pub(super) fn file_of(message: &str) -> &str {
     message.split(':').next().unwrap_or_default()
 }
 

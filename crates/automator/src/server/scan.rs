@@ -6,6 +6,7 @@ use lockstep_image::Reference;
 use lockstep_registry::Repository;
 use tonic::Status;
 
+use super::images::file_of;
 use super::{UpdatesService, may_see};
 
 /// Wakes the loops and waits for their turns; ends early when the caller hangs up or the daemon stops.
@@ -23,7 +24,8 @@ pub(super) async fn scan(service: &UpdatesService, identity: &Identity, image: &
             Ok(outcome) => {
                 response.commits.extend(outcome.pushed.map(|commit| commit.to_string()));
                 response.places += u32::try_from(outcome.places).unwrap_or(u32::MAX);
-                response.errors.extend(outcome.problems.iter().map(|problem| problem.message.clone()));
+                let problems = outcome.problems.iter().map(|problem| &problem.message);
+                response.errors.extend(problems.filter(|message| identity.may_touch(file_of(message))).cloned());
             }
             Err(error) => response.errors.push(error.to_string()),
         }

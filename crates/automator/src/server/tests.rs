@@ -51,6 +51,7 @@ impl World {
             ("staging", "vote", "paths: [clusters/staging]"),
             ("alice", "read, scan", "repositories: [\"https://git.example/config\"]"),
             ("bob", "read, scan", "repositories: [\"https://git.example/other\"]"),
+            ("carol", "read, scan", "paths: [clusters/staging]"),
         ] {
             std::fs::write(path(name), format!("token-of-{name}")).unwrap();
             let hash = TokenFile::hash(&format!("token-of-{name}").into());
@@ -247,6 +248,7 @@ async fn images_are_listed_to_who_may_see_their_repository() {
 
 /// Answers as the loops would.
 async fn answer_as_the_loops(service: UpdatesService) {
+    let problem = |message: &str| crate::board::Problem { category: "manifest", message: message.to_owned() };
     let outcome = Outcome {
         head: commit('2'),
         pushed: Some(commit('2')),
@@ -254,7 +256,7 @@ async fn answer_as_the_loops(service: UpdatesService) {
         places: 3,
         held: 0,
         listed: 1,
-        problems: vec![crate::board::Problem { category: "manifest", message: "web.yaml:1: broken".to_owned() }],
+        problems: vec![problem("web.yaml:1: broken"), problem("clusters/staging/web.yaml:2: broken")],
         again_at: None,
     };
     let raced = TurnError::Raced { branch: key("dev"), attempts: 5 };
@@ -274,7 +276,12 @@ async fn a_scan_answers_when_every_branch_was_looked_at() {
     let request = ScanRequest { image: "ghcr.io/acme/web".to_owned() };
     let response = world.client("alice").scan(request).await.unwrap().into_inner();
     assert_eq!((response.commits, response.places), (vec![commit('2').to_string()], 3));
-    assert_eq!(response.errors.len(), 2, "{:?}", response.errors);
+    assert_eq!(response.errors.len(), 3, "{:?}", response.errors);
+    loops.spawn(answer_as_the_loops(world.service.clone()));
+    let request = ScanRequest { image: "ghcr.io/acme/web".to_owned() };
+    let response = world.client("carol").scan(request).await.unwrap().into_inner();
+    assert_eq!(response.errors[0], "clusters/staging/web.yaml:2: broken");
+    assert!(!response.errors.iter().any(|error| error.starts_with("web.yaml")), "{:?}", response.errors);
 
     for image in ["ghcr.io/acme/web:1.4", "Not An Image"] {
         let status = world.client("alice").scan(ScanRequest { image: image.to_owned() }).await.unwrap_err();
