@@ -1,21 +1,32 @@
 //! What the clusters run: the last report of each Sync, and the failures in them.
 //!
 //! A report is a whole state, so receiving one twice changes nothing. Reports outlive their connection: a cluster that cannot
-//! reach us has not changed its mind. They are in memory only; after a restart every cluster says its state again, and until
-//! then nothing is concluded. Remembered across reports are for how long a container has been given its reference, because
+//! reach us has not changed its mind. They are in memory only; after a restart every cluster says its state again. What a
+//! cluster held back before is not known until then, so no update is made while clusters are still silent, for some time.
+//! Remembered across reports are for how long a container has been given its reference, because
 //! other commits may come on top of the one that gave it, and with which references it was live or failed.
 
 mod report;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use lockstep_daemon::TokenFile;
 use lockstep_repository::CommitId;
 use tokio::sync::watch;
 
 use crate::repository_name::normalised;
 
 pub(crate) use report::{Report, Verdict, WorkloadKey};
+#[cfg(test)]
+pub(crate) use silence::QUIET;
+use silence::Silence;
+pub(crate) use silence::Unheard;
+
+/// What a token must be good for, that its cluster is believed.
+pub(crate) const VOTE: &str = "vote";
 
 /// More Syncs than one cluster has.
 const MOST_SYNCS: usize = 1000;
@@ -132,20 +143,60 @@ pub(crate) fn is_below(path: &str, folder: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Clusters {
     known: Arc<Mutex<KnownSyncs>>,
+    silence: Arc<Mutex<Silence>>,
+    /// Whose clusters may vote; all may where there is none.
+    tokens: Option<Arc<TokenFile>>,
     changes: watch::Sender<u64>,
 }
 
 impl Default for Clusters {
     fn default() -> Self {
-        Self { known: Arc::default(), changes: watch::Sender::new(0) }
+        let (known, silence, tokens) = Default::default();
+        Self { known, silence, tokens, changes: watch::Sender::new(0) }
     }
 }
 
 impl Clusters {
-    /// Takes a report of the cluster. False if there are too many Syncs to remember.
+    /// The clusters whose tokens may vote. Until all have spoken they are waited for, and no longer than that.
+    pub(crate) fn of(tokens: Arc<TokenFile>, longest: Duration) -> Self {
+        let clusters = tokens.named(VOTE).unwrap_or_default();
+        Self { tokens: Some(tokens), ..Self::awaiting(clusters, longest) }
+    }
+
+    /// These clusters are waited for, and no longer than that.
+    pub(crate) fn awaiting(clusters: impl IntoIterator<Item = String>, longest: Duration) -> Self {
+        Self { silence: Arc::new(Mutex::new(Silence::begin(clusters, longest))), ..Self::default() }
+    }
+
+    /// The cluster is there, and says what it runs.
+    pub(crate) fn hear(&self, cluster: &str) {
+        if self.silence.lock().unwrap_or_else(PoisonError::into_inner).hear(cluster) {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// What is still to be heard after the start; none once all have spoken, or have been waited for long enough.
+    pub(crate) fn unheard(&self) -> Option<Unheard> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner).unheard()
+    }
+
+    /// The clusters that have said nothing since the start.
+    pub(crate) fn silent(&self) -> Vec<String> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner).silent()
+    }
+
+    /// Takes a report of the cluster. False if there are too many Syncs to remember. A Sync of which nothing runs is not
+    /// remembered: it may be gone.
     pub(crate) fn apply(&self, cluster: &str, report: Report) -> bool {
+        self.hear(cluster);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (cluster.to_owned(), report.sync.clone());
+        if report.applied.is_none() && report.workloads.is_empty() {
+            if known.remove(&key).is_some() {
+                self.changes.send_modify(|count| *count += 1);
+            }
+            return true;
+        }
         if !known.contains_key(&key) && known.keys().filter(|(name, _)| name == cluster).count() >= MOST_SYNCS {
             return false;
         }
@@ -166,7 +217,12 @@ impl Clusters {
     /// does not fail because of it.
     pub(crate) fn failures(&self, repository: &str, branch: &str) -> Vec<Failure> {
         let name = normalised(repository);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // While the file cannot be read, nobody has lost a vote.
+        let voters = self.tokens.as_ref().and_then(|tokens| tokens.named(VOTE).ok());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(voters) = voters {
+            known.retain(|(cluster, _), _| voters.contains(cluster));
+        }
         let mut failures = Vec::new();
         for ((cluster, sync), Known { report, history }) in known.iter() {
             let Some(applied) = report.applied else { continue };

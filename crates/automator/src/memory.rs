@@ -18,6 +18,8 @@ pub struct Memory {
     pub(crate) listings: Listings,
     pub(crate) stopped: StoppedTags,
     pub(crate) choices: Choices,
+    /// Until when it may be that clusters have not said yet what does not run.
+    pub(crate) unheard_until: Option<Timestamp>,
     /// When the last update was pushed.
     pub(crate) last_update: Option<Timestamp>,
     /// What the last turn came to.
@@ -29,6 +31,14 @@ impl Memory {
     pub fn set_stopped(&mut self, stopped: StoppedTags) {
         if self.stopped != stopped {
             self.stopped = stopped;
+            self.settled = None;
+        }
+    }
+
+    /// Says until when clusters are waited for that have not said what they run. No update is made so long.
+    pub(crate) fn set_unheard(&mut self, until: Option<Timestamp>) {
+        if self.unheard_until != until {
+            self.unheard_until = until;
             self.settled = None;
         }
     }

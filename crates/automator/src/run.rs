@@ -103,8 +103,10 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let tags = RegistryTags::open(&settings, &metrics)?;
-    let (board, notes, clusters, readiness) =
-        (Board::default(), Notes::default(), Clusters::default(), Readiness::new());
+    let tokens = tokens.map(Arc::new);
+    let clusters = tokens.clone().map(|tokens| Clusters::of(tokens, settings.intervals.settle.get()));
+    let clusters = clusters.unwrap_or_default();
+    let (board, notes, readiness) = (Board::default(), Notes::default(), Readiness::new());
     let shutdown = tasks.shutdown();
 
     let mut loops = Vec::new();
@@ -150,7 +152,7 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
             shutdown: shutdown.clone(),
         };
         let services = GrpcServices::new(lockstep_api::FILE_DESCRIPTOR_SET).serving(UpdatesServer::new(service));
-        tasks.spawn("grpc", Policy::Critical, grpc.serve(services, Arc::new(tokens), shutdown.clone()));
+        tasks.spawn("grpc", Policy::Critical, grpc.serve(services, tokens, shutdown.clone()));
     }
     if let Some(server) = ports.webhook {
         let webhooks = Webhooks { senders: settings.webhooks.clone(), board, bells, metrics };

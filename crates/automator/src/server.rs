@@ -24,13 +24,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::bell::Bell;
 use crate::board::{Board, BranchKey};
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, VOTE};
 use crate::metrics::Metrics;
 use crate::notes::Notes;
 use crate::repository_name::normalised;
 
 /// What a token may be good for, as `tokens-file` writes it.
-pub(crate) const ROLES: [&str; 4] = ["vote", "read", "scan", "release"];
+pub(crate) const ROLES: [&str; 4] = [VOTE, "read", "scan", "release"];
 
 /// The service.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Updates for UpdatesService {
         request: Request<Streaming<ClusterEvent>>,
     ) -> Result<Response<Self::ExchangeStream>, Status> {
         let identity = Identity::of(&request)?.clone();
-        identity.require("vote")?;
+        identity.require(VOTE)?;
         Ok(Response::new(exchange::exchange(self.clone(), identity, request.into_inner())))
     }
 
@@ -90,10 +90,7 @@ impl Updates for UpdatesService {
 /// Whether the caller may speak of a repository, however it is spelled.
 fn may_see(identity: &Identity, repository: &str) -> bool {
     let name = normalised(repository);
-    identity
-        .repositories
-        .as_ref()
-        .is_none_or(|listed| listed.is_empty() || listed.iter().any(|url| normalised(url) == name))
+    identity.repositories.as_ref().is_none_or(|listed| listed.iter().any(|url| normalised(url) == name))
 }
 
 #[cfg(test)]

@@ -149,6 +149,8 @@ pub struct Intervals {
     pub git: Period,
     /// After a commit, changes are gathered for so long before the next.
     pub batch: Period,
+    /// After a start, no update is made before the clusters have said what they run; so long they are waited for.
+    pub settle: Period,
 }
 
 /// Where the ports are.
@@ -207,6 +209,7 @@ impl Default for Intervals {
             registries_longest: Period::seconds(6 * 60 * 60),
             git: Period::seconds(30),
             batch: Period::seconds(10),
+            settle: Period::seconds(90),
         }
     }
 }

@@ -151,6 +151,12 @@ impl Updates<'_> {
         let mut moves = Vec::new();
         for (place, decided) in survey.places.iter().zip(decided) {
             let Decision::Move(tag) = decided.decision.clone() else { continue };
+            if let Some(until) = self.memory.unheard_until.filter(|until| self.ports.clock.now() < *until) {
+                self.seen.again_at = self.seen.again_at.into_iter().chain([until]).min();
+                let reason = format!("not all clusters have said what they run since the start; until {until:.0}");
+                decided.decision = Decision::Held(reason);
+                continue;
+            }
             let key = (place.repository.clone(), tag.clone());
             let digest = match (self.looked_up(place, &tag), digests.get(&key)) {
                 // What was looked at is what is written.

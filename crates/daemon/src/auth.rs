@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing::{info, warn};
 
 use crate::secret::{SecretFileError, read_capped};
@@ -77,6 +77,12 @@ pub trait Authenticate: Send + Sync + 'static {
     /// # Errors
     /// The status the caller gets; `UNAUTHENTICATED` for a token that is missing or not known.
     async fn authenticate(&self, bearer: Option<&SecretString>, method: &str) -> Result<Identity, Status>;
+
+    /// Whether the token still has the identity that it had. It is asked again and again while a stream is open; an answer
+    /// of no ends the stream. By default it stands.
+    async fn stands(&self, _bearer: Option<&SecretString>, _identity: &Identity) -> bool {
+        true
+    }
 }
 
 /// A file of hashed tokens, read again when it changes:
@@ -154,6 +160,16 @@ impl TokenFile {
         hex::encode(digest(token))
     }
 
+    /// The names of the tokens that have a role now; a small read that blocks.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn named(&self, role: &str) -> Result<BTreeSet<String>, SecretFileError> {
+        let entries = self.entries()?;
+        let has_role = entries.iter().filter(|entry| entry.identity.roles.contains(role));
+        Ok(has_role.map(|entry| entry.identity.name.clone()).collect())
+    }
+
     /// The entries of the file as it is now; a small read that blocks.
     fn entries(&self) -> Result<Arc<[Entry]>, SecretFileError> {
         let seen = read_capped(&self.path)?;
@@ -190,6 +206,14 @@ impl Authenticate for TokenFile {
         }
         found.cloned().ok_or_else(|| Status::unauthenticated("the bearer token is not known"))
     }
+
+    async fn stands(&self, bearer: Option<&SecretString>, identity: &Identity) -> bool {
+        match self.authenticate(bearer, "").await {
+            Ok(now) => now == *identity,
+            // A file that cannot be read takes nobody's token away.
+            Err(status) => status.code() != Code::Unauthenticated,
+        }
+    }
 }
 
 impl fmt::Debug for TokenFile {
@@ -219,6 +243,12 @@ fn entries(path: &Utf8Path, text: &[u8], roles: &BTreeSet<String>) -> Result<Arc
         if let Some(role) = given.difference(roles).next() {
             let known: Vec<&str> = roles.iter().map(String::as_str).collect();
             return Err(invalid(format!("{name} has the unknown role {role}; there are {}", known.join(", "))));
+        }
+        let lists = [("repositories", &repositories), ("paths", &paths)];
+        if let Some((key, _)) = lists.iter().find(|(_, list)| list.as_ref().is_some_and(BTreeSet::is_empty)) {
+            return Err(invalid(format!(
+                "the {key} of {name} are an empty list; name some, or leave {key} out for all"
+            )));
         }
         if let Some(other) = entries.iter().find(|other| other.identity.name == name || other.hash == hash) {
             return Err(invalid(format!("{name} and {} have the same name or token", other.identity.name)));

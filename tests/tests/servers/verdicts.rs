@@ -104,7 +104,7 @@ impl Bed {
             "repositories:\n- url: {}\n  paths: [clusters/prod]\n  ca-file: {}\n  \
              credentials: {{username: lockstep, password-file: {}}}\n\
              registries:\n- {{host: '{}', username: puller, password-file: {}, ca-file: {}}}\n\
-             intervals: {{registries: 1h, git: 1h, batch: 0s}}\ndata: {}\n\
+             intervals: {{registries: 1h, git: 1h, batch: 0s, settle: 0s}}\ndata: {}\n\
              listen: {{grpc: '127.0.0.1:0', admin: '127.0.0.1:0', webhook: '127.0.0.1:{}'}}\n\
              tls: {{certificate-file: {}, key-file: {}}}\ntokens-file: {}\nwebhooks: [{{kind: distribution, secret-file: {}}}]\n",
             self.git.http_url(),

@@ -187,3 +187,47 @@ fn a_cluster_cannot_fill_the_memory() {
     assert!(!clusters.apply("prod-eu", report(MOST_SYNCS)));
     assert!(clusters.apply("prod-eu", report(0)) && clusters.apply("prod-us", report(MOST_SYNCS)));
 }
+
+#[test]
+fn a_sync_that_is_gone_makes_room_for_others() {
+    let clusters = Clusters::default();
+    let report = |number: usize, event: &v1::ClusterEvent| {
+        Report::read(v1::ClusterEvent { sync: format!("lockstep/{number}"), ..event.clone() }).unwrap()
+    };
+    let running = event('1', '2', BAD, v1::Verdict::Failed);
+    let gone = v1::ClusterEvent { applied_commit: String::new(), workloads: Vec::new(), ..running.clone() };
+    for number in 0..MOST_SYNCS {
+        assert!(clusters.apply("prod-eu", report(number, &running)));
+    }
+    assert!(!clusters.apply("prod-eu", report(MOST_SYNCS, &running)), "there are too many");
+    assert!(clusters.apply("prod-us", report(0, &running)), "each cluster has room of its own");
+    assert!(clusters.apply("prod-eu", report(7, &gone)));
+    assert!(clusters.apply("prod-eu", report(MOST_SYNCS, &running)));
+    assert_eq!(clusters.counts(), (2, MOST_SYNCS + 1));
+}
+
+#[test]
+fn whose_token_may_vote_no_more_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("tokens.yaml")).unwrap();
+    let entry = |name: &str, role: &str| {
+        let hash = TokenFile::hash(&format!("token-of-{name}").into());
+        format!("- {{name: {name}, sha256: {hash}, roles: [{role}]}}\n")
+    };
+    std::fs::write(&path, entry("eu", "vote") + &entry("us", "vote")).unwrap();
+    let clusters = Clusters::of(Arc::new(TokenFile::open(&path, &["vote", "read"]).unwrap()), Duration::ZERO);
+    for cluster in ["eu", "us"] {
+        assert!(clusters.apply(cluster, Report::read(event('1', '2', BAD, v1::Verdict::Failed)).unwrap()));
+    }
+    let failing = || {
+        let failures = clusters.failures("ssh://git@git.example/config", "main");
+        failures.into_iter().map(|failure| failure.cluster).collect::<Vec<_>>()
+    };
+    assert_eq!(failing(), ["eu", "us"]);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(failing(), ["eu", "us"], "a file that cannot be read takes no vote away");
+    std::fs::write(&path, entry("eu", "vote") + &entry("us", "read")).unwrap();
+    assert_eq!(failing(), ["eu"]);
+    std::fs::write(&path, entry("eu", "vote") + &entry("us", "vote")).unwrap();
+    assert_eq!(failing(), ["eu"], "what it said then is forgotten");
+}

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use lockstep_daemon::{ReadinessHandle, Shutdown};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
@@ -11,7 +12,7 @@ use tracing::{error, info, warn};
 use crate::asks::{self, Changed, Request};
 use crate::bell::{Answer, Asked, Bell};
 use crate::board::Board;
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Unheard};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::notes::Notes;
@@ -45,6 +46,8 @@ pub(super) struct BranchLoop {
 struct Kept {
     memory: Memory,
     judged: Vec<Judged>,
+    /// Clusters are waited for.
+    waits: bool,
 }
 
 impl BranchLoop {
@@ -137,12 +140,32 @@ impl BranchLoop {
             warn!(branch = %self.target.branch, %error, "failures were not acted on; it is tried again");
             self.metrics.error(error.category());
         }
+        self.wait_for_clusters(kept);
         let ended = turn(&self.target, asked.wake(), &mut kept.memory, &ports, &self.board).await;
         self.metrics.turn(&self.target.branch, began.elapsed(), &ended);
         if let Some(state) = self.board.get(&self.target.branch) {
             self.metrics.places(&self.target.branch, &state);
         }
         ended
+    }
+
+    /// What a cluster held back before a start is not known until it has said so again.
+    fn wait_for_clusters(&self, kept: &mut Kept) {
+        let branch = &self.target.branch;
+        let unheard = self.clusters.unheard();
+        let left = |unheard: &Unheard| SignedDuration::try_from(unheard.until - Instant::now()).unwrap_or_default();
+        kept.memory.set_unheard(unheard.as_ref().map(|unheard| self.clock.now() + left(unheard)));
+        match &unheard {
+            Some(Unheard { clusters, .. }) if !kept.waits => {
+                info!(%branch, ?clusters, "no updates until clusters have said what they run");
+            }
+            None if kept.waits => {
+                let silent = self.clusters.silent();
+                info!(%branch, ?silent, "updates are made from now on; of silent clusters nothing is known");
+            }
+            _ => {}
+        }
+        kept.waits = unheard.is_some();
     }
 
     async fn react(&self, kept: &mut Kept, ports: &Ports<'_>) -> Result<(), TurnError> {

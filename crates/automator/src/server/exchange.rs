@@ -38,6 +38,7 @@ pub(super) fn exchange(
     reports: Streaming<ClusterEvent>,
 ) -> BoxStream<'static, Result<RepositoryEvent, Status>> {
     info!(cluster = identity.name, "connected");
+    service.clusters.hear(&identity.name);
     let connection = Connection {
         heads: service.board.heads(),
         _open: Box::new(service.metrics.stream()),
@@ -106,8 +107,10 @@ impl Connection {
         if self.followed.len() < MOST_FOLLOWED {
             self.followed.entry((repository, branch)).or_default();
         }
+        let sync = report.sync.clone();
         if !self.service.clusters.apply(cluster, report) {
-            return Err(Status::resource_exhausted("this cluster reports more Syncs than can be remembered"));
+            warn!(cluster, sync, "this cluster reports more Syncs than are remembered; this one counts nothing");
+            return Ok(());
         }
         self.service.metrics.clusters(&self.service.clusters);
         Ok(())

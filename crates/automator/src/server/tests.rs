@@ -193,6 +193,21 @@ async fn words_about_repositories_of_others_count_nothing() {
 }
 
 #[tokio::test]
+async fn one_sync_too_many_ends_no_stream() {
+    let world = World::new().await;
+    for number in 0..1000 {
+        let report = ClusterEvent { sync: format!("lockstep/{number}"), ..report(URL, "dev") };
+        assert!(world.service.clusters.apply("prod-eu", crate::clusters::Report::read(report).unwrap()));
+    }
+    let (reports, mut events) = world.exchange("prod-eu").await;
+    reports.send(report(URL, "main")).await.unwrap();
+    world.service.board.announce(&key("main"), commit('2'));
+    assert_eq!(next(&mut events).await.2, commit('2').to_string());
+    assert_eq!(world.service.clusters.counts(), (1, 1000));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn each_call_needs_its_role() {
     let world = World::new().await;
     let denied = |status: Status| assert_eq!(status.code(), Code::PermissionDenied, "{status}");

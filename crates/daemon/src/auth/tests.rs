@@ -53,6 +53,30 @@ async fn tokens_change_without_a_restart_and_a_broken_file_changes_nothing() {
     assert_eq!(caller(&tokens, "token-b").await, Err(Code::Unauthenticated));
 }
 
+#[tokio::test]
+async fn a_token_stands_as_long_as_it_is_what_it_was() {
+    let (_folder, path) = file(&entry("a", "token-a"));
+    let tokens = TokenFile::open(&path, ROLES).unwrap();
+    let bearer = SecretString::from("token-a");
+    let who = tokens.authenticate(Some(&bearer), "/x/Y").await.unwrap();
+    let voter = entry("a", "token-a").replace("[read]", "[vote]");
+    for (text, stands, voters) in [
+        (Some(entry("a", "token-a")), true, vec![]),
+        (Some(entry("a", "another")), false, vec![]),
+        (Some(voter), false, vec!["a"]),
+        (Some(entry("b", "token-b")), false, vec![]),
+        (None, true, vec!["unreadable"]),
+    ] {
+        match &text {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        assert_eq!(tokens.stands(Some(&bearer), &who).await, stands, "{text:?}");
+        let named = tokens.named("vote").map_or(vec!["unreadable".to_owned()], |names| names.into_iter().collect());
+        assert_eq!(named, voters, "{text:?}");
+    }
+}
+
 #[test]
 fn files_that_are_not_valid_are_refused_without_repeating_them() {
     let hash = TokenFile::hash(&"x".into());
@@ -61,6 +85,11 @@ fn files_that_are_not_valid_are_refused_without_repeating_them() {
         (format!("- {{name: a, sha256: {hash}, roles: [], token: canary}}"), "line 1: expected a list"),
         ("- {name: a, sha256: canary, roles: []}".to_owned(), "the sha256 of a is not 64 hex digits"),
         (format!("- {{name: a, sha256: {hash}, roles: [vot]}}"), "a has the unknown role vot; there are read, vote"),
+        (
+            format!("- {{name: a, sha256: {hash}, roles: [], repositories: []}}"),
+            "the repositories of a are an empty list",
+        ),
+        (format!("- {{name: a, sha256: {hash}, roles: [], paths: []}}"), "the paths of a are an empty list"),
         (entry("a", "x") + &entry("b", "x"), "b and a have the same name or token"),
         (entry("a", "x") + &entry("a", "y"), "a and a have the same name or token"),
     ] {

@@ -1,6 +1,6 @@
 //! What stands in front of every service: who calls, how much it may send, and the end of streams.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -9,13 +9,16 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http_body::Frame;
 use http_body_util::{BodyStream, StreamBody};
 use secrecy::SecretString;
 use tonic::{Status, service::Routes};
 
-use crate::{Authenticate, MESSAGE_LIMIT, Shutdown};
+use crate::{Authenticate, Identity, MESSAGE_LIMIT, Shutdown};
+
+/// So often it is asked whether who opened a stream may still have it.
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// Load balancers and kubelets ask without a token, and learn nothing but whether we serve.
 const OPEN: &str = "/grpc.health.v1.Health/";
@@ -33,15 +36,40 @@ pub(super) fn guarded(routes: Routes, authenticate: Arc<dyn Authenticate>, shutd
 async fn pass(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let bearer = bearer(request.headers());
     request.headers_mut().remove(AUTHORIZATION);
+    let mut caller = None;
     if !request.uri().path().starts_with(OPEN) {
         match guard.authenticate.authenticate(bearer.as_ref(), request.uri().path()).await {
-            Ok(identity) => request.extensions_mut().insert(identity),
+            Ok(identity) => caller = Some(Caller { bearer, identity }),
             Err(status) => return status.into_http(),
         };
     }
-    let shutdown = guard.shutdown.clone();
-    let request = request.map(|body| receiving(body, shutdown.clone()));
-    next.run(request).await.map(|body| answering(body, shutdown))
+    if let Some(Caller { identity, .. }) = &caller {
+        request.extensions_mut().insert(identity.clone());
+    }
+    let caller = caller.map(Arc::new);
+    let request = request.map(|body| receiving(body, end(guard.clone(), caller.clone()).boxed()));
+    next.run(request).await.map(|body| answering(body, end(guard, caller).boxed()))
+}
+
+/// Who opened a stream, and by which token.
+struct Caller {
+    bearer: Option<SecretString>,
+    identity: Identity,
+}
+
+/// Why a stream ends, once it has to: the daemon stops, or the token is not what it was.
+async fn end(guard: Arc<Guard>, caller: Option<Arc<Caller>>) -> Status {
+    loop {
+        tokio::select! {
+            () = guard.shutdown.requested() => return going_away(),
+            () = tokio::time::sleep(RECHECK) => {}
+        }
+        if let Some(Caller { bearer, identity }) = caller.as_deref()
+            && !guard.authenticate.stands(bearer.as_ref(), identity).await
+        {
+            return Status::unauthenticated("the bearer token is not what it was when the stream was opened");
+        }
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
@@ -50,20 +78,19 @@ fn bearer(headers: &HeaderMap) -> Option<SecretString> {
 }
 
 /// The body, until the length of a message in it says more than the limit, or until it would be
-/// waited for while the daemon stops. No service can forget its limit this way, and the message
+/// waited for when it has to end. No service can forget its limit this way, and the message
 /// is refused before it is received.
-fn receiving(body: Body, shutdown: Shutdown) -> Body {
-    let stopping = Box::pin(shutdown.requested());
-    let state = Some((body.into_data_stream(), Lengths::default(), stopping));
+fn receiving(body: Body, end: BoxFuture<'static, Status>) -> Body {
+    let state = Some((body.into_data_stream(), Lengths::default(), end));
     Body::from_stream(stream::unfold(state, async |state| {
-        let (mut body, mut lengths, mut stopping) = state?;
+        let (mut body, mut lengths, mut end) = state?;
         let received = tokio::select! {
             biased;
             data = body.next() => data?.map_err(|error| Status::from_error(error.into())),
-            () = &mut stopping => Err(going_away()),
+            status = &mut end => Err(status),
         };
         match received.and_then(|data| lengths.check(&data).map(|()| data)) {
-            Ok(data) => Some((Ok(data), Some((body, lengths, stopping)))),
+            Ok(data) => Some((Ok(data), Some((body, lengths, end)))),
             Err(status) => Some((Err(status), None)),
         }
     }))
@@ -106,16 +133,15 @@ impl Lengths {
     }
 }
 
-/// The answer, cut off with a status when it would wait while the daemon stops.
-fn answering(body: Body, shutdown: Shutdown) -> Body {
-    let stopping = Box::pin(shutdown.requested());
-    let frames = stream::unfold(Some((BodyStream::new(body), stopping)), async |state| {
-        let (mut frames, mut stopping) = state?;
+/// The answer, cut off with a status when it would wait when it has to end.
+fn answering(body: Body, end: BoxFuture<'static, Status>) -> Body {
+    let frames = stream::unfold(Some((BodyStream::new(body), end)), async |state| {
+        let (mut frames, mut end) = state?;
         tokio::select! {
             biased;
-            frame = frames.next() => Some((frame?, Some((frames, stopping)))),
-            () = &mut stopping => {
-                let (parts, ()) = going_away().into_http::<()>().into_parts();
+            frame = frames.next() => Some((frame?, Some((frames, end)))),
+            status = &mut end => {
+                let (parts, ()) = status.into_http::<()>().into_parts();
                 Some((Ok(Frame::trailers(parts.headers)), None))
             }
         }
@@ -147,6 +173,34 @@ mod tests {
             let mut lengths = Lengths::default();
             assert!(over.chunks(piece).any(|data| lengths.check(data).is_err()), "pieces of {piece}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_its_token_and_with_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = camino::Utf8PathBuf::from_path_buf(folder.path().join("tokens.yaml")).unwrap();
+        let bearer = SecretString::from("token-a");
+        let text = format!("- {{name: a, sha256: {}, roles: []}}\n", crate::TokenFile::hash(&bearer));
+        std::fs::write(&path, text).unwrap();
+        let tokens = crate::TokenFile::open(&path, &[]).unwrap();
+        let identity = tokens.authenticate(Some(&bearer), "/x/Y").await.unwrap();
+        let guard = Arc::new(Guard { authenticate: Arc::new(tokens), shutdown: Shutdown::new() });
+        let caller = Arc::new(Caller { bearer: Some(bearer), identity });
+        let bodies = || {
+            let ends = || end(Arc::clone(&guard), Some(Arc::clone(&caller))).boxed();
+            let silent = || Body::from_stream(stream::pending::<Result<Vec<u8>, Status>>());
+            (receiving(silent(), ends()).into_data_stream(), BodyStream::new(answering(silent(), ends())))
+        };
+        let (mut received, mut answered) = bodies();
+        let long = tokio::time::timeout(RECHECK * 100, received.next()).await;
+        assert!(long.is_err(), "it stands");
+        std::fs::write(&path, "").unwrap();
+        assert!(received.next().await.unwrap().unwrap_err().to_string().contains("what it was"));
+        let trailers = answered.next().await.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(trailers["grpc-status"], "16");
+        guard.shutdown.request();
+        let (mut received, _) = bodies();
+        assert!(received.next().await.unwrap().unwrap_err().to_string().contains("stopping"));
     }
 
     #[test]

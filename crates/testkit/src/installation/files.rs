@@ -117,7 +117,7 @@ registries:
     username: {ROBOT}
     password-file: {registry_password}
     ca-file: {registry_ca}
-intervals: {{registries: 5m, git: 2s, batch: 1s}}
+intervals: {{registries: 5m, git: 2s, batch: 1s, settle: 0s}}
 data: {data}
 listen:
   grpc: 127.0.0.1:{grpc}

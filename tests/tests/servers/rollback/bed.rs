@@ -56,7 +56,7 @@ impl Bed {
         fs::write(folder.path().join("tokens.yaml"), tokens).unwrap();
         let settings = format!(
             "repositories: [{{url: '{}', paths: [clusters]}}]\nregistries: [{{host: '{}'}}]\n\
-             intervals: {{registries: 500ms, registries-longest: 500ms, git: 500ms, batch: 200ms}}\ndata: {}\n\
+             intervals: {{registries: 500ms, registries-longest: 500ms, git: 500ms, batch: 200ms, settle: 0s}}\ndata: {}\n\
              listen: {{grpc: '127.0.0.1:{grpc}', admin: '127.0.0.1:{admin}'}}\ntokens-file: {}\n",
             git.http_url(),
             registry.address(),

@@ -1,11 +1,14 @@
 //! Two clusters, and an automator that is killed with all that it knows between any two steps: Git comes out the same.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use lockstep_api::v1;
 
 use super::*;
-use crate::clusters::{Clusters, Report};
+use crate::clusters::{Clusters, QUIET, Report};
+use crate::ports::Clock as _;
 
 /// What happens, one after the other.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ struct Cluster {
 }
 
 struct Play {
+    /// The annotations of every workload.
+    asked: &'static str,
     world: World,
     clusters: Clusters,
     known: BTreeMap<&'static str, Cluster>,
@@ -46,8 +51,8 @@ fn file(cluster: &str, workload: &str) -> String {
     format!("clusters/{cluster}/{workload}.yaml")
 }
 
-fn deployment(workload: &str, tag: &str) -> String {
-    manifest(REVERT, tag).replace("name: web\n  namespace", &format!("name: {workload}\n  namespace"))
+fn deployment(asked: &str, workload: &str, tag: &str) -> String {
+    manifest(asked, tag).replace("name: web\n  namespace", &format!("name: {workload}\n  namespace"))
 }
 
 const PLACES: [(&str, &str); 10] = [
@@ -63,10 +68,18 @@ const PLACES: [(&str, &str); 10] = [
     ("us", "e"),
 ];
 
+/// No revert; one workload gets nothing until a person writes it.
+const HOLD: &str = "";
+const LOCKED: (&str, &str) = ("us", "e");
+
 impl Play {
-    fn new(bad: &[&'static str]) -> Self {
-        let files: Vec<(String, String)> =
-            PLACES.iter().map(|(cluster, name)| (file(cluster, name), deployment(name, "1.4.2"))).collect();
+    fn new(asked: &'static str, bad: &[&'static str]) -> Self {
+        let annotations = |place: &(&str, &str)| match *place {
+            LOCKED if asked == HOLD => "\n    lockstep.dev/locked: later",
+            _ => asked,
+        };
+        let text = |place: &(&str, &str)| deployment(annotations(place), place.1, "1.4.2");
+        let files: Vec<(String, String)> = PLACES.iter().map(|place| (file(place.0, place.1), text(place))).collect();
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let branch = FakeBranch::with(&files);
         let begin = futures::FutureExt::now_or_never(branch.head()).unwrap().unwrap();
@@ -81,7 +94,7 @@ impl Play {
             begin,
             update: begin,
         };
-        Self { world, clusters: Clusters::default(), known: BTreeMap::new(), bad: bad.to_vec() }
+        Self { asked, world, clusters: Clusters::default(), known: BTreeMap::new(), bad: bad.to_vec() }
     }
 
     /// As the loop of a branch looks.
@@ -92,6 +105,8 @@ impl Play {
         let ports = Ports { branch: &world.branch, tags: &world.tags, clock: &world.clock };
         let reaction = react(&target(), &ports, &mut world.memory, &world.board, failures).await.unwrap();
         world.memory.set_stopped(reaction.stopped);
+        let later = world.clock.now() + SignedDuration::from_hours(1);
+        world.memory.set_unheard(self.clusters.unheard().map(|_| later));
         world.turn().await;
     }
 
@@ -153,11 +168,14 @@ impl Play {
     async fn lose_everything(&mut self) {
         self.world.memory = Memory::default();
         self.world.tags.forget();
-        self.clusters = Clusters::default();
+        self.clusters = Clusters::awaiting(["eu", "us"].map(str::to_owned), Duration::from_secs(90));
         self.look().await;
-        self.report("eu");
-        self.look().await;
-        self.report("us");
+        for cluster in ["eu", "us"] {
+            self.clusters.hear(cluster);
+            self.report(cluster);
+            self.look().await;
+        }
+        tokio::time::advance(QUIET).await;
     }
 
     async fn step(&mut self, step: &Step) {
@@ -167,7 +185,9 @@ impl Play {
             Apply(cluster) => self.apply(cluster),
             Write(place, tag) => {
                 let (cluster, workload) = place.split_once('/').unwrap();
-                self.world.branch.human("By hand", &[(&file(cluster, workload), &deployment(workload, tag))]);
+                self.world
+                    .branch
+                    .human("By hand", &[(&file(cluster, workload), &deployment(self.asked, workload, tag))]);
             }
             Elsewhere => drop(self.world.branch.human("Elsewhere", &[("README.md", "x")])),
             GitRevert => drop(self.world.branch.human_reverts()),
@@ -193,8 +213,10 @@ fn tag_of(text: &str) -> String {
     rest.lines().next().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whatever_is_lost_between_two_steps_git_comes_out_the_same() {
+    let held = vec![Look, Apply("eu"), Look, Write("us/e", "1.4.2"), Look];
+    play_with_losses("what is held goes to no further place", HOLD, &["eu/c 1.4.3"], held, "1.4.3 us/e=1.4.2").await;
     let stories: [(&str, &[&'static str], Vec<Step>, &str); 11] = [
         ("one of ten fails", &["eu/c 1.4.3"], vec![], "1.4.3 eu/c=1.4.2"),
         ("one has no room", &["eu/c 1.4.3?"], vec![], "1.4.3"),
@@ -249,29 +271,34 @@ async fn whatever_is_lost_between_two_steps_git_comes_out_the_same() {
         ),
     ];
     for (story, bad, more, expected) in stories {
-        let mut steps = vec![Look, Apply("eu"), Apply("us"), Push("1.4.3")];
-        steps.extend(more);
-        steps.extend([Look, Apply("eu"), Apply("us"), Look, Apply("eu"), Apply("us"), Look, Look]);
-        let nowhere = usize::MAX;
-        let mut commits = None;
-        for lost in (0..steps.len()).chain([nowhere]).rev() {
-            let mut play = Play::new(bad);
-            for (number, step) in steps.iter().enumerate() {
-                if number == lost {
-                    play.lose_everything().await;
-                }
-                play.step(step).await;
+        play_with_losses(story, REVERT, bad, more, expected).await;
+    }
+}
+
+/// Everything is lost before one of the steps, whichever it is; and before each of them.
+async fn play_with_losses(story: &str, asked: &'static str, bad: &[&'static str], more: Vec<Step>, expected: &str) {
+    let mut steps = vec![Look, Apply("eu"), Apply("us"), Push("1.4.3")];
+    steps.extend(more);
+    steps.extend([Look, Apply("eu"), Apply("us"), Look, Apply("eu"), Apply("us"), Look, Look]);
+    let nowhere = usize::MAX;
+    let mut commits = None;
+    for lost in (0..steps.len()).chain([nowhere]).rev() {
+        let mut play = Play::new(asked, bad);
+        for (number, step) in steps.iter().enumerate() {
+            if number == lost {
+                play.lose_everything().await;
             }
-            assert_eq!(play.outcome(), expected, "{story}, lost before step {lost}");
-            // Clusters that speak one after the other may make two reverts of one.
-            let made = play.world.branch.length();
-            assert!(made <= *commits.get_or_insert(made) + 1, "{story}, lost before step {lost}: {made} commits");
-        }
-        let mut play = Play::new(bad);
-        for step in &steps {
-            play.lose_everything().await;
             play.step(step).await;
         }
-        assert_eq!(play.outcome(), expected, "{story}, lost before every step");
+        assert_eq!(play.outcome(), expected, "{story}, lost before step {lost}");
+        // Clusters that speak one after the other may make two reverts of one.
+        let made = play.world.branch.length();
+        assert!(made <= *commits.get_or_insert(made) + 1, "{story}, lost before step {lost}: {made} commits");
     }
+    let mut play = Play::new(asked, bad);
+    for step in &steps {
+        play.lose_everything().await;
+        play.step(step).await;
+    }
+    assert_eq!(play.outcome(), expected, "{story}, lost before every step");
 }

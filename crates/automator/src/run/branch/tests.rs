@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::board::BranchKey;
-use crate::clusters::Report;
+use crate::clusters::{QUIET, Report};
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::rhythm::Pace;
 
@@ -47,12 +47,16 @@ struct World {
 
 impl World {
     fn start() -> Self {
+        Self::with(Clusters::default(), &["1.4.2"])
+    }
+
+    fn with(clusters: Clusters, tags: &[&str]) -> Self {
         let key = BranchKey { repository: "https://git.example/config".to_owned(), branch: "main".to_owned() };
         let mut registry = Registry::default();
         let day = Duration::from_secs(24 * 60 * 60);
         let branch = Arc::new(FakeBranch::with(&[(FILE, &manifest("1.4.2"))]));
-        let tags = Arc::new(FakeTags::with("acme/web", &["1.4.2"]));
-        let (bell, board, clusters) = (Bell::default(), Board::default(), Clusters::default());
+        let tags = Arc::new(FakeTags::with("acme/web", tags));
+        let (bell, board) = (Bell::default(), Board::default());
         let (readiness, shutdown) = (Readiness::new(), Shutdown::new());
         let looking = BranchLoop {
             target: Target { pace: Pace { shortest: day, longest: day }, ..Target::new(key) },
@@ -189,6 +193,41 @@ async fn a_proven_failure_is_taken_back_at_once_and_counted_once() {
     for line in ["decision=\"revert\"} 1", "kind=\"revert\"} 1", "kind=\"update\"} 1"] {
         assert!(counted.contains(line), "{line}\n{counted}");
     }
+    world.stop().await;
+}
+
+/// Looks until an update is made; how long after `begin` that was.
+async fn updated(world: &World, begin: Instant) -> Duration {
+    let mut heads = world.board.heads();
+    heads.mark_unchanged();
+    while world.branch.text(FILE) != manifest("1.4.3") {
+        heads.changed().await.unwrap();
+    }
+    begin.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_start_no_update_is_made_until_clusters_have_spoken() {
+    let longest = Duration::from_secs(90);
+    let awaiting = || Clusters::awaiting(["eu", "us"].map(str::to_owned), longest);
+    let begin = Instant::now();
+    let world = World::with(awaiting(), &["1.4.2", "1.4.3"]);
+    assert_eq!(world.scan().await.as_ref().as_ref().unwrap().pushed, None);
+    let [place] = &world.board.all()[0].1.places[..] else { panic!("one place") };
+    let held = place.held.clone().unwrap();
+    assert_eq!(held, "not all clusters have said what they run since the start; until 2026-11-23T12:01:30Z");
+    world.clusters.hear("eu");
+    assert_eq!(updated(&world, begin).await.as_secs(), longest.as_secs(), "one cluster stays silent");
+    world.stop().await;
+
+    let world = World::with(awaiting(), &["1.4.2", "1.4.3"]);
+    assert_eq!(world.scan().await.as_ref().as_ref().unwrap().pushed, None);
+    world.clusters.hear("eu");
+    sleep(Duration::from_secs(10)).await;
+    world.clusters.hear("us");
+    let begin = Instant::now();
+    let waited = updated(&world, begin).await;
+    assert!((QUIET..QUIET * 2).contains(&waited), "{waited:?}");
     world.stop().await;
 }
 
