@@ -181,6 +181,12 @@ impl Cluster {
         Self { limit: Limit::new(1), fence: None, options: Arc::new(options), ..self.clone() }
     }
 
+    /// Whether a write may be sent now; who sends typed calls asks by himself.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.fence.as_ref().is_none_or(Fence::is_open)
+    }
+
     /// For typed calls (`kube::Api`), which this crate adds nothing to, no fence either.
     pub fn client(&self) -> Client {
         self.client.clone()

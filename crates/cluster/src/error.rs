@@ -96,7 +96,11 @@ impl CallError {
     /// The same from kube's form of a refusal.
     pub(crate) fn with_status(doing: &'static str, target: &str, status: &kube::core::Status) -> Self {
         let class = classify(status.code, &status.reason, &status.message);
-        Self::new(doing, target, Some(status.code), status.reason.clone(), mask(target, &status.message), class)
+        let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        let message = mask(target, &status.message);
+        let mut error = Self::new(doing, target, Some(status.code), status.reason.clone(), message, class);
+        error.retry_after = (asked > 0).then(|| Duration::from_secs(asked.into()));
+        error
     }
 
     fn new(

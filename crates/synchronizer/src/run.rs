@@ -123,7 +123,7 @@ impl Synchronizer {
 
         let namespaces = settings.namespaces.iter().cloned().collect();
         let followed = Followed { namespaces, account: settings.default_service_account.clone() };
-        let ports = ports(writer, followed, settings.data.clone(), observer.clone(), queue, metrics);
+        let ports = ports(writer.clone(), followed, settings.data.clone(), observer.clone(), queue, metrics);
         let auth = Arc::new(ClusterAuth::new(Reviews::new(cluster.clone(), Vec::new())));
         let options = controller::Options {
             concurrency: settings.concurrency,
@@ -167,7 +167,7 @@ impl Synchronizer {
         if let Some(wanted) = settings.bootstrap.clone() {
             let creating = async move {
                 if lead.won(&shutdown, || {}).await {
-                    bootstrap::create(wanted, cluster, shutdown).await
+                    bootstrap::create(wanted, writer, shutdown).await
                 } else {
                     Ok(())
                 }

@@ -39,6 +39,10 @@ use crate::{
 const PAGE: u32 = 500;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// What a busy API server asks for as a rule, in a header that kube does not hand on for a watch.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause that it can ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// What the API server may at most take longer than asked to end a watch.
 const LONGEST_GRACE: Duration = Duration::from_secs(5);
 
@@ -262,6 +266,9 @@ impl<K: Versioned> Follow<K> {
     /// many watches learn of it at once. After a refusal only a new list can prove anything.
     fn fail(&mut self, error: CallError, next: Phase<K>) -> Phase<K> {
         self.rest();
+        let busy = if error.class == Class::Throttled { BUSY_PAUSE } else { Duration::ZERO };
+        let asked = error.retry_after.unwrap_or(busy).min(LONGEST_ASKED);
+        self.pause = self.pause.map(|pause| pause + asked);
         let next = if matches!(error.class, Class::Transient | Class::Throttled) { next } else { Phase::Begin };
         if error.class != Class::Expired {
             self.ready.push_back(WatchEvent::Failed(error));

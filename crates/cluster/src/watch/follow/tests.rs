@@ -44,6 +44,11 @@ fn follow(scripts: Vec<Script>) -> (impl Stream<Item = WatchEvent<MetadataOnly>>
             }
         }
     });
+    (quiet(&url).events(), asked)
+}
+
+/// A watch that has not begun.
+fn quiet(url: &str) -> Follow<MetadataOnly> {
     let watch_timeout = Duration::from_millis(600);
     let options = Options { watch_timeout, retries: 0, ..Options::default() };
     let cluster = Cluster::with_config(Config::new(url.parse().unwrap()), options).unwrap();
@@ -56,7 +61,7 @@ fn follow(scripts: Vec<Script>) -> (impl Stream<Item = WatchEvent<MetadataOnly>>
     };
     let kind = Kind { resource, scope: Place::Namespaced };
     let scope = Scope { kind, namespace: None, selector: Some("ours".into()), fields: None };
-    (Follow::new(cluster, scope, Form::Metadata).events(), asked)
+    Follow::new(cluster, scope, Form::Metadata)
 }
 
 const LIST: &str = r#"{"metadata": {"resourceVersion": "5"}, "items": [{"metadata": {"name": "a"}}]}"#;
@@ -145,4 +150,23 @@ async fn after_a_refusal_only_a_new_list_counts() {
     let scripts = vec![Script::Answer(200, LIST), Script::Answer(403, FORBIDDEN), Script::Answer(200, LIST)];
     let (words, _) = told(scripts, 7).await;
     assert_eq!(words, ["restarted", "applied", "complete", "failed", "restarted", "applied", "complete"]);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_no_sooner_than_it_said() {
+    let table = [
+        (r#"{"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 7}}"#, 7),
+        (r#"{"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 86400}}"#, 60),
+        (r#"{"code": 429, "message": "Too many requests, please try again later."}"#, 1),
+        (r#"{"code": 503, "reason": "ServiceUnavailable", "details": {"retryAfterSeconds": 3}}"#, 3),
+        (r#"{"code": 503, "reason": "ServiceUnavailable"}"#, 0),
+    ];
+    for (answer, seconds) in table {
+        let mut watch = quiet("http://127.0.0.1:1");
+        let status = serde_json::from_str::<kube::core::Status>(answer).unwrap();
+        let error = watch.source.error(&kube::Error::Api(Box::new(status)));
+        watch.refused(error, "5".into());
+        let pause = watch.pause.unwrap().as_secs_f64() - f64::from(seconds);
+        assert!((0.0..=FIRST_PAUSE.as_secs_f64()).contains(&pause), "{answer}: {:?}", watch.pause);
+    }
 }
