@@ -72,6 +72,16 @@ impl SeenTags {
         self.store.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
     }
 
+    /// How many tags the last recorded listing of `repository` had.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn count(&self, repository: &Repository) -> Result<usize, SeenError> {
+        let name = repository.to_string();
+        let present = |(_, rows): (_, BTreeMap<_, Row>)| rows.values().filter(|row| row.gone_since == PRESENT).count();
+        self.store.with("read", |database| rows(database, &name).map(present))
+    }
+
     /// Notes the digest that `tag` has at `now`. If it had another one before, it was pushed again: it is first seen now, and
     /// told once by [`SeenTags::take_moved`]. True if so.
     ///

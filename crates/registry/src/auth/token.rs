@@ -29,6 +29,7 @@ struct TokenAnswer {
     expires_in: Option<f64>,
 }
 
+/// Gets a token. The service counts as a part of its registry: what asks it for patience is left alone as a whole.
 pub(super) async fn fetch(doing: Doing<'_>, key: &TokenKey, login: Option<&Login>) -> Result<Token, RegistryError> {
     let response = match login {
         None => by_get(doing, key, None).await?,
@@ -80,13 +81,14 @@ async fn by_post(doing: Doing<'_>, key: &TokenKey, token: &SecretString) -> Resu
 async fn read(doing: Doing<'_>, key: &TokenKey, with_login: bool, response: Response) -> Result<Token, RegistryError> {
     let service = name_of(&key.service.realm);
     let status = response.status();
-    if status.as_u16() == 429 || status.is_server_error() {
-        return Err(RegistryError::Unavailable {
-            repository: doing.repository.to_string(),
-            doing: doing.doing,
-            status: status.as_u16(),
-            pause: asked_pause(response.headers()),
-        });
+    let (repository, pause) = (doing.repository.to_string(), asked_pause(response.headers()));
+    if status.as_u16() == 429 {
+        let pause = doing.host.manners.complaint(pause);
+        return Err(RegistryError::RateLimited { repository, doing: doing.doing, pause });
+    }
+    if status.is_server_error() {
+        doing.host.manners.failed();
+        return Err(RegistryError::Unavailable { repository, doing: doing.doing, status: status.as_u16(), pause });
     }
     if !status.is_success() {
         let credentials =
@@ -111,6 +113,7 @@ async fn read(doing: Doing<'_>, key: &TokenKey, with_login: bool, response: Resp
 }
 
 fn unreachable(doing: Doing<'_>, key: &TokenKey, error: reqwest::Error) -> RegistryError {
+    doing.host.manners.failed();
     RegistryError::Unreachable {
         host: name_of(&key.service.realm),
         repository: doing.repository.to_string(),

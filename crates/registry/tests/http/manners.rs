@@ -1,5 +1,7 @@
 use std::sync::{Arc, Mutex};
 
+use lockstep_registry::Repository;
+
 use crate::scripted::{Reply, Scripted, page};
 
 #[tokio::test]
@@ -43,6 +45,43 @@ async fn a_long_pause_silences_the_whole_registry() {
     let error = client.digest(&other, "1").await.unwrap_err();
     assert_eq!(error.category(), "rate-limited");
     assert_eq!(registry.asked().len(), 1, "nothing is sent during the pause");
+}
+
+/// A registry whose token service answers like this.
+async fn without_tokens(status: u16, retry_after: &'static str) -> Scripted {
+    let own = Arc::new(std::sync::OnceLock::<String>::new());
+    let address = Arc::clone(&own);
+    let registry = Scripted::start(move |asked, _| match asked.target.starts_with("/token") {
+        true => Reply::new(status, "").header("retry-after", retry_after),
+        false => Reply::new(401, "")
+            .header("www-authenticate", format!(r#"Bearer realm="http://{}/token""#, address.get().unwrap())),
+    })
+    .await;
+    own.set(registry.address.clone()).unwrap();
+    registry
+}
+
+#[tokio::test]
+async fn a_token_service_that_asks_for_a_pause_gets_it_for_the_whole_registry() {
+    let registry = without_tokens(429, "1800").await;
+    let client = registry.client(|_| {});
+    for name in ["team/app", "team/other"] {
+        let repository = Repository { name: name.into(), ..registry.repository() };
+        let error = client.tags(&repository).await.unwrap_err();
+        assert_eq!((error.category(), error.pause().is_some()), ("rate-limited", true), "{error}");
+    }
+    assert_eq!(registry.asked().len(), 2, "one listing and one token");
+}
+
+#[tokio::test]
+async fn a_token_service_that_is_broken_is_left_alone() {
+    let registry = without_tokens(503, "0").await;
+    let client = registry.client(|_| {});
+    let tokens = || registry.targets().iter().filter(|target| target.starts_with("/token")).count();
+    for expected in ["unavailable", "left-alone", "left-alone"] {
+        assert_eq!(client.tags(&registry.repository()).await.unwrap_err().category(), expected);
+    }
+    assert_eq!(tokens(), 6);
 }
 
 #[tokio::test]
