@@ -22,7 +22,7 @@ use tower::Service;
 
 pub use address::ListenAddress;
 
-use crate::{Authenticate, ServerTls, Shutdown, handshake::handshakes, tls::Protocol};
+use crate::{Authenticate, ServerTls, Shutdown, connections::limited, handshake::handshakes, tls::Protocol};
 
 const STREAMS_OF_A_CONNECTION: u32 = 128;
 const HEADER_LIMIT: u32 = 16 * 1024;
@@ -145,8 +145,8 @@ impl GrpcServer {
     /// Serves until the daemon is asked to stop: then health says so, no call is taken, answers in
     /// hand are finished and streams end with `UNAVAILABLE`.
     ///
-    /// Calls are authenticated before anything of them is parsed, health alone excepted. The
-    /// standard health and reflection services are always there.
+    /// Calls are authenticated before anything of them is parsed, a check of health alone excepted. The
+    /// standard health and reflection services are always there. At most 2,048 connections are taken at once.
     ///
     /// # Errors
     /// If the descriptors are not valid or the server fails.
@@ -182,13 +182,14 @@ impl GrpcServer {
             .add_routes(routes);
         let served = match self.listener {
             Listener::Plain(listener) => {
-                router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
+                router.serve_with_incoming_shutdown(limited(TcpListenerStream::new(listener)), stop).await
             }
             Listener::Tls(listener, tls) => {
-                router.serve_with_incoming_shutdown(handshakes(listener, tls, Protocol::Grpc), stop).await
+                router.serve_with_incoming_shutdown(limited(handshakes(listener, tls, Protocol::Grpc)), stop).await
             }
             Listener::Unix(listener, path) => {
-                let served = router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await;
+                let served =
+                    router.serve_with_incoming_shutdown(limited(UnixListenerStream::new(listener)), stop).await;
                 // The next start would remove it as well.
                 let _ = fs::remove_file(path);
                 served

@@ -1,7 +1,5 @@
 //! Small HTTP servers: the admin port and webhooks.
 
-mod connections;
-
 use std::{future::pending, io, net::SocketAddr, time::Duration};
 
 use axum::{
@@ -21,9 +19,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use connections::Limited;
-
-use crate::{MESSAGE_LIMIT, ServerTls, Shutdown, handshake::handshakes, tls::Protocol};
+use crate::{MESSAGE_LIMIT, ServerTls, Shutdown, connections::Limited, handshake::handshakes, tls::Protocol};
 
 /// A request that takes longer is a client that holds the connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

@@ -14,6 +14,7 @@ mod admin;
 mod arguments;
 mod auth;
 mod channel;
+mod connections;
 mod exit;
 mod grpc;
 mod handshake;

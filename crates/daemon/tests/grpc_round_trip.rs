@@ -201,6 +201,8 @@ async fn nothing_but_health_answers_without_a_known_token() {
         let mut health = HealthClient::new(connect(&without).unwrap());
         let answer = health.check(HealthCheckRequest { service: service.to_owned() }).await.unwrap();
         assert_eq!(answer.into_inner().status().as_str_name(), "SERVING");
+        let watched = health.watch(HealthCheckRequest { service: service.to_owned() }).await;
+        assert_eq!(watched.unwrap_err().code(), Code::Unauthenticated, "it would hold a stream");
     }
     server.stop().await;
 }

@@ -20,8 +20,9 @@ use crate::{Authenticate, Identity, MESSAGE_LIMIT, Shutdown};
 /// So often it is asked whether who opened a stream may still have it.
 const RECHECK: Duration = Duration::from_secs(10);
 
-/// Load balancers and kubelets ask without a token, and learn nothing but whether we serve.
-const OPEN: &str = "/grpc.health.v1.Health/";
+/// Load balancers and kubelets ask without a token, and learn nothing but whether we serve. To watch it holds a stream, so that is
+/// for those with a token.
+const OPEN: &str = "/grpc.health.v1.Health/Check";
 
 struct Guard {
     authenticate: Arc<dyn Authenticate>,
@@ -37,7 +38,7 @@ async fn pass(State(guard): State<Arc<Guard>>, mut request: Request, next: Next)
     let bearer = bearer(request.headers());
     request.headers_mut().remove(AUTHORIZATION);
     let mut caller = None;
-    if !request.uri().path().starts_with(OPEN) {
+    if request.uri().path() != OPEN {
         match guard.authenticate.authenticate(bearer.as_ref(), request.uri().path()).await {
             Ok(identity) => caller = Some(Caller { bearer, identity }),
             Err(status) => return status.into_http(),

@@ -9,26 +9,44 @@ use std::{
 };
 
 use axum::serve::Listener;
+use futures::{Stream, StreamExt as _, stream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep},
 };
+use tonic::transport::server::Connected;
 
-/// As many at once; others wait in the system's queue.
+/// As many at once over HTTP; others wait in the system's queue.
 const MOST: usize = 512;
+/// As many at once over gRPC: each cluster keeps one.
+const MOST_GRPC: usize = 2048;
 /// So long after its beginning, or after the last answer on it, a connection is closed: longer than any request may take, and
 /// than scrapes are usually apart.
 const WITHOUT_ANSWER: Duration = Duration::from_secs(120);
 
+/// Connections for gRPC with a limit. The server asks every half minute whether the other side is there, which is an answer too:
+/// only who never speaks HTTP/2 is cut off.
+pub(crate) fn limited<Io>(
+    incoming: impl Stream<Item = io::Result<Io>> + Send + 'static,
+) -> impl Stream<Item = io::Result<Connection<Io>>> {
+    let permits = Arc::new(Semaphore::new(MOST_GRPC));
+    stream::unfold((Box::pin(incoming), permits), async |(mut incoming, permits)| {
+        // Nobody closes the semaphore.
+        let permit = Arc::clone(&permits).acquire_owned().await.ok();
+        let connection = incoming.next().await?.map(|io| Connection::new(io, permit));
+        Some((connection, (incoming, permits)))
+    })
+}
+
 /// A listener with a limit.
-pub(super) struct Limited<L> {
+pub(crate) struct Limited<L> {
     listener: L,
     permits: Arc<Semaphore>,
 }
 
 impl<L: Listener> Limited<L> {
-    pub(super) fn new(listener: L) -> Self {
+    pub(crate) fn new(listener: L) -> Self {
         Self { listener, permits: Arc::new(Semaphore::new(MOST)) }
     }
 }
@@ -41,7 +59,7 @@ impl<L: Listener> Listener for Limited<L> {
         // Nobody closes the semaphore.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         let (io, address) = self.listener.accept().await;
-        (Connection { io, until: Box::pin(sleep(WITHOUT_ANSWER)), _permit: permit }, address)
+        (Connection::new(io, permit), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -50,13 +68,17 @@ impl<L: Listener> Listener for Limited<L> {
 }
 
 /// One connection with its end.
-pub(super) struct Connection<Io> {
+pub(crate) struct Connection<Io> {
     io: Io,
     until: Pin<Box<Sleep>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<Io> Connection<Io> {
+    fn new(io: Io, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { io, until: Box::pin(sleep(WITHOUT_ANSWER)), _permit: permit }
+    }
+
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         self.until.as_mut().poll(context).is_ready()
     }
@@ -65,6 +87,14 @@ impl<Io> Connection<Io> {
         if matches!(written, Poll::Ready(Ok(_))) {
             self.until.as_mut().reset(Instant::now() + WITHOUT_ANSWER);
         }
+    }
+}
+
+impl<Io: Connected> Connected for Connection<Io> {
+    type ConnectInfo = Io::ConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.io.connect_info()
     }
 }
 
@@ -130,7 +160,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::{HttpServer, Shutdown};
+    use secrecy::SecretString;
+    use tonic::Status;
+
+    use crate::{Authenticate, GrpcServer, GrpcServices, HttpServer, Identity, Shutdown, Transport};
 
     /// Whoever asks is connected.
     struct Ready;
@@ -160,6 +193,40 @@ mod tests {
         assert!(waits);
         held.pop();
         next.await;
+    }
+
+    #[tokio::test]
+    async fn no_more_connections_for_grpc_are_taken_than_allowed() {
+        let mut limited = Box::pin(limited(stream::repeat_with(|| Ok(()))));
+        let mut held = Vec::new();
+        for _ in 0..MOST_GRPC {
+            held.push(limited.next().await);
+        }
+        assert!(futures::poll!(limited.next()).is_pending());
+        held.pop();
+        limited.next().await.unwrap().unwrap();
+    }
+
+    struct Nobody;
+
+    #[tonic::async_trait]
+    impl Authenticate for Nobody {
+        async fn authenticate(&self, _: Option<&SecretString>, _: &str) -> Result<Identity, Status> {
+            Err(Status::unauthenticated("nobody"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_connects_for_grpc_and_says_nothing_is_cut_off() {
+        let server = GrpcServer::bind(&"127.0.0.1:0".parse().unwrap(), Transport::Plain).await.unwrap();
+        let (address, shutdown, mut running) = (server.address().to_string(), Shutdown::new(), JoinSet::new());
+        let services = GrpcServices::new(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        running.spawn(server.serve(services, Arc::new(Nobody), shutdown.clone()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let ended = timeout(WITHOUT_ANSWER * 2, silent.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_ok());
+        shutdown.request();
+        running.join_next().await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
