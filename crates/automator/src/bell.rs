@@ -1,6 +1,6 @@
 //! What the loop of a branch is asked to look at, gathered until it looks.
 //!
-//! However many hints come in, one turn answers them all. Nothing is queued, so nothing can overflow.
+//! However many hints come in, one turn answers them all. Nobody but those who want an answer waits, and of these not too many.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     images: BTreeSet<Repository>,
     waiting: Vec<oneshot::Sender<Answer>>,
     requests: Vec<Request>,
+    /// What came of the turns so far that those who wait were not answered with.
+    so_far: Option<Outcome>,
 }
 
 impl Asked {
@@ -42,8 +44,10 @@ impl Asked {
     pub(crate) fn add(&mut self, other: Self) {
         self.registries |= other.registries;
         self.images.extend(other.images);
+        self.waiting.retain(|waiting| !waiting.is_closed());
         self.waiting.extend(other.waiting);
         self.requests.extend(other.requests);
+        self.so_far = self.so_far.take().or(other.so_far);
     }
 
     /// What people want to be answered, once.
@@ -52,12 +56,32 @@ impl Asked {
     }
 
     /// The same, for nobody in particular.
-    pub(crate) fn without_waiting(&self) -> Self {
+    fn without_waiting(&self) -> Self {
         Self { registries: self.registries, images: self.images.clone(), ..Self::default() }
     }
 
-    /// Tells those who wait.
-    pub(crate) fn answer(self, ended: &Answer) {
+    /// Tells those who wait how the turn ended, unless not all that they asked for was answered. Gives what is still to do:
+    /// what was to be looked at and was not.
+    pub(crate) fn answer(mut self, ended: Result<Outcome, TurnError>) -> Self {
+        let so_far = self.so_far.take();
+        let ended = ended.map(|outcome| outcome.after(so_far));
+        match &ended {
+            Ok(outcome) if outcome.unanswered > 0 && !self.waiting.is_empty() => {
+                Self { waiting: self.waiting, so_far: ended.ok(), ..Self::default() }
+            }
+            Ok(_) => {
+                self.tell(&Arc::new(ended));
+                Self::default()
+            }
+            Err(_) => {
+                let again = self.without_waiting();
+                self.tell(&Arc::new(ended));
+                again
+            }
+        }
+    }
+
+    fn tell(self, ended: &Answer) {
         for waiting in self.waiting {
             // Who hung up does not want to know.
             let _ = waiting.send(Arc::clone(ended));
@@ -79,10 +103,15 @@ impl Bell {
         self.rung.notify_one();
     }
 
-    /// Asks for a look at one image repository, or at all, and for the answer. A turn that runs already does not count.
-    pub(crate) fn scan(&self, image: Option<Repository>) -> oneshot::Receiver<Answer> {
+    /// Asks for a look at one image repository, or at all, and for the answer. A turn that runs already does not count. None if
+    /// too many wait already.
+    pub(crate) fn scan(&self, image: Option<Repository>) -> Option<oneshot::Receiver<Answer>> {
         let (sender, receiver) = oneshot::channel();
         let mut asked = self.lock();
+        asked.waiting.retain(|waiting| !waiting.is_closed());
+        if asked.waiting.len() >= MOST_REQUESTS {
+            return None;
+        }
         match image {
             Some(image) => {
                 asked.images.insert(image);
@@ -92,7 +121,7 @@ impl Bell {
         asked.waiting.push(sender);
         drop(asked);
         self.rung.notify_one();
-        receiver
+        Some(receiver)
     }
 
     /// Asks a question of a person. False if too many wait already.
@@ -147,16 +176,29 @@ mod tests {
         assert_eq!(asked.wake(), Wake::Registries, "all of them holds each of them");
     }
 
+    #[test]
+    fn those_who_wait_have_a_bound_and_those_who_hung_up_do_not_count() {
+        let bell = Bell::default();
+        let mut waiting: Vec<_> = (0..MOST_REQUESTS).map(|_| bell.scan(None).unwrap()).collect();
+        assert!(bell.scan(Some(image("acme/web"))).is_none());
+        assert_eq!(bell.lock().images.len(), 0);
+        waiting.pop();
+        assert!(bell.scan(None).is_some());
+    }
+
     #[tokio::test]
     async fn every_one_who_waits_gets_the_answer() {
         let bell = Bell::default();
-        let (first, gone, second) = (bell.scan(None), bell.scan(None), bell.scan(Some(image("acme/web"))));
+        let scan = |image| bell.scan(image).unwrap();
+        let (first, gone, second) = (scan(None), scan(None), scan(Some(image("acme/web"))));
         drop(gone);
         let asked = bell.take();
         assert_eq!(asked.wake(), Wake::Registries);
         let branch = crate::BranchKey { repository: "r".to_owned(), branch: "b".to_owned() };
-        let ended: Answer = Arc::new(Err(TurnError::Raced { branch, attempts: 5 }));
-        asked.answer(&ended);
-        assert!(Arc::ptr_eq(&first.await.unwrap(), &ended) && Arc::ptr_eq(&second.await.unwrap(), &ended));
+        let raced = TurnError::Raced { branch, attempts: 5 };
+        assert_eq!(asked.answer(Err(raced.clone())).wake(), Wake::Registries, "it is still to be looked at");
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(*first, Err(raced));
     }
 }

@@ -3,11 +3,12 @@
 //! The loop of a branch is the only writer of its entry. Readers see whole values and are told of changes; a slow reader
 //! misses intermediate states, never the last one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 use tokio::sync::watch;
 
@@ -69,6 +70,8 @@ pub struct BranchState {
     pub at: Timestamp,
     /// Every place that Lockstep considers, by file and line.
     pub places: Vec<PlaceState>,
+    /// The image repositories that they name.
+    pub repositories: BTreeSet<Repository>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }

@@ -3,20 +3,20 @@
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher as _;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lockstep_image::Platform;
-use lockstep_registry::{Listed, Listing, Repository, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, PushOutcome, Signature, Step, TreeFile};
 
-use crate::ports::{Branch, FileChange, OwnBranch, PortError, Sights, Tags};
+use crate::ports::{Branch, FileChange, OwnBranch, PortError};
 
 mod clock;
 mod own;
+mod tags;
 
 pub(crate) use clock::FakeClock;
+pub(crate) use tags::{FakeTags, repository};
 
 type Tree = BTreeMap<String, String>;
 type BeforePush = Box<dyn FnOnce(&FakeBranch) + Send>;
@@ -243,146 +243,5 @@ impl Branch for FakeBranch {
         expected: Option<CommitId>,
     ) -> Result<PushOutcome, PortError> {
         Ok(self.replace_own(branch, commit, expected))
-    }
-}
-
-#[derive(Clone)]
-struct FakeImage {
-    digest: String,
-    created: Option<Timestamp>,
-    platforms: Vec<Platform>,
-    verification: Verification,
-}
-
-/// Registries that have what was pushed to them.
-#[derive(Default)]
-pub(crate) struct FakeTags {
-    images: Mutex<BTreeMap<Repository, BTreeMap<String, FakeImage>>>,
-    sights: Mutex<BTreeMap<Repository, Sights>>,
-    failing: Mutex<Option<PortError>>,
-    failing_facts: Mutex<Option<PortError>>,
-    pub(crate) asked: Mutex<Vec<String>>,
-}
-
-pub(crate) fn repository(name: &str) -> Repository {
-    Repository { host: "ghcr.io".to_owned(), name: name.to_owned() }
-}
-
-impl FakeTags {
-    pub(crate) fn with(name: &str, tags: &[&str]) -> Self {
-        let registry = Self::default();
-        tags.iter().for_each(|tag| registry.push(name, tag, None));
-        registry
-    }
-
-    pub(crate) fn push(&self, name: &str, tag: &str, created: Option<&str>) {
-        let digest = format!("sha256:{:064x}", tag.bytes().fold(7_u128, |sum, byte| sum * 31 + u128::from(byte)));
-        let image = FakeImage {
-            digest,
-            created: created.map(|time| time.parse().unwrap()),
-            platforms: vec!["linux/amd64".parse().unwrap()],
-            verification: Verification::NotSigned,
-        };
-        self.images.lock().unwrap().entry(repository(name)).or_default().insert(tag.to_owned(), image);
-    }
-
-    /// Changes what the image of a tag runs on, and who signed it.
-    pub(crate) fn describe(&self, name: &str, tag: &str, platforms: &[&str], verification: Verification) {
-        let mut images = self.images.lock().unwrap();
-        let image = images.get_mut(&repository(name)).unwrap().get_mut(tag).unwrap();
-        image.platforms = platforms.iter().map(|text| text.parse().unwrap()).collect();
-        image.verification = verification;
-    }
-
-    pub(crate) fn delete(&self, name: &str, tag: &str) {
-        self.images.lock().unwrap().get_mut(&repository(name)).unwrap().remove(tag);
-    }
-
-    pub(crate) fn fail(&self, message: Option<&str>) {
-        *self.failing.lock().unwrap() =
-            message.map(|message| PortError { category: "unreachable", message: message.to_owned() });
-    }
-
-    /// Fails what is asked of images, and not the listings.
-    pub(crate) fn fail_facts(&self, message: Option<&str>) {
-        *self.failing_facts.lock().unwrap() =
-            message.map(|message| PortError { category: "unreachable", message: message.to_owned() });
-    }
-
-    /// Lets a tag point to an image with this digit as digest.
-    pub(crate) fn point(&self, name: &str, tag: &str, digit: &str) {
-        let mut images = self.images.lock().unwrap();
-        let image = images.get_mut(&repository(name)).unwrap().get_mut(tag).unwrap();
-        image.digest = format!("sha256:{}", digit.repeat(64));
-    }
-
-    /// As if the database were deleted.
-    pub(crate) fn forget(&self) {
-        self.sights.lock().unwrap().clear();
-    }
-
-    /// What was asked since the last call.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-
-    fn ask(&self, what: String) -> Result<(), PortError> {
-        let listing = what.starts_with("list");
-        self.asked.lock().unwrap().push(what);
-        if let Some(error) = self.failing_facts.lock().unwrap().clone().filter(|_| !listing) {
-            return Err(error);
-        }
-        self.failing.lock().unwrap().clone().map_or(Ok(()), Err)
-    }
-}
-
-#[async_trait]
-impl Tags for FakeTags {
-    async fn list(&self, repository: &Repository, _: Timestamp) -> Result<Listed, PortError> {
-        self.ask(format!("list {repository}"))?;
-        let images = self.images.lock().unwrap();
-        let missing = || PortError { category: "not-found", message: format!("{repository} not found") };
-        let tags = images.get(repository).ok_or_else(missing)?.keys().cloned().collect();
-        // It knows no clock: the scan takes a time to come for now.
-        Ok(Listed { began: Timestamp::MAX, listing: Arc::new(Listing { tags, pushed: BTreeMap::new() }) })
-    }
-
-    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
-        let mut sights = self.sights.lock().unwrap();
-        let before = sights.remove(repository);
-        let seen = |tag: &String| match &before {
-            None => None,
-            Some(before) => before.first_seen.get(tag).copied().unwrap_or(Some(now)),
-        };
-        let first_seen = tags.iter().map(|tag| (tag.clone(), seen(tag))).collect();
-        let first_scan = before.as_ref().map_or(Some(now), |before| before.first_scan);
-        let after = Sights { first_scan, first_seen, ..Sights::default() };
-        sights.insert(repository.clone(), after.clone());
-        Ok(after)
-    }
-
-    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError> {
-        self.ask(format!("digest {tag}"))?;
-        let images = self.images.lock().unwrap();
-        Ok(images.get(repository).and_then(|tags| tags.get(tag)).map(|image| image.digest.clone()))
-    }
-
-    async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {
-        self.ask("created".to_owned())?;
-        let images = self.images.lock().unwrap();
-        Ok(images[repository].values().find(|image| image.digest == digest).unwrap().created)
-    }
-
-    async fn platforms(&self, repository: &Repository, digest: &str) -> Result<Vec<Platform>, PortError> {
-        self.ask("platforms".to_owned())?;
-        let images = self.images.lock().unwrap();
-        Ok(images[repository].values().find(|image| image.digest == digest).unwrap().platforms.clone())
-    }
-
-    async fn verify(&self, repository: &Repository, digest: &str, key: &str) -> Result<Verification, PortError> {
-        self.ask(format!("verify {key}"))?;
-        let images = self.images.lock().unwrap();
-        let image = images[repository].values().find(|image| image.digest == digest).unwrap();
-        Ok(image.verification.clone())
     }
 }

@@ -1,5 +1,7 @@
 //! What is counted. Labels take few values: branches are those of the settings, the rest are words of closed sets.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockstep_registry::WebhookKind;
@@ -16,6 +18,11 @@ use crate::turn::{Outcome, TurnError};
 
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
+
+/// So many registries have a label of their own, the first ones.
+const MOST_HOSTS: usize = 50;
+/// The label of all others.
+const OTHERS: &str = "(others)";
 
 /// What became of a push notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub(crate) struct Metrics {
     webhooks: Counters,
     requests: Counters,
     moved_tags: Counters,
+    hosts: Arc<Mutex<BTreeSet<String>>>,
+    dangerous: Family<Labels, Gauge>,
     streams: Gauge,
     clusters: Gauge,
     syncs: Gauge,
@@ -67,6 +76,8 @@ impl Metrics {
             webhooks: Family::default(),
             requests: Family::default(),
             moved_tags: Family::default(),
+            hosts: Arc::default(),
+            dangerous: Family::default(),
             streams: Gauge::default(),
             clusters: Gauge::default(),
             syncs: Gauge::default(),
@@ -91,6 +102,8 @@ impl Metrics {
         registry.register("registry_requests", help, metrics.requests.clone());
         let help = "Tags that were pushed again with other content, by host of the registry";
         registry.register("moved_tags", help, metrics.moved_tags.clone());
+        let help = "Settings that give up a protection, each 1";
+        registry.register("dangerous_settings", help, metrics.dangerous.clone());
         registry.register("streams", "Synchronizers that are connected", metrics.streams.clone());
         registry.register("clusters", "Clusters that have reported since the start", metrics.clusters.clone());
         registry.register("syncs", "Syncs that have been reported since the start", metrics.syncs.clone());
@@ -171,12 +184,29 @@ impl Metrics {
 
     /// A registry was asked.
     pub(crate) fn request(&self, host: &str, outcome: &'static str) {
-        self.requests.get_or_create(&vec![("host", host.to_owned()), ("outcome", outcome.to_owned())]).inc();
+        self.requests.get_or_create(&vec![("host", self.host(host)), ("outcome", outcome.to_owned())]).inc();
     }
 
     /// A tag was pushed again with other content.
     pub(crate) fn moved_tag(&self, host: &str) {
-        self.moved_tags.get_or_create(&vec![("host", host.to_owned())]).inc();
+        self.moved_tags.get_or_create(&vec![("host", self.host(host))]).inc();
+    }
+
+    /// The label of a registry. Manifests may name any number of them.
+    fn host(&self, host: &str) -> String {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !hosts.contains(host) {
+            if hosts.len() >= MOST_HOSTS {
+                return OTHERS.to_owned();
+            }
+            hosts.insert(host.to_owned());
+        }
+        host.to_owned()
+    }
+
+    /// A setting gives up a protection.
+    pub(crate) fn dangerous(&self, setting: String) {
+        self.dangerous.get_or_create(&vec![("setting", setting)]).set(1);
     }
 
     /// A synchronizer is connected until this is dropped.
@@ -214,6 +244,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn registries_share_a_label_from_the_fifty_first_on() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        for _ in 0..2 {
+            (1..=53).for_each(|number| metrics.request(&format!("r{number:02}.example"), "ok"));
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in ["{host=\"r50.example\",outcome=\"ok\"} 2", "{host=\"(others)\",outcome=\"ok\"} 6"] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains("r51"));
+    }
+
+    #[test]
     fn what_is_counted_is_shown_under_our_prefix() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -225,6 +270,7 @@ mod tests {
             places: 5,
             held: 2,
             listed: 3,
+            unanswered: 0,
             problems: Vec::new(),
             again_at: None,
         };
@@ -233,6 +279,7 @@ mod tests {
         metrics.turn(&branch, Duration::from_millis(70), &Err(raced));
         metrics.webhook(WebhookKind::Harbor, WebhookOutcome::NotUsed);
         metrics.request("ghcr.io", "ok");
+        metrics.dangerous("registries.0.dangerous-plain-http".to_owned());
         let stream = metrics.stream();
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
@@ -244,6 +291,7 @@ mod tests {
             "lockstep_automator_errors_total{category=\"raced\"} 1",
             "lockstep_automator_webhooks_total{kind=\"harbor\",outcome=\"not-used\"} 1",
             "lockstep_automator_registry_requests_total{host=\"ghcr.io\",outcome=\"ok\"} 1",
+            "lockstep_automator_dangerous_settings{setting=\"registries.0.dangerous-plain-http\"} 1",
             "lockstep_automator_streams 1",
             "lockstep_automator_turn_duration_seconds_count",
         ] {

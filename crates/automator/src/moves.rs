@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use lockstep_registry::{MovedTag, Repository};
 
 use crate::board::Problem;
-use crate::ports::Ports;
 use crate::scan::Wanted;
 
 /// How often the tags of a repository that places have are looked up, at its listings.
@@ -31,19 +30,14 @@ impl Moves {
         });
     }
 
-    /// Looks up the tags that places have, now and then. Whether one moved, the record says.
-    pub(crate) async fn look(&mut self, repository: &Repository, currents: &BTreeSet<String>, ports: &Ports<'_>) {
-        let now = ports.clock.now();
-        let looked = *self.looked.entry(repository.clone()).or_insert(now);
-        if now < looked + LOOK {
-            return;
+    /// The tags of a repository to look up beside its listing: those that places have, now and then.
+    pub(crate) fn due(&mut self, repository: &Repository, currents: &BTreeSet<String>, now: Timestamp) -> Vec<String> {
+        let looked = self.looked.entry(repository.clone()).or_insert(now);
+        if now < *looked + LOOK {
+            return Vec::new();
         }
-        self.looked.insert(repository.clone(), now);
-        for tag in currents {
-            if let Err(error) = ports.tags.digest(repository, tag).await {
-                tracing::debug!(image = %repository, tag, %error, "not looked up; it is tried again");
-            }
-        }
+        *looked = now;
+        currents.iter().cloned().collect()
     }
 
     /// The record says that these moved.
@@ -70,25 +64,22 @@ fn problem(repository: &Repository, MovedTag { tag, from, to }: &MovedTag) -> Pr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
+    use crate::fakes::{FakeClock, repository};
+    use crate::ports::Clock as _;
 
-    #[tokio::test]
-    async fn tags_in_use_are_looked_up_each_hour_and_their_moves_told_for_a_day() {
-        let (branch, tags, clock) =
-            (FakeBranch::default(), FakeTags::with("a", &["1", "2"]), FakeClock::at("2026-11-23T08:00:00Z"));
-        let ports = Ports { branch: &branch, tags: &tags, clock: &clock };
+    #[test]
+    fn tags_in_use_are_looked_up_each_hour_and_their_moves_told_for_a_day() {
+        let clock = FakeClock::at("2026-11-23T08:00:00Z");
         let currents: BTreeSet<String> = ["1".to_owned()].into();
         let wanted: Wanted = [(repository("a"), currents.clone())].into();
         let mut moves = Moves::default();
-        for (minutes, expected) in
-            [(0, vec![]), (59, vec![]), (1, vec!["digest 1"]), (30, vec![]), (30, vec!["digest 1"])]
-        {
+        for (minutes, expected) in [(0, 0), (59, 0), (1, 1), (30, 0), (30, 1)] {
             clock.pass(minutes * 60);
-            moves.look(&repository("a"), &currents, &ports).await;
-            assert_eq!(tags.asked(), expected, "{minutes}");
+            let tags = moves.due(&repository("a"), &currents, clock.now());
+            assert_eq!(tags, vec!["1"; expected], "{minutes}");
         }
         let moved = MovedTag { tag: "1".into(), from: "sha256:aa".into(), to: "sha256:bb".into() };
-        let now = || ports.clock.now();
+        let now = || clock.now();
         moves.told(&repository("a"), vec![moved], now());
         moves.told(&repository("a"), vec![], now());
         let problems: Vec<Problem> = moves.problems().collect();

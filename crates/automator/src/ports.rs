@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{Listed, MovedTag, Repository, Verification};
@@ -99,13 +100,16 @@ pub struct Sights {
 pub trait Tags: Send + Sync {
     /// Every tag of a repository: a complete listing that began no sooner than `not_before`, or an error. It may have been
     /// made for another branch.
-    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError>;
+    fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>>;
+
+    /// How many tags the record has of a repository.
+    async fn recorded(&self, repository: &Repository) -> Result<usize, PortError>;
 
     /// Records a complete listing, and says when each tag was first seen.
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError>;
 
     /// The digest that a tag has now; none if there is no such tag.
-    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError>;
+    fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>>;
 
     /// When the image with this digest was built, as its publisher says.
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError>;

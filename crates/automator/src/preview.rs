@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{Listed, Listing as Tagged, Repository, Verification};
@@ -79,7 +80,12 @@ pub async fn preview(
     let wake = Wake::Registries;
     let mut updates =
         Updates { target: &target, memory: &mut memory, ports: &ports, board: &board, wake, seen: Seen::default() };
-    updates.at(folder.head().await?).await?;
+    let head = folder.head().await?;
+    updates.at(head).await?;
+    while updates.memory.listings.under_way_since().is_some() {
+        updates.memory.listings.answered(ports.tags).await;
+        updates.at(head).await?;
+    }
     let state = board.get(&target.branch);
     Ok(state
         .map(|state| Preview { places: state.places.clone(), problems: state.problems.clone() })
@@ -157,10 +163,15 @@ fn not_asked<T>() -> Result<T, PortError> {
 
 #[async_trait]
 impl Tags for Written {
-    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
+    fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tags = written.get(repository).cloned().unwrap_or_default();
-        Ok(Listed { began: not_before, listing: Arc::new(Tagged { tags, pushed: BTreeMap::new() }) })
+        let listing = Arc::new(Tagged { tags, pushed: BTreeMap::new() });
+        Box::pin(ready(Ok(Listed { began: not_before, listing })))
+    }
+
+    async fn recorded(&self, _: &Repository) -> Result<usize, PortError> {
+        Ok(0)
     }
 
     async fn record(&self, _: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
@@ -168,8 +179,8 @@ impl Tags for Written {
         Ok(Sights { first_scan: Some(now), first_seen, ..Sights::default() })
     }
 
-    async fn digest(&self, _: &Repository, _: &str) -> Result<Option<String>, PortError> {
-        not_asked()
+    fn digest(&self, _: &Repository, _: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {
+        Box::pin(ready(not_asked()))
     }
 
     async fn created(&self, _: &Repository, _: &str) -> Result<Option<Timestamp>, PortError> {

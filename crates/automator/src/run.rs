@@ -102,6 +102,10 @@ pub async fn start(settings: Settings, tasks: &mut Tasks) -> Result<Addresses, R
     );
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
+    for setting in settings.dangerous() {
+        tracing::warn!(setting, "this setting gives up a protection: what it names can be read and forged on the way");
+        metrics.dangerous(setting);
+    }
     let tags = RegistryTags::open(&settings, &metrics)?;
     let tokens = tokens.map(Arc::new);
     let clusters = tokens.clone().map(|tokens| Clusters::of(tokens, settings.intervals.settle.get()));

@@ -1,27 +1,33 @@
 //! What registries say: one listing for each image repository, however many places name it.
 
+mod failed;
+mod look_up;
+mod under_way;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use lockstep_registry::{Listed, Listing, Repository};
+use tokio::time::{Instant, timeout_at};
 
 use crate::allow::AllowedRepositories;
 use crate::board::Problem;
-use crate::facts::{self, Facts, LookUp};
+use crate::facts::Facts;
 use crate::moves::Moves;
 use crate::ports::{PortError, Ports, Tags};
 use crate::rhythm::Pace;
 use crate::turn::{Target, Wake};
+use failed::Failed;
+use under_way::{Answer, UnderWay};
 
-/// As many repositories of one registry are listed at a time; registries do not wait for each other.
-const AT_A_TIME: usize = 4;
+/// So long a turn waits for registries. What they have not answered by then a later turn looks at.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often what came is looked at, as long as more is to come.
+const MEANWHILE: SignedDuration = SignedDuration::from_secs(10);
 /// How long a listing that lacks too much waits for a second reading.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// How long a listing that failed waits for another try, where a repository may not be listed sooner anyway.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// The listings of all image repositories, as of the last time that each was read. Losing it costs time only.
 #[derive(Debug, Default)]
@@ -35,6 +41,7 @@ pub(crate) struct Listings {
     doubts: BTreeMap<Repository, Doubt>,
     failed: BTreeMap<Repository, Failed>,
     moves: Moves,
+    under_way: UnderWay,
 }
 
 /// When a repository is listed again.
@@ -49,17 +56,16 @@ struct Rhythm {
     due: Option<Timestamp>,
 }
 
-/// A repository to list, and how old a listing that was made for another branch may be.
+/// A repository to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Due {
+struct Due {
     repository: Repository,
+    /// A listing that was made for another branch may not be older.
     not_before: Timestamp,
-}
-
-#[derive(Debug)]
-struct Failed {
-    error: PortError,
-    at: Timestamp,
+    /// Whether somebody waits for it.
+    is_asked: bool,
+    /// The tags to look up beside it.
+    in_use: Vec<String>,
 }
 
 /// A listing that lacks too much to be believed at once.
@@ -74,28 +80,40 @@ struct Doubt {
 pub(crate) type Wanted = BTreeMap<Repository, BTreeSet<String>>;
 
 impl Listings {
+    /// Takes in what was answered since the last turn, and asks for what is due. Says how many listings that are.
+    pub(crate) async fn look(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, ports: &Ports<'_>) -> usize {
+        for answer in self.under_way.take_answers() {
+            self.take_in(answer, wanted, &target.pace, ports).await;
+        }
+        let due = self.due(wanted, wake, target, ports.clock.now());
+        let asked = due.len();
+        self.scan(due, wanted, &target.pace, ports).await;
+        asked
+    }
+
     /// Forgets what no place names any more, and says what has to be listed: what `wake` asks for, what was never listed,
     /// what its rhythm says, and what is due for a second look.
-    pub(crate) fn due(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, now: Timestamp) -> Vec<Due> {
+    fn due(&mut self, wanted: &Wanted, wake: &Wake, target: &Target, now: Timestamp) -> Vec<Due> {
         self.known.retain(|repository, _| wanted.contains_key(repository));
         self.rhythms.retain(|repository, _| wanted.contains_key(repository));
         self.doubts.retain(|repository, _| wanted.contains_key(repository));
         self.failed.retain(|repository, _| wanted.contains_key(repository));
         self.moves.forget(wanted, now);
+        self.under_way.forget(wanted);
         let soonest = now + SignedDuration::try_from(target.pace.shortest).unwrap_or_default();
         for (repository, currents) in wanted {
             self.note(repository, currents, is_asked(repository, wake), soonest, now);
         }
-        let retry = AFTER_FAILURE.min(target.pace.shortest);
-        let due = |repository: &&Repository| {
-            target.allowed.allows(repository) && (is_asked(repository, wake) || self.is_due(repository, retry, now))
-        };
-        let wanted = wanted.keys().filter(due);
-        let due = |repository: &Repository| {
-            let not_before = self.not_before(repository, is_asked(repository, wake), target.pace.shortest, now);
-            Due { repository: repository.clone(), not_before }
-        };
-        wanted.map(due).collect()
+        let mut all = Vec::new();
+        for (repository, currents) in wanted.iter().filter(|(repository, _)| target.allowed.allows(repository)) {
+            let is_asked = is_asked(repository, wake);
+            if is_asked || self.is_due(repository, &target.pace, now) {
+                let not_before = self.not_before(repository, is_asked, target.pace.shortest, now);
+                let in_use = self.moves.due(repository, currents, now);
+                all.push(Due { repository: repository.clone(), not_before, is_asked, in_use });
+            }
+        }
+        all
     }
 
     /// Whoever was told of a push, or doubts, wants to know what is there now. Else no repository is listed more often than its
@@ -126,6 +144,7 @@ impl Listings {
                 rhythm.currents.clone_from(currents);
                 rhythm.happened = Some(now);
                 rhythm.due = rhythm.due.map(|due| due.min(soonest));
+                self.failed.get_mut(repository).into_iter().for_each(Failed::begin_anew);
             }
             Some(_) => {}
             None => {
@@ -135,36 +154,61 @@ impl Listings {
         }
     }
 
-    /// Lists these repositories, several at a time.
-    pub(crate) async fn scan(&mut self, due: Vec<Due>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
-        let mut by_host: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for due in due {
-            by_host.entry(due.repository.host.clone()).or_default().push(list(due, ports.tags).boxed());
-        }
-        let hosts = by_host.into_values().map(|asked| futures::stream::iter(asked).buffer_unordered(AT_A_TIME));
-        let mut answers = futures::stream::select_all(hosts);
-        while let Some((repository, answer)) = answers.next().await {
-            let currents = wanted.get(&repository);
-            let taken = match answer {
-                Ok(listed) => self.take(&repository, listed, currents, pace, ports).await,
-                Err(error) => Err(error),
-            };
-            match taken {
-                Ok(()) => drop(self.failed.remove(&repository)),
-                Err(error) => {
-                    tracing::warn!(image = %repository, %error, "not listed; it is tried again");
-                    self.failed.insert(repository, Failed { error, at: ports.clock.now() });
-                }
+    /// Asks for these listings and takes in what is answered soon. The rest goes on by itself: a slow registry holds up neither
+    /// the others nor what else a branch is asked for.
+    async fn scan(&mut self, due: Vec<Due>, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
+        self.under_way.add(due, ports.clock.now());
+        let until = Instant::now() + PATIENCE;
+        while let Ok(Some(answer)) = timeout_at(until, self.under_way.next(ports.tags)).await {
+            let is_last_awaited = answer.is_last_awaited;
+            self.take_in(answer, wanted, pace, ports).await;
+            if is_last_awaited {
+                break;
             }
         }
     }
 
-    fn is_due(&self, repository: &Repository, retry: Duration, now: Timestamp) -> bool {
+    async fn take_in(&mut self, answer: Answer, wanted: &Wanted, pace: &Pace, ports: &Ports<'_>) {
+        let Answer { repository, listed, .. } = answer;
+        let Some(currents) = wanted.get(&repository) else { return };
+        let taken = match listed {
+            Ok(listed) => self.take(&repository, listed, currents, pace, ports).await,
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(()) => drop(self.failed.remove(&repository)),
+            Err(error) => {
+                tracing::warn!(image = %repository, %error, "not listed; it is tried again");
+                let failed = Failed::after(self.failed.get(&repository), error, ports.clock.now());
+                self.failed.insert(repository, failed);
+            }
+        }
+    }
+
+    /// Keeps the listings going between turns, until another turn is worth it.
+    pub(crate) async fn answered(&mut self, tags: &dyn Tags) {
+        self.under_way.answered(tags).await;
+    }
+
+    /// Since when registries have not answered all that they were asked.
+    pub(crate) fn under_way_since(&self) -> Option<Timestamp> {
+        self.under_way.since()
+    }
+
+    /// How many of the listings that somebody waits for are not there yet.
+    pub(crate) fn awaited(&self) -> usize {
+        self.under_way.awaited()
+    }
+
+    fn is_due(&self, repository: &Repository, pace: &Pace, now: Timestamp) -> bool {
+        if self.under_way.contains(repository) {
+            return false;
+        }
         if let Some(doubt) = self.doubts.get(repository) {
             return now >= doubt.since + SECOND_LOOK;
         }
         if let Some(failed) = self.failed.get(repository) {
-            return now >= failed.at + retry;
+            return now >= failed.retry_at(pace);
         }
         !self.known.contains_key(repository) || self.is_out_of_date(repository, now)
     }
@@ -173,12 +217,16 @@ impl Listings {
         self.rhythms.get(repository).and_then(|rhythm| rhythm.due).is_some_and(|due| now >= due)
     }
 
-    /// Whether the rhythm of any repository asks for a listing.
+    /// Whether there are answers to look at, or the rhythm of any repository asks for a listing.
     pub(crate) fn is_any_due(&self, now: Timestamp) -> bool {
         // What failed or is in doubt has a time of its own.
-        let waits =
-            |repository: &Repository| self.doubts.contains_key(repository) || self.failed.contains_key(repository);
-        self.known.keys().any(|repository| !waits(repository) && self.is_out_of_date(repository, now))
+        let waits = |repository: &Repository| {
+            self.doubts.contains_key(repository)
+                || self.failed.contains_key(repository)
+                || self.under_way.contains(repository)
+        };
+        self.under_way.is_answered()
+            || self.known.keys().any(|repository| self.is_out_of_date(repository, now) && !waits(repository))
     }
 
     /// Takes in a complete listing, unless it is in doubt.
@@ -186,14 +234,17 @@ impl Listings {
         &mut self,
         repository: &Repository,
         Listed { began, listing }: Listed,
-        currents: Option<&BTreeSet<String>>,
+        currents: &BTreeSet<String>,
         pace: &Pace,
         ports: &Ports<'_>,
     ) -> Result<(), PortError> {
         let now = ports.clock.now();
         let began = began.min(now);
-        let listed: BTreeSet<&str> = listing.tags.iter().map(String::as_str).collect();
-        if let Some(reason) = self.doubt(repository, &listed, currents) {
+        let before = match self.known.get(repository) {
+            Some(known) => known.len(),
+            None => ports.tags.recorded(repository).await?,
+        };
+        if let Some(reason) = self.doubt(repository, &listing, currents, before) {
             let before = self.doubts.get(repository).filter(|doubt| doubt.listing.tags == listing.tags);
             let since = before.map_or(now, |doubt| doubt.since);
             if now < since + SECOND_LOOK {
@@ -201,9 +252,6 @@ impl Listings {
                 self.doubts.insert(repository.clone(), Doubt { listing, since, reason });
                 return Ok(());
             }
-        }
-        if let Some(currents) = currents {
-            self.moves.look(repository, currents, ports).await;
         }
         let mut sights = ports.tags.record(repository, &listing.tags, now).await?;
         self.moves.told(repository, std::mem::take(&mut sights.moved), now);
@@ -227,19 +275,17 @@ impl Listings {
     fn doubt(
         &self,
         repository: &Repository,
-        listed: &BTreeSet<&str>,
-        currents: Option<&BTreeSet<String>>,
+        listing: &Listing,
+        currents: &BTreeSet<String>,
+        before: usize,
     ) -> Option<String> {
+        let listed: BTreeSet<&str> = listing.tags.iter().map(String::as_str).collect();
         let known = self.known.get(repository);
         let was_listed = |tag: &str| known.is_none_or(|known| known.lists(tag));
-        let lost = currents
-            .into_iter()
-            .flatten()
-            .find(|current| !listed.contains(current.as_str()) && was_listed(current.as_str()));
+        let lost = currents.iter().find(|current| !listed.contains(current.as_str()) && was_listed(current.as_str()));
         if let Some(current) = lost {
             return Some(format!("the current tag {current} is not listed"));
         }
-        let before = known.map_or(0, Facts::len);
         let shrunk = listed.len() * 100 < before * 95;
         shrunk.then(|| format!("{} tags were listed before and {} are now", before, listed.len()))
     }
@@ -266,38 +312,18 @@ impl Listings {
         self.failed.values().map(move |failed| problem(&failed.error)).chain(self.moves.problems())
     }
 
-    /// When the next second look, or the next try, is due.
-    pub(crate) fn next_look(&self, pace: &Pace) -> Option<Timestamp> {
-        let retry = AFTER_FAILURE.min(pace.shortest);
+    /// When the next second look, or the next try, is due, and when what came meanwhile is looked at.
+    pub(crate) fn next_look(&self, pace: &Pace, now: Timestamp) -> Option<Timestamp> {
         let doubted = self.doubts.values().map(|doubt| doubt.since + SECOND_LOOK);
-        doubted.chain(self.failed.values().map(|failed| failed.at + retry)).min()
+        let tries = self.failed.values().map(|failed| failed.retry_at(pace));
+        let meanwhile = self.under_way.since().map(|_| now + MEANWHILE);
+        doubted.chain(tries).chain(meanwhile).min()
     }
 
     /// Forgets what may have changed since the last turn without being listed.
     pub(crate) fn begin_turn(&mut self, now: Timestamp) {
         self.began = Some(now);
         self.known.values_mut().for_each(Facts::begin_turn);
-    }
-
-    /// Looks facts up, several at a time. What cannot be read is handed back with the reason.
-    pub(crate) async fn look_up(&mut self, wanted: Vec<LookUp>, ports: &Ports<'_>) -> Vec<(LookUp, String)> {
-        let asked = wanted.into_iter().map(|wanted| async move {
-            let found = facts::look_up(&wanted, ports.tags).await;
-            (wanted, found)
-        });
-        let mut answers = futures::stream::iter(asked).buffer_unordered(AT_A_TIME);
-        let mut unread = Vec::new();
-        while let Some((wanted, found)) = answers.next().await {
-            match (found, self.known.get_mut(&wanted.repository)) {
-                (Ok(found), Some(facts)) => facts.note(wanted.want.tag(), found),
-                (Ok(_), None) => {}
-                (Err(error), _) => {
-                    tracing::warn!(image = %wanted.repository, tag = wanted.want.tag(), %error, "not read");
-                    unread.push((wanted, error.message));
-                }
-            }
-        }
-        unread
     }
 }
 
@@ -307,11 +333,6 @@ fn is_asked(repository: &Repository, wake: &Wake) -> bool {
         Wake::Registries => true,
         Wake::Images(images) => images.contains(repository),
     }
-}
-
-async fn list(due: Due, tags: &dyn Tags) -> (Repository, Result<Listed, PortError>) {
-    let answer = tags.list(&due.repository, due.not_before).await;
-    (due.repository, answer)
 }
 
 #[cfg(test)]

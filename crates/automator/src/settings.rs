@@ -179,6 +179,16 @@ impl Settings {
     pub fn unreadable_files(&self) -> Vec<(String, String)> {
         check::unreadable_files(self)
     }
+
+    /// The settings that give up a protection, by their keys.
+    pub(crate) fn dangerous(&self) -> Vec<String> {
+        let repositories = self.repositories.iter().map(|repository| repository.dangerous_plain_http);
+        let registries = self.registries.iter().map(|registry| registry.dangerous_plain_http);
+        let all = repositories.enumerate().map(|of| ("repositories", of));
+        let all = all.chain(registries.enumerate().map(|of| ("registries", of)));
+        let set = all.filter(|(_, (_, is_set))| *is_set);
+        set.map(|(list, (number, _))| format!("{list}.{number}.dangerous-plain-http")).collect()
+    }
 }
 
 impl Default for Settings {

@@ -64,12 +64,12 @@ pub async fn turn(
             tracing::warn!(%error, %commit, "pushed, and not looked at since");
         }
     }
-    let Seen { places, held, listed, problems, again_at, .. } = updates.seen;
+    let Seen { places, held, listed, unanswered, problems, again_at, .. } = updates.seen;
     let (pushed, moved) = match published.commit {
         Some((commit, batch)) => (Some(commit), batch.moves.iter().map(Move::moved).collect()),
         None => (None, Vec::new()),
     };
-    let outcome = Outcome { head: published.head, pushed, moved, places, held, listed, problems, again_at };
+    let outcome = Outcome { head: published.head, pushed, moved, places, held, listed, unanswered, problems, again_at };
     memory.settled = Some(outcome.clone());
     Ok(outcome)
 }
@@ -133,12 +133,24 @@ pub struct Outcome {
     pub places: usize,
     /// How many of them are held.
     pub held: usize,
-    /// How many image repositories were listed.
+    /// How many image repositories were asked for their tags.
     pub listed: usize,
+    /// How many of those that somebody waits for have not answered yet.
+    pub unanswered: usize,
     /// What could not be read or done; the board has the same.
     pub problems: Vec<Problem>,
-    /// When a turn with [`Wake::Git`] should follow, whatever else happens: changes wait for the batch, or a listing is in doubt.
+    /// When a turn with [`Wake::Git`] should follow, whatever else happens: changes wait for the batch, or a listing is in doubt
+    /// or under way.
     pub again_at: Option<Timestamp>,
+}
+
+impl Outcome {
+    /// With what came of a turn before, when not all had answered.
+    pub(crate) fn after(self, before: Option<Self>) -> Self {
+        let Some(Self { pushed, mut moved, listed, .. }) = before else { return self };
+        moved.extend(self.moved);
+        Self { pushed: self.pushed.or(pushed), moved, listed: listed + self.listed, ..self }
+    }
 }
 
 /// Why a turn ended early. Nothing was pushed; the next turn begins anew.

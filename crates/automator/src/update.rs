@@ -43,8 +43,11 @@ pub(crate) struct Updates<'a> {
 pub(crate) struct Seen {
     pub(crate) places: usize,
     pub(crate) held: usize,
+    /// Whether it is about certain image repositories.
+    is_hinted: bool,
     /// On all trees of the turn.
     pub(crate) listed: usize,
+    pub(crate) unanswered: usize,
     pub(crate) problems: Vec<Problem>,
     pub(crate) again_at: Option<Timestamp>,
     /// Places that are held for something that may pass.
@@ -91,10 +94,10 @@ impl Updates<'_> {
             currents.extend(place.reference.tag().filter(|tag| !tag.eq_ignore_ascii_case("latest")).map(str::to_owned));
         }
         let wake = mem::replace(&mut self.wake, Wake::Git);
-        let due = self.memory.listings.due(&wanted, &wake, self.target, self.ports.clock.now());
-        self.seen.listed += due.len();
-        self.memory.listings.scan(due, &wanted, &self.target.pace, self.ports).await;
-        self.seen.again_at = self.memory.listings.next_look(&self.target.pace);
+        self.seen.is_hinted |= matches!(wake, Wake::Images(_));
+        self.seen.listed += self.memory.listings.look(&wanted, &wake, self.target, self.ports).await;
+        self.seen.unanswered = self.memory.listings.awaited();
+        self.seen.again_at = self.memory.listings.next_look(&self.target.pace, self.ports.clock.now());
     }
 
     /// Decides about every place. What a decision lacks is looked up, and it is decided once more, until nothing is lacking
@@ -255,7 +258,9 @@ impl Updates<'_> {
         self.seen.places = places.len();
         self.seen.held = places.iter().filter(|place| place.held.is_some()).count();
         self.seen.problems = problems.clone();
-        self.board.publish(&self.target.branch, BranchState { head, at: self.ports.clock.now(), places, problems });
+        let repositories = survey.places.into_iter().map(|place| place.repository).collect();
+        let at = self.ports.clock.now();
+        self.board.publish(&self.target.branch, BranchState { head, at, places, repositories, problems });
     }
 
     /// The tags that a place does not get for want of a signature, once that is waited for no longer.
@@ -283,11 +288,13 @@ impl Updates<'_> {
         self.board.publish(&self.target.branch, state);
     }
 
-    /// Until when changes wait for the next commit; `None` if one may be made now.
+    /// Until when changes wait for the next commit; `None` if one may be made now. Unless somebody spoke of them, they wait for
+    /// listings that are under way too, so that one look at the registries is one commit; but no longer than for other changes.
     fn gather_until(&self) -> Option<Timestamp> {
         let batch = SignedDuration::try_from(self.target.batch).unwrap_or(SignedDuration::ZERO);
-        let until = self.memory.last_update? + batch;
-        (self.ports.clock.now() < until).then_some(until)
+        let listings = self.memory.listings.under_way_since().filter(|_| !self.seen.is_hinted);
+        let since = self.memory.last_update.max(listings)?;
+        Some(since + batch).filter(|until| self.ports.clock.now() < *until)
     }
 }
 

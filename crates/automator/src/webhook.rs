@@ -15,14 +15,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use jiff::Timestamp;
 use lockstep_daemon::{MESSAGE_LIMIT, SecretFile};
-use lockstep_image::Reference;
 use lockstep_registry::{Admission, PushHint, PushTokens, Repository, Shown, WebhookKind};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::bell::Bell;
-use crate::board::{Board, BranchKey, BranchState};
+use crate::board::{Board, BranchKey};
 use crate::metrics::{Metrics, WebhookOutcome};
 use crate::ports::PortError;
 use crate::settings::WebhookSettings;
@@ -98,17 +97,14 @@ impl Webhooks {
 impl Webhook {
     /// Wakes the loops of the branches on which a place names a pushed repository; says how many there are.
     fn ring(&self, hints: &[PushHint]) -> usize {
-        let on = |(branch, bell): &'_ (BranchKey, Bell)| {
-            let named: BTreeSet<Repository> = self.board.get(branch).iter().flat_map(|state| named(state)).collect();
-            (branch.clone(), bell.clone(), named)
-        };
-        let branches: Vec<(BranchKey, Bell, BTreeSet<Repository>)> = self.bells.iter().map(on).collect();
-        let known = branches.iter().flat_map(|(_, _, named)| named).map(|named| named.host.clone()).collect();
+        let states: Vec<_> =
+            self.bells.iter().filter_map(|(branch, bell)| Some((bell, self.board.get(branch)?))).collect();
+        let known = states.iter().flat_map(|(_, state)| &state.repositories).map(|named| named.host.as_str()).collect();
         let mut rung = 0;
-        for (branch, bell, named) in branches {
-            let meant = meant(named, hints, &known);
+        for (bell, state) in &states {
+            let meant = meant(&state.repositories, hints, &known);
             if !meant.is_empty() {
-                debug!(%branch, sender = self.kind.name(), images = meant.len(), "woken by a push notification");
+                debug!(sender = self.kind.name(), images = meant.len(), "woken by a push notification");
                 bell.images(meant);
                 rung += 1;
             }
@@ -117,16 +113,10 @@ impl Webhook {
     }
 }
 
-/// The image repositories that the places of a branch name.
-fn named(state: &BranchState) -> impl Iterator<Item = Repository> + '_ {
-    let references = state.places.iter().filter_map(|place| place.current.parse::<Reference>().ok());
-    references.map(|reference| Repository::from(&reference))
-}
-
 /// Which of the repositories the hints are about. A host by which some place names images is taken at its word. Any other
 /// says nothing: behind a proxy, or where a mirror is pulled from, a registry does not know by which host it is named in
 /// manifests, so every repository of that name is looked at.
-fn meant(repositories: BTreeSet<Repository>, hints: &[PushHint], known: &BTreeSet<String>) -> BTreeSet<Repository> {
+fn meant(repositories: &BTreeSet<Repository>, hints: &[PushHint], known: &BTreeSet<&str>) -> BTreeSet<Repository> {
     let mut by_name: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
     for hint in hints {
         let host = hint.host.as_deref().filter(|host| known.contains(*host));
@@ -136,12 +126,12 @@ fn meant(repositories: BTreeSet<Repository>, hints: &[PushHint], known: &BTreeSe
     let is_below = |name: &str| {
         below.iter().any(|hint| name.strip_prefix(&hint.repository).is_some_and(|rest| rest.starts_with('/')))
     };
-    let is_meant = |repository: &Repository| {
+    let is_meant = |repository: &&Repository| {
         let hosts = by_name.get(repository.name.as_str());
         hosts.is_some_and(|hosts| hosts.iter().any(|host| host.is_none_or(|host| host == repository.host)))
             || is_below(&repository.name)
     };
-    repositories.into_iter().filter(is_meant).collect()
+    repositories.iter().filter(is_meant).cloned().collect()
 }
 
 async fn notified(State(webhook): State<Arc<Webhook>>, request: Request<Body>) -> Response {

@@ -254,6 +254,16 @@ impl Installation {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
+    /// What a daemon counts.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub async fn metrics(&self, daemon: Daemon) -> Result<String> {
+        let answer = self.client.get(format!("{}/metrics", self.admin_url(daemon))).send().await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+
     /// Deletes the data folder of a daemon, which must not run.
     ///
     /// # Errors

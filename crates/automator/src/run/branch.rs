@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::asks::{self, Changed, Request};
-use crate::bell::{Answer, Asked, Bell};
+use crate::bell::{Asked, Bell};
 use crate::board::Board;
 use crate::clusters::{Clusters, Unheard};
 use crate::memory::Memory;
@@ -71,6 +71,7 @@ impl BranchLoop {
                 },
                 // The sender is ours, so it is there as long as we are.
                 _ = reports.changed() => {}
+                () = kept.memory.listings.answered(&*self.tags) => {}
                 () = sleep_until(look_at) => {}
             }
             asked.add(self.bell.take());
@@ -101,10 +102,7 @@ impl BranchLoop {
             };
             look_at = Instant::now() + pause;
             rested = Instant::now() + REST;
-            // What was to be looked at and was not still is; those who wait are told all the same.
-            let again = if ended.is_err() { asked.without_waiting() } else { Asked::default() };
-            asked.answer(&Answer::new(ended));
-            asked = again;
+            asked = asked.answer(ended);
         }
     }
 

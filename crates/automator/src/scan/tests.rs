@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use futures::future::{BoxFuture, ready};
 use lockstep_image::Platform;
 use lockstep_registry::Verification;
 
@@ -9,6 +10,8 @@ use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
 use crate::ports::{Clock as _, Sights};
 
 use super::*;
+
+mod slow;
 
 fn target() -> Target {
     Target {
@@ -39,8 +42,7 @@ impl World {
         let wanted = Wanted::from([(repository("a"), BTreeSet::from([current.to_owned()]))]);
         let target = target();
         let ports = Ports { branch: &self.branch, tags: &self.tags, clock: &self.clock };
-        let due = self.listings.due(&wanted, &wake, &target, self.clock.now());
-        self.listings.scan(due, &wanted, &target.pace, &ports).await;
+        self.listings.look(&wanted, &wake, &target, &ports).await;
         match self.listings.facts(&repository("a"), &target.allowed) {
             Ok(facts) => facts.len().to_string(),
             Err(reason) if reason.contains("in doubt") => "doubt".to_owned(),
@@ -58,21 +60,25 @@ struct Shared<'a> {
 
 #[async_trait]
 impl Tags for Shared<'_> {
-    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
+    fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
         if let Some(last) = self.last.lock().unwrap().as_ref().filter(|last| last.began >= not_before) {
-            return Ok(last.clone());
+            return Box::pin(ready(Ok(last.clone())));
         }
-        let listed = Listed { began: self.clock.now(), ..self.tags.list(repository, not_before).await? };
-        *self.last.lock().unwrap() = Some(listed.clone());
-        Ok(listed)
+        let listed = self.tags.answer(repository).map(|listed| Listed { began: self.clock.now(), ..listed });
+        *self.last.lock().unwrap() = listed.clone().ok();
+        Box::pin(ready(listed))
+    }
+
+    async fn recorded(&self, repository: &Repository) -> Result<usize, PortError> {
+        self.tags.recorded(repository).await
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
         self.tags.record(repository, tags, now).await
     }
 
-    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError> {
-        self.tags.digest(repository, tag).await
+    fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {
+        self.tags.digest(repository, tag)
     }
 
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {
@@ -100,9 +106,7 @@ async fn branches_that_name_one_repository_list_it_once() {
     // Each of three looks a few seconds after the other, for ten hours.
     let look = async |listings: &mut Listings, wake: Wake| {
         listings.begin_turn(clock.now());
-        let due = listings.due(&wanted, &wake, &target, clock.now());
-        let count = due.len();
-        listings.scan(due, &wanted, &target.pace, &ports).await;
+        let count = listings.look(&wanted, &wake, &target, &ports).await;
         clock.pass(7);
         count
     };
@@ -122,8 +126,7 @@ async fn branches_that_name_one_repository_list_it_once() {
     let image = || Wake::Images([repository("a")].into());
     branches.iter_mut().for_each(|listings| listings.begin_turn(clock.now()));
     for listings in &mut branches {
-        let due = listings.due(&wanted, &image(), &target, clock.now());
-        listings.scan(due, &wanted, &target.pace, &ports).await;
+        listings.look(&wanted, &image(), &target, &ports).await;
         clock.pass(1);
     }
     let lists = |asked: Vec<String>| asked.iter().filter(|asked| asked.starts_with("list")).count();
@@ -143,7 +146,7 @@ async fn a_listing_that_lost_the_current_tag_is_believed_at_the_second_reading()
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "2");
     world.tags.delete("a", "1.0.0");
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt");
-    assert_eq!(world.listings.next_look(&target().pace), Some(world.clock.now() + SECOND_LOOK));
+    assert_eq!(world.listings.next_look(&target().pace, world.clock.now()), Some(world.clock.now() + SECOND_LOOK));
     world.clock.pass(10);
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "doubt", "a hint is no second look");
     world.tags.asked();
@@ -153,7 +156,7 @@ async fn a_listing_that_lost_the_current_tag_is_believed_at_the_second_reading()
     world.clock.pass(10);
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
     assert_eq!(world.scan("1.0.0", Wake::Registries).await, "1", "what was believed stays believed");
-    assert_eq!(world.listings.next_look(&target().pace), None);
+    assert_eq!(world.listings.next_look(&target().pace, world.clock.now()), None);
 }
 
 #[tokio::test]
@@ -210,6 +213,51 @@ async fn a_failure_is_tried_again_after_a_minute_or_at_a_hint() {
     world.tags.fail(None);
     world.clock.pass(60);
     assert_eq!(world.scan("1.0.0", Wake::Git).await, "1");
+}
+
+#[tokio::test]
+async fn after_a_restart_a_listing_that_shrank_is_doubted_too() {
+    let tags = many(100);
+    let mut world = World::new(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "100");
+    tags[50..].iter().for_each(|tag| world.tags.delete("a", tag));
+    world.listings = Listings::default();
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "doubt");
+    world.clock.pass(30);
+    assert_eq!(world.scan("1.0.0", Wake::Git).await, "50");
+}
+
+#[tokio::test]
+async fn failures_in_a_row_are_tried_less_and_less_often_until_something_happens() {
+    for (category, expected) in
+        [("unreachable", vec![1, 3, 7, 12, 17, 22, 27]), ("unauthorised", vec![1, 3, 7, 15, 31, 63])]
+    {
+        let mut world = World::new(&["1.0.0"]);
+        world.scan("1.0.0", Wake::Git).await;
+        world.tags.fail_with(category);
+        world.scan("1.0.0", Wake::Registries).await;
+        let mut tries = Vec::new();
+        for minute in 1..=30 * expected.len() as i64 {
+            world.clock.pass(60);
+            world.tags.asked();
+            world.scan("1.0.0", Wake::Git).await;
+            tries.extend(world.tags.asked().first().map(|_| minute));
+        }
+        assert_eq!(tries[..expected.len()], expected, "{category}");
+        let gaps = tries.windows(2).map(|pair| pair[1] - pair[0]);
+        assert_eq!(gaps.max(), Some(if category == "unreachable" { 5 } else { 60 }), "{category}");
+
+        // A hint tries at once, and then it begins anew; so does a change in Git.
+        for (current, wake) in [("1.0.0", Wake::Registries), ("1.0.1", Wake::Git)] {
+            world.scan(current, wake).await;
+            world.clock.pass(60);
+            world.scan(current, Wake::Git).await;
+            world.tags.asked();
+            world.clock.pass(120);
+            world.scan(current, Wake::Git).await;
+            assert_eq!(world.tags.asked().first().map(String::as_str), Some("list ghcr.io/a"), "{category} {current}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -275,5 +323,8 @@ async fn what_failed_is_not_due_before_its_next_try() {
     world.tags.fail(Some("down"));
     world.scan("1.0.0", Wake::Git).await;
     assert!(!world.listings.is_any_due(world.clock.now()), "else every look would decide all places again");
-    assert_eq!(world.listings.next_look(&target().pace), Some(world.clock.now() + SignedDuration::from_secs(60)));
+    assert_eq!(
+        world.listings.next_look(&target().pace, world.clock.now()),
+        Some(world.clock.now() + SignedDuration::from_secs(60))
+    );
 }

@@ -13,9 +13,10 @@ use super::{UpdatesService, may_see};
 pub(super) async fn scan(service: &UpdatesService, identity: &Identity, image: &str) -> Result<ScanResponse, Status> {
     let image = named(image)?;
     let bells = service.bells.iter().filter(|(branch, _)| may_see(identity, &branch.repository));
-    let waiting: Vec<_> = bells.map(|(_, bell)| bell.scan(image.clone())).collect();
+    let waiting: Option<Vec<_>> = bells.map(|(_, bell)| bell.scan(image.clone())).collect();
+    let too_many = || Status::resource_exhausted("too many wait for a scan already; try again when they are answered");
     let mut response = ScanResponse::default();
-    for answer in waiting {
+    for answer in waiting.ok_or_else(too_many)? {
         let answer = tokio::select! {
             answer = answer => answer,
             () = service.shutdown.requested() => return Err(stopping()),

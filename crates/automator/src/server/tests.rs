@@ -241,7 +241,13 @@ async fn images_are_listed_to_who_may_see_their_repository() {
     let held = PlaceState { line: 9, held: Some("locked: x".to_owned()), selected: None, ..place.clone() };
     let at = jiff::Timestamp::UNIX_EPOCH;
     let wrong = crate::board::Problem { category: "manifest", message: "b.yaml:3: not a mapping".to_owned() };
-    let state = BranchState { head: commit('2'), at, places: vec![place, held], problems: vec![wrong] };
+    let state = BranchState {
+        head: commit('2'),
+        at,
+        places: vec![place, held],
+        repositories: [].into(),
+        problems: vec![wrong],
+    };
     world.service.board.publish(&key("main"), state);
     let failure = crate::clusters::Report::read(report(URL, "main")).unwrap();
     world.service.clusters.apply("prod-eu", failure);
@@ -271,6 +277,7 @@ async fn answer_as_the_loops(service: UpdatesService) {
         places: 3,
         held: 0,
         listed: 1,
+        unanswered: 0,
         problems: vec![problem("web.yaml:1: broken"), problem("clusters/staging/web.yaml:2: broken")],
         again_at: None,
     };
@@ -279,7 +286,7 @@ async fn answer_as_the_loops(service: UpdatesService) {
         bell.rung().await;
         let asked = bell.take();
         assert!(matches!(asked.wake(), Wake::Images(images) if images.len() == 1));
-        asked.answer(&Arc::new(ended));
+        asked.answer(ended);
     }
 }
 

@@ -32,6 +32,14 @@ fn little_must_be_said() {
     assert_eq!(settings.repositories[0].author, Author::default());
 }
 
+#[test]
+fn what_gives_up_a_protection_is_named() {
+    let registries = "registries: [{host: a.example}, {host: b.example, dangerous-plain-http: true}]";
+    assert_eq!(loaded(&format!("{LEAST}{registries}")).unwrap().dangerous(), ["registries.1.dangerous-plain-http"]);
+    let repositories = "repositories: [{url: 'http://git.example/a', dangerous-plain-http: true}]";
+    assert_eq!(loaded(repositories).unwrap().dangerous(), ["repositories.0.dangerous-plain-http"]);
+}
+
 /// What is wrong, as `line: key: message`, or nothing.
 fn problems(text: &str) -> Vec<String> {
     let Err(SettingsErrors(problems)) = loaded(text) else { return Vec::new() };

@@ -4,6 +4,7 @@ use crate::stopped::StoppedTags;
 mod looked_up;
 mod policies;
 mod requests;
+mod slow;
 
 use super::*;
 

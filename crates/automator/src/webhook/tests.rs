@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::board::PlaceState;
+use crate::board::BranchState;
 use crate::settings::PushTokenSettings;
 use crate::turn::Wake;
 
@@ -35,18 +35,8 @@ impl World {
             BranchState {
                 head: "1".repeat(40).parse().unwrap(),
                 at: jiff::Timestamp::UNIX_EPOCH,
-                places: vec![PlaceState {
-                    file: "web.yaml".to_owned(),
-                    line: 1,
-                    object: "Deployment/web".to_owned(),
-                    container: "web".to_owned(),
-                    current: "registry.example/acme/web:1.4.2".to_owned(),
-                    policy: "semver:~1.4".to_owned(),
-                    origin: "web.yaml:7".to_owned(),
-                    automated: true,
-                    selected: None,
-                    held: None,
-                }],
+                places: Vec::new(),
+                repositories: [Repository { host: "registry.example".to_owned(), name: "acme/web".to_owned() }].into(),
                 problems: Vec::new(),
             },
         );
@@ -160,8 +150,8 @@ fn a_host_that_is_known_is_taken_at_its_word() {
     ] {
         let host = host.map(str::to_owned);
         let hint = PushHint { host: host.clone(), repository: name.to_owned(), below, tag: None, digest: None };
-        let known = known.split(' ').map(str::to_owned).collect();
-        let found = meant(named.clone(), &[hint], &known);
+        let known = known.split(' ').collect();
+        let found = meant(&named, &[hint], &known);
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found.join(" "), wanted, "{host:?} {name}");
     }

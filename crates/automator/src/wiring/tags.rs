@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
@@ -50,19 +51,17 @@ impl RegistryTags {
             metrics: metrics.clone(),
         })
     }
+}
 
-    /// Runs `work` on the record, which blocks.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, SeenError> + Send + 'static,
-    ) -> Result<T, PortError> {
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done.map_err(unrecorded),
-            Err(broken) => {
-                let message =
-                    format!("recording tags broke off: {broken}; this is a fault in Lockstep, please report it");
-                Err(PortError { category: "broken", message })
-            }
+/// Runs `work` on the record, which blocks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SeenError> + Send + 'static,
+) -> Result<T, PortError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(unrecorded),
+        Err(broken) => {
+            let message = format!("recording tags broke off: {broken}; this is a fault in Lockstep, please report it");
+            Err(PortError { category: "broken", message })
         }
     }
 }
@@ -106,13 +105,19 @@ impl CredentialsSource for PasswordFile {
 
 #[async_trait]
 impl Tags for RegistryTags {
-    async fn list(&self, repository: &Repository, not_before: Timestamp) -> Result<Listed, PortError> {
-        self.registries.tags_since(repository, not_before).await.map_err(unanswered)
+    fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
+        let (registries, repository) = (Arc::clone(&self.registries), repository.clone());
+        Box::pin(async move { registries.tags_since(&repository, not_before).await.map_err(unanswered) })
+    }
+
+    async fn recorded(&self, repository: &Repository) -> Result<usize, PortError> {
+        let (seen, repository) = (self.seen.clone(), repository.clone());
+        blocking(move || seen.count(&repository)).await
     }
 
     async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
         let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
-        self.blocking(move || {
+        blocking(move || {
             let moved = seen.take_moved(&repository);
             let Recorded { first_scan, first_seen } = seen.record(&repository, &tags, now)?;
             let first_seen = first_seen.into_iter().map(|(tag, time)| (tag, Some(time))).collect();
@@ -121,18 +126,19 @@ impl Tags for RegistryTags {
         .await
     }
 
-    async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, PortError> {
-        let digest = self.registries.digest(repository, tag).await.map_err(unanswered)?;
-        if let Some(digest) = &digest {
-            let (seen, repository, tag, digest) =
-                (self.seen.clone(), repository.clone(), tag.to_owned(), digest.clone());
-            let host = repository.host.clone();
-            let moved = self.blocking(move || seen.note_digest(&repository, &tag, &digest, Timestamp::now())).await?;
-            if moved {
-                self.metrics.moved_tag(&host);
+    fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {
+        let (tags, repository, tag) = (self.clone(), repository.clone(), tag.to_owned());
+        Box::pin(async move {
+            let digest = tags.registries.digest(&repository, &tag).await.map_err(unanswered)?;
+            if let Some(digest) = digest.clone() {
+                let (seen, host) = (tags.seen.clone(), repository.host.clone());
+                let note = move || seen.note_digest(&repository, &tag, &digest, Timestamp::now());
+                if blocking(note).await? {
+                    tags.metrics.moved_tag(&host);
+                }
             }
-        }
-        Ok(digest)
+            Ok(digest)
+        })
     }
 
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {

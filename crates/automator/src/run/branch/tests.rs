@@ -6,6 +6,7 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::bell::Answer;
 use crate::board::BranchKey;
 use crate::clusters::{QUIET, Report};
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
@@ -78,7 +79,7 @@ impl World {
 
     /// Asks for a look at one image and waits for the turn.
     async fn scan(&self) -> Answer {
-        self.bell.scan(Some(repository("acme/web"))).await.unwrap()
+        self.bell.scan(Some(repository("acme/web"))).unwrap().await.unwrap()
     }
 
     async fn head(&self) -> CommitId {
@@ -124,7 +125,7 @@ async fn the_first_hint_is_answered_at_once_and_those_after_it_together() {
 
     let begin = Instant::now();
     let image = || Some(repository("acme/web"));
-    let (one, other) = (world.bell.scan(image()), world.bell.scan(None));
+    let (one, other) = (world.bell.scan(image()).unwrap(), world.bell.scan(None).unwrap());
     let (one, other) = (one.await.unwrap(), other.await.unwrap());
     assert!(Arc::ptr_eq(&one, &other));
     assert!((REST..REST * 2).contains(&begin.elapsed()), "{:?}", begin.elapsed());
@@ -151,6 +152,61 @@ async fn what_could_not_be_looked_at_is_looked_at_again_by_itself() {
     world.stop().await;
 }
 
+/// A cluster cannot run what an update of ours brought.
+fn failed(update: CommitId, before: CommitId, message: &str) -> Report {
+    let workload = v1::Workload {
+        kind: "Pod".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        container: "web".to_owned(),
+        reference: "ghcr.io/acme/web:1.4.3".to_owned(),
+        verdict: v1::Verdict::Failed.into(),
+        message: message.to_owned(),
+        ..v1::Workload::default()
+    };
+    Report::read(v1::ClusterEvent {
+        sync: "lockstep/shop".to_owned(),
+        repository: "git@git.example:config.git".to_owned(),
+        branch: "main".to_owned(),
+        applied_commit: update.to_string(),
+        previous_commit: before.to_string(),
+        workloads: vec![workload],
+        ..v1::ClusterEvent::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_does_not_answer_holds_up_neither_the_start_nor_a_hint_nor_a_revert() {
+    let world = World::start();
+    world.branch.human("More", &[("api.yaml", &manifest("1.4.2").replace("acme/web", "acme/api"))]);
+    world.tags.push("acme/api", "1.4.2", None);
+    let slow = world.tags.hold("list ghcr.io/acme/api");
+    world.scan().await.as_ref().as_ref().unwrap();
+    assert!(world.readiness.waiting().is_empty());
+
+    let before = world.head().await;
+    world.tags.push("acme/web", "1.4.3", None);
+    let update = world.scan().await.as_ref().as_ref().unwrap().pushed.unwrap();
+    let mut heads = world.board.heads();
+    heads.mark_unchanged();
+    world.clusters.apply("prod-eu", failed(update, before, "cannot pull"));
+    heads.changed().await.unwrap();
+    assert_eq!(world.branch.text(FILE), manifest("1.4.2"));
+
+    // Who asks for everything gets everything.
+    world.tags.push("acme/web", "1.4.4", None);
+    let mut everything = world.bell.scan(None).unwrap();
+    heads.changed().await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    assert!(everything.try_recv().is_err());
+    drop(slow);
+    let everything = everything.await.unwrap();
+    let outcome = everything.as_ref().as_ref().unwrap();
+    assert_eq!((outcome.pushed, outcome.listed, outcome.held), (Some(world.head().await), 2, 0));
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_proven_failure_is_taken_back_at_once_and_counted_once() {
     let world = World::start();
@@ -158,28 +214,7 @@ async fn a_proven_failure_is_taken_back_at_once_and_counted_once() {
     let before = world.head().await;
     world.tags.push("acme/web", "1.4.3", None);
     let update = world.scan().await.as_ref().as_ref().unwrap().pushed.unwrap();
-    let report = |message: &str| {
-        let workload = v1::Workload {
-            kind: "Pod".to_owned(),
-            namespace: "shop".to_owned(),
-            name: "web".to_owned(),
-            container: "web".to_owned(),
-            reference: "ghcr.io/acme/web:1.4.3".to_owned(),
-            verdict: v1::Verdict::Failed.into(),
-            message: message.to_owned(),
-            ..v1::Workload::default()
-        };
-        Report::read(v1::ClusterEvent {
-            sync: "lockstep/shop".to_owned(),
-            repository: "git@git.example:config.git".to_owned(),
-            branch: "main".to_owned(),
-            applied_commit: update.to_string(),
-            previous_commit: before.to_string(),
-            workloads: vec![workload],
-            ..v1::ClusterEvent::default()
-        })
-        .unwrap()
-    };
+    let report = |message: &str| failed(update, before, message);
     let mut heads = world.board.heads();
     heads.mark_unchanged();
     world.clusters.apply("prod-eu", report("cannot pull"));

@@ -127,11 +127,14 @@ impl Fleet {
         Ok(Self { size, bare, installation, source, automator: None, _git: git })
     }
 
-    /// Starts the automator: it is ready when its first cycle is over.
+    /// Starts the automator, and waits until its first cycle is over: no place is held for want of a listing any more.
     pub(crate) async fn start(&mut self) -> Result<Duration> {
         let program = program(Daemon::Automator)?;
         let start = Instant::now();
         self.automator = Some(self.installation.spawn(Daemon::Automator, &program).await?);
+        while !has_no_held(&self.installation.metrics(Daemon::Automator).await?) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         Ok(start.elapsed())
     }
 
@@ -172,6 +175,11 @@ impl Fleet {
         let served = self.source.served()?.split_off(begin);
         Ok(served.into_iter().filter(|request| request.agent.starts_with("lockstep/")).collect())
     }
+}
+
+fn has_no_held(metrics: &str) -> bool {
+    let places = metrics.lines().filter(|line| line.starts_with("lockstep_automator_places{"));
+    places.filter_map(|line| line.split_once("state=\"held\"")).any(|(_, value)| value == "} 0")
 }
 
 fn names(size: usize) -> Vec<String> {
