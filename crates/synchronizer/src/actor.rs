@@ -25,6 +25,7 @@ mod backoff;
 mod commit;
 mod confirm;
 mod farewell;
+mod fault;
 mod gate;
 mod memory;
 mod repair;
@@ -32,7 +33,7 @@ mod report;
 mod rewritten;
 mod setting;
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use memory::Memory;
 pub(crate) use setting::Setting;
 

@@ -6,10 +6,10 @@ use futures::StreamExt as _;
 use lockstep_daemon::{ReadinessHandle, Shutdown};
 use lockstep_manifest::ObjectId;
 use lockstep_plan::HumanManagers;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::sync::Semaphore;
 
 use crate::{
-    actor::{Actor, Common},
+    actor::Common,
     board::{Board, SyncKey},
     definitions,
     drift::Watches,
@@ -18,6 +18,10 @@ use crate::{
     ports::{News, Ports},
     resource::SyncObject,
 };
+
+mod actors;
+
+use actors::Actors;
 
 /// How the actors work.
 #[derive(Clone, Debug)]
@@ -35,9 +39,6 @@ pub(crate) struct Options {
 /// Why the controller ended without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ControllerError {
-    /// The actor of a Sync ended in a fault of the program.
-    #[error("the actor of a Sync ended: {0}")]
-    Actor(#[from] tokio::task::JoinError),
     /// The watch of the Syncs, or of what defines kinds, ended.
     #[error("the watch of the Syncs or of custom resource definitions ended")]
     WatchEnded,
@@ -83,11 +84,11 @@ impl Controller {
     /// Runs until the daemon stops; then waits for the turns in hand. `ready` is dropped when all Syncs are known.
     ///
     /// # Errors
-    /// A fault in an actor, or the end of the watch.
+    /// The end of the watch.
     pub(crate) async fn run(self, ready: ReadinessHandle, shutdown: Shutdown) -> Result<(), ControllerError> {
         let common = self.common(shutdown.clone());
         let watches = self.watches.clone();
-        let mut actors = JoinSet::new();
+        let mut actors = Actors::default();
         let mut syncs = self.ports.cluster.watch_syncs();
         let mut roll = Roll { ready: Some(ready), running: None };
         // It must outlive the actors, whose turns in hand may wait for a list.
@@ -108,13 +109,11 @@ impl Controller {
                     Some(news) => roll.take_in(news, &common, &mut actors),
                     None => break Err(ControllerError::WatchEnded),
                 },
-                Some(ended) = actors.join_next() => if let Err(error) = ended {
-                    break Err(error.into());
-                },
+                Some(ended) = actors.ended() => actors.bury(ended, &common),
             }
         };
         shutdown.request();
-        let finishing = async { while actors.join_next().await.is_some() {} };
+        let finishing = async { while actors.ended().await.is_some() {} };
         tokio::select! {
             () = finishing => {}
             () = &mut feeding => {}
@@ -131,7 +130,7 @@ struct Roll {
 }
 
 impl Roll {
-    fn take_in(&mut self, news: News<Box<SyncObject>>, common: &Common, actors: &mut JoinSet<()>) {
+    fn take_in(&mut self, news: News<Box<SyncObject>>, common: &Common, actors: &mut Actors) {
         match news {
             News::Restarted => self.running = Some(BTreeSet::new()),
             News::Applied(object) => {
@@ -140,7 +139,7 @@ impl Roll {
                     running.insert(key.clone());
                 }
                 if let Some(mailbox) = common.mailboxes.deliver(&key, Arc::from(object)) {
-                    actors.spawn(Actor::new(key, mailbox, common.clone()).run());
+                    actors.start(key, mailbox, common);
                 }
             }
             News::Deleted(object) => common.mailboxes.close(&key(&object)),

@@ -97,6 +97,10 @@ fn notice(happening: &Happening) -> Option<Notice> {
 
     let (severity, reason, action, note) = match happening {
         Happening::TurnEnded { .. } => return None,
+        Happening::Faulted => {
+            let note = "The synchronizer failed at the work on this Sync, by a fault of its own, and begins it anew; its log says where";
+            (Warning, "InternalError", "Begin", note.to_owned())
+        }
         Happening::Applied { commit, created, changed } => {
             (Normal, "Applied", "Apply", format!("Applied {}: {created} created, {changed} changed", short(commit)))
         }

@@ -66,6 +66,7 @@ pub(crate) struct Metrics {
     managers: Arc<Mutex<BTreeSet<String>>>,
     fights: Family<OfSync, Counter>,
     fetch_failures: Family<OfFetch, Counter>,
+    faults: Family<OfSync, Counter>,
     turns: Seconds,
 }
 
@@ -80,6 +81,7 @@ impl Metrics {
             managers: Arc::default(),
             fights: Family::default(),
             fetch_failures: Family::default(),
+            faults: Family::default(),
             turns: Family::new_with_constructor(|| Histogram::new(SECONDS)),
         };
         registry.register("applies", "Objects sent to the API server", this.applies.clone());
@@ -87,6 +89,7 @@ impl Metrics {
         registry.register("drifts", "Changes by other hands that were seen", this.drifts.clone());
         registry.register("fights", "Objects that somebody else kept changing back", this.fights.clone());
         registry.register("fetch_failures", "Times the repository could not be read", this.fetch_failures.clone());
+        registry.register("faults", "Times the work on a Sync ended in a fault of the program", this.faults.clone());
         registry.register_with_unit("turn_duration", "How long a turn took", Unit::Seconds, this.turns.clone());
         registry.register_collector(Box::new(BoardState(board)));
         registry.register_collector(Box::new(Leading(lead)));
@@ -117,6 +120,7 @@ impl Metrics {
                 let labels = OfDrift { namespace, name, manager, repaired };
                 self.drifts.get_or_create(&labels).inc_by(objects.len() as u64);
             }
+            Happening::Faulted => drop(self.faults.get_or_create(&OfSync { namespace, name }).inc()),
             Happening::Fighting { .. } => {
                 self.fights.get_or_create(&OfSync { namespace, name }).inc();
             }

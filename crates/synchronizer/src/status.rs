@@ -40,6 +40,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) suspended: bool,
     /// The last turn knew another spec.
     pub(crate) outdated: bool,
+    /// The work on it ended in a fault of the program.
+    pub(crate) fault: Option<&'a str>,
     /// The Sync is being deleted, and this is how far it got.
     pub(crate) leaving: Option<&'a str>,
     /// The head of the branch when it was last read.

@@ -10,13 +10,13 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// How often it failed in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The pause after one more failure.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let pause = FIRST.saturating_mul(2_u32.saturating_pow(self.failures.min(16))).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         spread(pause)

@@ -76,6 +76,8 @@ pub(super) struct Memory {
     pub(super) fetched: Option<At>,
     pub(super) applied: Option<At>,
     pub(super) previous_commit: Option<String>,
+    /// The work ended in a fault of the program, and begins anew soon.
+    pub(super) fault: Option<String>,
     /// Why the head of the branch is not applied yet.
     pub(super) obstacle: Option<Obstacle>,
     /// The account that was found, which the calls are made as.

@@ -128,7 +128,8 @@ impl Actor {
     /// same commit stays for that moment, so that a restart does not look like an outage.
     fn is_blind(&self, next: &crate::resource::SyncStatus) -> bool {
         let known = &self.memory.status;
-        self.memory.status_at.is_none()
+        self.memory.fault.is_none()
+            && self.memory.status_at.is_none()
             && self.memory.applying.is_none()
             && Instant::now() < self.times.sight
             && (&known.applied, &known.fetched) == (&next.applied, &next.fetched)
@@ -192,6 +193,7 @@ impl Actor {
             wanted,
             path_missing: (is_missing && !acknowledged).then_some(path.as_str()),
             applying: memory.applying.as_ref().map(|(commit, objects)| (commit.as_str(), *objects)),
+            fault: memory.fault.as_deref(),
             leaving: memory.leaving.as_ref().map(|leaving| leaving.message.as_str()),
             obstacle: memory.obstacle.as_ref(),
             fetch_error: memory.fetch_error.as_ref(),

@@ -24,6 +24,8 @@ pub enum Happening {
         /// How many applies failed.
         failed: usize,
     },
+    /// The work on the Sync ended in a fault of the program, and begins anew.
+    Faulted,
     /// A commit was applied without an error.
     Applied {
         /// The commit.

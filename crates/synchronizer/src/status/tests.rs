@@ -90,6 +90,7 @@ impl Scene {
             outdated: false,
             spec_invalid: false,
             fetched: self.fetched.as_ref(),
+            fault: None,
             leaving: None,
             obstacle: self.obstacle.as_ref(),
             applied: self.applied.as_ref(),

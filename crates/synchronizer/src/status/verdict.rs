@@ -49,6 +49,9 @@ pub(super) fn verdict(picture: &Picture<'_>, failures: &[Failure]) -> Verdict {
     let recovering = picture.unhealthy.iter().find(|(_, health)| health.status != Status::Suspended);
     let waiting = picture.waiting.iter().next();
 
+    if let Some(message) = picture.fault {
+        return say(Progress::Stuck, "InternalError", message.to_owned());
+    }
     if let Some(message) = picture.leaving {
         return say(Progress::Moving, "Deleting", message.to_owned());
     }

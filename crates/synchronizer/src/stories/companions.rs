@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::world::{World, config_map};
+use crate::ports::Happening;
 
 /// Two Syncs of one repository: `shop`, of the folder `shop`, waits for `base`, of the folder `base`.
 async fn pair() -> World {
@@ -90,6 +91,30 @@ async fn syncs_that_wait_for_each_other_say_so_until_one_gives_way() {
     assert_eq!(world.condition("Stalled").0, "True");
     assert!(world.condition("Ready").2.contains("shop → base → shop"), "{}", world.condition("Ready").2);
     world.api.change_sync_of("base", |sync| sync.spec.depends_on.clear());
+    world.until_ready().await;
+    assert_eq!(world.api.value("/ConfigMap/a/shop", "/data/v"), Some(json!("2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_the_work_on_one_sync_is_told_there_and_stops_no_other() {
+    let world = pair().await;
+    make_base(&world);
+    world.until_ready().await;
+    world.api.change_sync(|sync| sync.spec.depends_on.clear());
+    world.git.set_fault(Some("shop"));
+    commit(&world, "2");
+    world.look();
+    world.until_reason("InternalError").await;
+    assert_eq!((world.condition("Ready").0, world.condition("Stalled").0), ("False".to_owned(), "True".to_owned()));
+    let base = |world: &World| world.api.value("/ConfigMap/a/base", "/data/v");
+    world.until("the other", |world| base(world) == Some(json!("2"))).await;
+    world.pass(900).await;
+    let faults = world.witness.count(|it| matches!(it, Happening::Faulted));
+    assert!((6..=14).contains(&faults), "{faults}: less and less often");
+    world.api.edit("/ConfigMap/a/base", "kubectl-edit", &["data", "v"], Some(json!("9")));
+    world.until("repair", |world| base(world) == Some(json!("2"))).await;
+
+    world.git.set_fault(None);
     world.until_ready().await;
     assert_eq!(world.api.value("/ConfigMap/a/shop", "/data/v"), Some(json!("2")));
 }

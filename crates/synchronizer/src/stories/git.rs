@@ -35,6 +35,8 @@ struct State {
     down: bool,
     /// What cannot be read from the clone.
     damage: Damage,
+    /// Who reads this folder finds a fault of the program.
+    fault: Option<String>,
     /// Questions that no answer of before would do for.
     asked_now: usize,
     fetches: usize,
@@ -67,6 +69,10 @@ impl Git {
 
     pub(super) fn damage(&self, damage: Damage) {
         self.state.lock().unwrap().damage = damage;
+    }
+
+    pub(super) fn set_fault(&self, path: Option<&str>) {
+        self.state.lock().unwrap().fault = path.map(str::to_owned);
     }
 
     pub(super) fn asked_now(&self) -> usize {
@@ -106,6 +112,8 @@ impl Source for Git {
     }
 
     async fn tree(&self, branch: &Branch, commit: CommitId) -> Result<Option<TreeId>, SourceError> {
+        let fault = self.state.lock().unwrap().fault.clone();
+        assert_ne!(fault.as_ref(), Some(&branch.source.path), "a fault of the program");
         let state = self.state.lock().unwrap();
         if state.damage == Damage::Everything {
             return Err(damaged());
