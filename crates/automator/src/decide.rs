@@ -1,7 +1,7 @@
 //! The decision about one place, from what is known. Nothing here asks anybody.
 
 use jiff::{SignedDuration, Timestamp};
-use lockstep_image::{Outcome, Question, Selection, Want, select};
+use lockstep_image::{Explanation, Outcome, Question, Rule, Selection, Want, select};
 use lockstep_registry::Repository;
 
 use crate::choices::Choices;
@@ -64,11 +64,10 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),
     };
-    let Selection { outcome, wants, .. } =
-        match choices.of(place, facts, known, || choose(place, facts, |_| true, known)) {
-            Ok(selection) => selection,
-            Err(reason) => return Decided::held(reason),
-        };
+    let Selection { outcome, wants } = match choices.of(place, facts, known, || choose(place, facts, |_| true, known)) {
+        Ok(selection) => selection,
+        Err(reason) => return Decided::held(reason),
+    };
     let again_at = comes_of_age(place, facts, known.now);
     let selected = match outcome {
         Outcome::Selected(tag) => tag,
@@ -95,6 +94,26 @@ pub(crate) fn choose(
     allowed: impl Fn(&str) -> bool,
     known: Known<'_>,
 ) -> Result<Selection, String> {
+    let mut selection = ask(place, facts, allowed, known, select)?;
+    selection.wants.retain(|want| facts.lacks(want));
+    Ok(selection)
+}
+
+/// What the policy chooses, and what becomes of every tag.
+///
+/// # Errors
+/// As [`choose`].
+pub(crate) fn explain(place: &Place, facts: &Facts, known: Known<'_>) -> Result<Explanation, String> {
+    ask(place, facts, |_| true, known, lockstep_image::explain)
+}
+
+fn ask<T>(
+    place: &Place,
+    facts: &Facts,
+    allowed: impl Fn(&str) -> bool,
+    known: Known<'_>,
+    answer: impl FnOnce(&Rule, &Question<'_>) -> T,
+) -> Result<T, String> {
     let current = place.reference.tag();
     let by_digest = place.policy.moves_digests();
     if current.is_none() && place.reference.digest().is_some() && !by_digest {
@@ -102,13 +121,13 @@ pub(crate) fn choose(
             "the image is pinned by its digest alone; write its tag beside the digest to have it updated".to_owned()
         );
     }
-    let stops = |tag: &str| known.stopped.contains(&place.repository, tag);
     let key = place.policy.verify.as_deref();
-    let candidates = facts.known(key, |tag| Some(tag) == current || (allowed(tag) && (by_digest || !stops(tag))));
+    let candidates = facts.known(key, |tag| Some(tag) == current || allowed(tag));
+    let mut stopped: Vec<(&str, &str)> = known.stopped.of(&place.repository).collect();
     let mut undone = place.history.undone(&Repository::from(&place.reference));
     if by_digest {
         // What is stopped is no tag but what it pointed to.
-        undone.extend(known.stopped.of(&place.repository).map(str::to_owned));
+        undone.extend(stopped.drain(..).map(|(name, _)| name.to_owned()));
     }
     undone.retain(|name| name.contains('@') == by_digest);
     let question = Question {
@@ -116,13 +135,12 @@ pub(crate) fn choose(
         current_digest: place.reference.digest(),
         candidates: &candidates,
         undone: &undone,
+        stopped: &stopped,
         now: known.now,
         current_time: place.history.since.map(|(_, time)| time),
         first_scan: facts.first_scan,
     };
-    let mut selection = select(&place.policy.rule, &question);
-    selection.wants.retain(|want| facts.lacks(want));
-    Ok(selection)
+    Ok(answer(&place.policy.rule, &question))
 }
 
 /// Why a place may not move now, whatever is chosen.

@@ -117,11 +117,11 @@ impl Facts {
     }
 
     /// Each tag with its times.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
         (0..).zip(self.tags.iter()).map(|(number, tag)| self.candidate(number, tag))
     }
 
-    fn candidate(&self, number: u32, tag: &str) -> Candidate {
+    fn candidate<'a>(&self, number: u32, tag: &'a str) -> Candidate<'a> {
         Candidate {
             first_seen: self.first_seen.get(number).or(self.first_scan),
             pushed: self.pushed.get(number),
@@ -131,7 +131,7 @@ impl Facts {
     }
 
     /// One tag with its times.
-    pub(crate) fn find(&self, tag: &str) -> Option<Candidate> {
+    pub(crate) fn find(&self, tag: &str) -> Option<Candidate<'_>> {
         let (number, tag) = (0..).zip(self.tags.iter()).find(|(_, known)| *known == tag)?;
         Some(self.candidate(number, tag))
     }
@@ -184,8 +184,8 @@ impl Facts {
     }
 
     /// The tags that pass, each with all that is known of it; signatures are those of the key.
-    pub(crate) fn known(&self, key: Option<&str>, passes: impl Fn(&str) -> bool) -> Vec<Candidate> {
-        let whole = |(number, tag): (u32, &str)| {
+    pub(crate) fn known(&self, key: Option<&str>, passes: impl Fn(&str) -> bool) -> Vec<Candidate<'_>> {
+        let whole = |(number, tag)| {
             let candidate = self.candidate(number, tag);
             let Some(LookedUp { digest, platforms, verified }) = self.looked_up.get(tag) else { return candidate };
             Candidate {

@@ -10,13 +10,13 @@ use crate::survey::Place;
 /// until they have reported, and from what Git says that was reverted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoppedTags {
-    tags: BTreeMap<(Repository, String), String>,
+    tags: BTreeMap<Repository, BTreeMap<String, String>>,
 }
 
 impl StoppedTags {
     /// Stops a tag.
     pub fn stop(&mut self, repository: Repository, tag: String, reason: String) {
-        self.tags.insert((repository, tag), reason);
+        self.tags.entry(repository).or_default().insert(tag, reason);
     }
 
     /// These, and what a revert of ours took away from a place and nobody released there.
@@ -30,18 +30,8 @@ impl StoppedTags {
         all
     }
 
-    /// Whether the tag may go to no further place.
-    pub fn contains(&self, repository: &Repository, tag: &str) -> bool {
-        self.tags.contains_key(&(repository.clone(), tag.to_owned()))
-    }
-
-    /// What is stopped of one image repository.
-    pub fn of<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = &'a str> {
-        self.tags.keys().filter(move |(of, _)| of == repository).map(|(_, tag)| tag.as_str())
-    }
-
-    /// Every image repository and tag, with the reason.
-    pub fn iter(&self) -> impl Iterator<Item = (&Repository, &str, &str)> {
-        self.tags.iter().map(|((repository, tag), reason)| (repository, tag.as_str(), reason.as_str()))
+    /// What is stopped of one image repository: each tag with the reason.
+    pub fn of<'a>(&'a self, repository: &Repository) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.tags.get(repository).into_iter().flatten().map(|(tag, reason)| (tag.as_str(), reason.as_str()))
     }
 }

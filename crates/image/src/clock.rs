@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::question::Candidate;
+
 /// 1990-01-01: reproducible builds claim to be from 1970.
 const BELIEVED_AFTER: Timestamp = Timestamp::constant(631_152_000, 0);
 
@@ -14,6 +16,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The times of a listed tag.
+    pub(crate) fn of(candidate: &Candidate<'_>) -> Self {
+        Self { pushed: candidate.pushed, first_seen: candidate.first_seen, created: candidate.created }
+    }
+
     /// One time for every clock.
     pub(crate) fn at(time: Timestamp) -> Self {
         Self { pushed: Some(time), first_seen: Some(time), created: Some(time) }
@@ -59,10 +66,10 @@ pub(crate) struct Horizon {
 
 impl Clock {
     /// The first clock that every record has: pushed, first seen, created.
-    pub(crate) fn for_all<'a>(records: impl Iterator<Item = &'a Record> + Clone, horizon: &Horizon) -> Option<Self> {
+    pub(crate) fn for_all(records: impl Iterator<Item = Record> + Clone, horizon: &Horizon) -> Option<Self> {
         [Self::Pushed, Self::FirstSeen, Self::Created]
             .into_iter()
-            .find(|clock| records.clone().all(|record| clock.read(record, horizon).is_some()))
+            .find(|clock| records.clone().all(|record| clock.read(&record, horizon).is_some()))
     }
 
     pub(crate) fn read(self, record: &Record, horizon: &Horizon) -> Option<Moment> {

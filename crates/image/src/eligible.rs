@@ -76,7 +76,7 @@ impl<'a> Sight<'a> {
     pub(crate) fn new(rule: &'a Rule, question: &Question<'a>) -> Self {
         let mut seen = BTreeMap::new();
         if let Kind::Foreign(Foreign { view: Some(view), .. }) = &rule.policy.kind {
-            let listed = question.candidates.iter().map(|candidate| candidate.tag.as_str());
+            let listed = question.candidates.iter().map(|candidate| &*candidate.tag);
             let tags = listed.chain(question.current).chain(question.undone.iter().map(String::as_str));
             seen.extend(tags.filter_map(|tag| Some((tag, view.of(tag)?.into_owned()))));
         }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! text ─► Reference            text ─► Policy ─► Rule ─┐
-//!                              tags ─► Candidate ──────┼─► select ─► Selection (outcome + a verdict per tag)
+//!                              tags ─► Candidate ──────┼─► select ─► Selection; explain ─► a verdict per tag too
 //!                              place ─► Question ──────┘
 //! ```
 //!
@@ -48,9 +48,9 @@ pub use calver::FormatError;
 pub use duration::{DurationError, parse_duration};
 pub use platform::{Platform, PlatformError};
 pub use policy::{Policy, PolicyError};
-pub use question::{Candidate, Judged, Outcome, Question, Selection, Verified, Want};
+pub use question::{Candidate, Explanation, Judged, Outcome, Question, Selection, Verified, Want};
 pub use range::{Range, RangeError};
 pub use reference::{Reference, ReferenceError};
 pub use rule::{FilterError, Rule, TagFilter};
-pub use select::select;
+pub use select::{explain, select};
 pub use tag::Tag;

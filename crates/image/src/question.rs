@@ -1,14 +1,16 @@
 //! What is known when a place is decided about, and what comes out.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::platform::Platform;
 
 /// A tag that a registry listed, and what is known about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     /// The tag.
-    pub tag: String,
+    pub tag: Cow<'a, str>,
     /// The digest of its manifest or index.
     pub digest: Option<String>,
     /// When the registry says that it was pushed.
@@ -71,9 +73,9 @@ impl Want {
     }
 }
 
-impl Candidate {
+impl<'a> Candidate<'a> {
     /// A tag of which nothing else is known.
-    pub fn new(tag: impl Into<String>) -> Self {
+    pub fn new(tag: impl Into<Cow<'a, str>>) -> Self {
         Self { tag: tag.into(), ..Self::default() }
     }
 }
@@ -86,9 +88,11 @@ pub struct Question<'a> {
     /// The digest that is written there.
     pub current_digest: Option<&'a str>,
     /// A complete listing; the order does not matter, and a tag that is listed twice counts once.
-    pub candidates: &'a [Candidate],
+    pub candidates: &'a [Candidate<'a>],
     /// Tags that were taken back at this place; under `digest:TAG` digests, each as `TAG@DIGEST`.
     pub undone: &'a [String],
+    /// Tags that may go to no further place, each with the reason. It is nothing to those that come before or after.
+    pub stopped: &'a [(&'a str, &'a str)],
     /// The time of the decision.
     pub now: Timestamp,
     /// The time of the current tag if it is not listed any more: that of the commit that wrote it.
@@ -98,15 +102,22 @@ pub struct Question<'a> {
     pub first_scan: Option<Timestamp>,
 }
 
-/// What was decided, and what became of every tag.
+/// What was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The decision.
     pub outcome: Outcome,
-    /// Every listed tag once: those that the policy can order first, newest first, then the others by name.
-    pub candidates: Vec<Judged>,
     /// What the outcome lacks: facts that may change it. At most 200 build times, and at most five tags of the others.
     pub wants: Vec<Want>,
+}
+
+/// What was decided, and what became of every tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What [`select`](crate::select) decides.
+    pub selection: Selection,
+    /// Every listed tag once: those that the policy can order first, newest first, then the others by name.
+    pub tags: Vec<Judged>,
 }
 
 /// A decision about a place.

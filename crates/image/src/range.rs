@@ -68,21 +68,22 @@ pub(crate) struct Part {
     pub(crate) operator: Operator,
     /// None for `*`, else up to three.
     pub(crate) numbers: Vec<String>,
+    /// The numbers, a missing one as 0, if all of them fit.
+    quick: Option<[u64; 3]>,
     pub(crate) prerelease: Option<String>,
 }
 
 impl Range {
     /// The range that holds everything that is not a prerelease.
     pub(crate) fn any() -> Self {
-        let part = Part { operator: Operator::Equal, numbers: Vec::new(), prerelease: None };
-        Self { text: "*".to_owned(), alternatives: vec![vec![part]] }
+        Self { text: "*".to_owned(), alternatives: vec![vec![Part::new(Operator::Equal, Vec::new(), None)]] }
     }
 
     /// `^` and the first three numbers of a tag.
     pub(crate) fn caret(tag: &Tag<'_>) -> Self {
         let numbers: Vec<String> = tag.numbers().split('.').take(3).map(str::to_owned).collect();
         let text = format!("^{}", numbers.join("."));
-        Self { text, alternatives: vec![vec![Part { operator: Operator::Caret, numbers, prerelease: None }]] }
+        Self { text, alternatives: vec![vec![Part::new(Operator::Caret, numbers, None)]] }
     }
 
     /// What the range says, for those that read it otherwise: one of these must hold, and each with all of its parts.
@@ -109,6 +110,18 @@ impl Range {
 }
 
 impl Part {
+    /// A part of at most three numbers.
+    pub(crate) fn new(operator: Operator, numbers: Vec<String>, prerelease: Option<String>) -> Self {
+        let mut quick = Some([0; 3]);
+        for (place, digits) in numbers.iter().enumerate() {
+            quick = quick.and_then(|mut numbers: [u64; 3]| {
+                *numbers.get_mut(place)? = digits.parse().ok()?;
+                Some(numbers)
+            });
+        }
+        Self { operator, numbers, quick, prerelease }
+    }
+
     fn holds(&self, tag: &Tag<'_>) -> bool {
         let length = self.numbers.len();
         if length == 0 {
@@ -145,6 +158,9 @@ impl Part {
 
     /// Compares the first numbers of the tag with those of this part.
     fn numbers_against(&self, tag: &Tag<'_>, count: usize) -> Ordering {
+        if let (Some(ours), Some(theirs)) = (&self.quick, tag.quick()) {
+            return theirs[..count].cmp(&ours[..count]);
+        }
         (0..count)
             .map(|place| number::compare(tag.number(place), self.numbers.get(place).map_or("0", String::as_str)))
             .find(|order| order.is_ne())

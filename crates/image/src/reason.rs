@@ -19,6 +19,8 @@ pub(crate) enum Reason<'a> {
     NoMatch,
     NotANumber,
     Undone(&'a str),
+    /// It may go to no further place, for this reason.
+    Stopped(&'a str),
     UndoneDigest,
     NotNewer(&'a str),
     Stray,
@@ -33,7 +35,7 @@ pub(crate) enum Reason<'a> {
     /// It does not run on this.
     Platform(String),
     NotSigned,
-    WrongSignature(&'a str),
+    WrongSignature(String),
 }
 
 impl Reason<'_> {
@@ -52,6 +54,7 @@ impl Reason<'_> {
             Self::NoMatch => "not matching the policy",
             Self::NotANumber => "not a number",
             Self::Undone(_) | Self::UndoneDigest => "undone",
+            Self::Stopped(_) => "stopped",
             Self::NotNewer(_) => "not newer than the current",
             Self::Stray => "with a stray first number",
             Self::Young => "too young",
@@ -104,6 +107,7 @@ impl Reason<'_> {
             Self::Platform(missing) => return format!("dropped: it does not run on {missing}"),
             Self::WrongSignature(problem) => return format!("dropped: its signature does not hold: {problem}"),
             Self::OutOfRange(range) => return format!("dropped: outside the range {range}"),
+            Self::Stopped(why) => return format!("dropped: stopped: {why}"),
             Self::Undone(tag) => return format!("dropped: {tag} was undone here, and this is not newer"),
             Self::NotNewer(current) => return format!("dropped: not newer than the current {current}"),
         };

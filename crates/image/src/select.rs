@@ -1,12 +1,12 @@
 //! The decision: which tag a place gets, or why none.
 
 use std::cmp::Ordering;
+use std::ops::Deref;
 
 use crate::clock::Record;
 use crate::eligible::{self, Current, Key, Keyed, Sight};
-use crate::platform::Platform;
 use crate::policy::Kind;
-use crate::question::{Candidate, Judged, Outcome, Question, Selection, Verified, Want};
+use crate::question::{Candidate, Explanation, Judged, Outcome, Question, Selection, Want};
 use crate::reason::Reason;
 use crate::rule::Rule;
 
@@ -18,36 +18,48 @@ mod walk;
 /// A listed tag on its way through the rules.
 struct Entry<'a> {
     tag: &'a str,
-    record: Record,
-    digest: Option<&'a str>,
-    platforms: Option<&'a [Platform]>,
-    verified: Option<&'a Verified>,
-    /// Boxed, because most tags of a large listing have none.
+    known: Known<'a>,
+    /// What the policy orders it by, if no rule drops it before. Boxed, because most tags of a large listing have none.
     keyed: Option<Box<Keyed<'a>>>,
     reason: Option<Reason<'a>>,
 }
 
-impl<'a> Entry<'a> {
-    /// What is known about a tag; nothing is judged yet.
-    fn of(candidate: &'a Candidate) -> Self {
-        let Candidate { tag, digest, pushed, created, first_seen, platforms, verified } = candidate;
-        Self {
-            tag,
-            record: Record { pushed: *pushed, first_seen: *first_seen, created: *created },
-            digest: digest.as_deref(),
-            platforms: platforms.as_deref(),
-            verified: verified.as_ref(),
-            keyed: None,
-            reason: None,
+/// What is known of a tag.
+enum Known<'a> {
+    Once(&'a Candidate<'a>),
+    /// It was listed several times.
+    Merged(Box<Candidate<'a>>),
+}
+
+impl<'a> Deref for Known<'a> {
+    type Target = Candidate<'a>;
+
+    fn deref(&self) -> &Candidate<'a> {
+        match self {
+            Self::Once(candidate) => candidate,
+            Self::Merged(candidate) => candidate,
         }
     }
+}
 
+impl Entry<'_> {
     /// Both are about one tag. Which was listed first must not matter.
-    fn merge(&mut self, other: &Self) {
-        self.record.merge(&other.record);
-        self.digest = self.digest.max(other.digest);
-        self.platforms = self.platforms.max(other.platforms);
-        self.verified = self.verified.max(other.verified);
+    fn merge(&mut self, other: &Candidate<'_>) {
+        let mut record = self.record();
+        record.merge(&Record::of(other));
+        self.known = Known::Merged(Box::new(Candidate {
+            tag: self.known.tag.clone(),
+            digest: self.known.digest.clone().max(other.digest.clone()),
+            pushed: record.pushed,
+            created: record.created,
+            first_seen: record.first_seen,
+            platforms: self.known.platforms.clone().max(other.platforms.clone()),
+            verified: self.known.verified.clone().max(other.verified.clone()),
+        }));
+    }
+
+    fn record(&self) -> Record {
+        Record::of(&self.known)
     }
 }
 
@@ -65,7 +77,7 @@ impl From<String> for Halt {
 
 /// Decides which tag the place gets.
 ///
-/// 1. Tags that the rule does not look at are dropped, then those that were undone and all that are not newer.
+/// 1. Tags that the rule does not look at are dropped, then those that were stopped or undone and all that are not newer.
 /// 2. What is left is put in the policy's order. Only what is greater than the current tag can be selected.
 /// 3. From the newest down: the stray guard, `min-age`, `platforms` and `verify` drop a tag, and the next one is tried.
 ///    For the last two, five tags are looked up at most. A fact that nobody looked up yet holds the place and is wanted.
@@ -74,68 +86,91 @@ impl From<String> for Halt {
 /// decides; elsewhere, of tags of equal value the one that is written like the current tag wins. Under `digest:` there is
 /// one tag, and what moves is its digest.
 pub fn select(rule: &Rule, question: &Question<'_>) -> Selection {
+    Decided::of(&Sight::new(rule, question), question).selection
+}
+
+/// Decides as [`select`] does, and says of every tag why it has not won.
+pub fn explain(rule: &Rule, question: &Question<'_>) -> Explanation {
     let sight = Sight::new(rule, question);
-    let current = Current::of(&sight, question.current);
-    let mut entries = gather(&sight, question.candidates, &current);
-    let standing = stand::stand(&sight, question, &current, &mut entries);
-    let mut entries = in_order(entries, &current);
-    let decided = match &standing {
-        Err(halt) => Err(Halt { reason: halt.reason.clone(), wants: halt.wants.clone() }),
-        Ok(key) => match &rule.policy.kind {
-            Kind::Digest(_) => repin::repin(rule, question, &mut entries),
-            _ => walk::walk(rule, question, &mut entries, key.as_ref(), &current),
-        },
-    };
-    let (outcome, wants) = match decided {
-        Ok(outcome) => (outcome, Vec::new()),
-        Err(Halt { reason, wants }) => (Outcome::Held(reason), wants),
-    };
-    let standing = standing.ok().flatten();
-    let candidates = entries.iter().map(|entry| Judged {
+    let Decided { mut entries, current, standing, selection } = Decided::of(&sight, question);
+    for entry in entries.iter_mut().filter(|entry| entry.keyed.is_none()) {
+        entry.keyed = eligible::judge(&sight, &current, entry.tag).0.map(Box::new);
+    }
+    entries.sort_unstable_by(|left, right| in_order(left, right, &current));
+    let judged = entries.iter().map(|entry| Judged {
         tag: entry.tag.to_owned(),
-        verdict: verdict(rule, entry, standing.as_ref(), &current, &outcome),
+        verdict: verdict(rule, entry, standing.as_ref(), &current, &selection.outcome),
     });
-    Selection { candidates: candidates.collect(), outcome, wants }
+    let tags = judged.collect();
+    Explanation { selection, tags }
+}
+
+/// A decision and what it was made from.
+struct Decided<'a> {
+    /// One for each tag, ordered by name.
+    entries: Vec<Entry<'a>>,
+    current: Current<'a>,
+    /// What a candidate must be greater than.
+    standing: Option<Key<'a>>,
+    selection: Selection,
+}
+
+impl<'a> Decided<'a> {
+    fn of(sight: &'a Sight<'a>, question: &Question<'a>) -> Self {
+        let rule = sight.rule;
+        let current = Current::of(sight, question.current);
+        let mut entries = gather(sight, question, &current);
+        let mut standing = None;
+        let decided = stand::stand(sight, question, &current, &mut entries).and_then(|key| {
+            standing = key;
+            match &rule.policy.kind {
+                Kind::Digest(_) => repin::repin(rule, question, &mut entries),
+                _ => walk::walk(rule, question, &mut entries, key.as_ref(), &current),
+            }
+        });
+        let (outcome, wants) = match decided {
+            Ok(outcome) => (outcome, Vec::new()),
+            Err(Halt { reason, wants }) => (Outcome::Held(reason), wants),
+        };
+        Self { entries, current, standing, selection: Selection { outcome, wants } }
+    }
 }
 
 /// One entry for each tag, judged, ordered by name.
-fn gather<'a>(sight: &'a Sight<'a>, candidates: &'a [Candidate], current: &Current<'a>) -> Vec<Entry<'a>> {
-    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
+fn gather<'a>(sight: &'a Sight<'a>, question: &Question<'a>, current: &Current<'a>) -> Vec<Entry<'a>> {
+    let mut sorted: Vec<&'a Candidate<'a>> = question.candidates.iter().collect();
     sorted.sort_unstable_by(|left, right| left.tag.cmp(&right.tag));
     let mut entries: Vec<Entry<'a>> = Vec::with_capacity(sorted.len());
     for candidate in sorted {
-        let mut entry = Entry::of(candidate);
-        if let Some(known) = entries.last_mut().filter(|known| known.tag == entry.tag) {
-            known.merge(&entry);
+        if let Some(known) = entries.last_mut().filter(|known| known.tag == candidate.tag) {
+            known.merge(candidate);
             continue;
         }
-        let (keyed, reason) = eligible::judge(sight, current, entry.tag);
-        (entry.keyed, entry.reason) = (keyed.map(Box::new), reason);
-        entries.push(entry);
+        let (keyed, reason) = eligible::judge(sight, current, &candidate.tag);
+        let keyed = keyed.filter(|_| reason.is_none()).map(Box::new);
+        entries.push(Entry { tag: &candidate.tag, known: Known::Once(candidate), keyed, reason });
+    }
+    for (tag, why) in question.stopped.iter().filter(|(tag, _)| Some(*tag) != question.current) {
+        if let Ok(place) = entries.binary_search_by(|entry| entry.tag.cmp(tag)) {
+            entries[place].reason = Some(Reason::Stopped(why));
+        }
     }
     entries
 }
 
 /// What the policy can order, newest first; of equal ones that which is written like the current, then the shorter, then
-/// by name. The others follow as they are, by name.
-fn in_order<'a>(entries: Vec<Entry<'a>>, current: &Current<'_>) -> Vec<Entry<'a>> {
-    let (mut keyed, rest): (Vec<Entry<'a>>, Vec<Entry<'a>>) =
-        entries.into_iter().partition(|entry| entry.keyed.is_some());
-    keyed.sort_unstable_by(|left, right| newest_first(left, right, current));
-    keyed.extend(rest);
-    keyed
-}
-
-fn newest_first(left: &Entry<'_>, right: &Entry<'_>, current: &Current<'_>) -> Ordering {
-    let value = match (&left.keyed, &right.keyed) {
-        (Some(left), Some(right)) => right.key.compare(&left.key),
-        _ => Ordering::Equal,
+/// by name. The others follow, by name.
+fn in_order(left: &Entry<'_>, right: &Entry<'_>, current: &Current<'_>) -> Ordering {
+    let (Some(ours), Some(theirs)) = (&left.keyed, &right.keyed) else {
+        return right.keyed.is_some().cmp(&left.keyed.is_some()).then_with(|| left.tag.cmp(right.tag));
     };
-    value
+    theirs
+        .key
+        .compare(&ours.key)
         .then_with(|| likeness(right, current).cmp(&likeness(left, current)))
-        .then_with(|| match &left.keyed {
+        .then_with(|| match &ours.key {
             // Other tools take 1.10.0 for newer than 1.10.
-            Some(keyed) if matches!(keyed.key, Key::Release(_)) => right.tag.len().cmp(&left.tag.len()),
+            Key::Release(_) => right.tag.len().cmp(&left.tag.len()),
             _ => left.tag.len().cmp(&right.tag.len()),
         })
         .then_with(|| left.tag.cmp(right.tag))

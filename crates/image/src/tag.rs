@@ -133,6 +133,11 @@ impl<'a> Tag<'a> {
         self.numbers.text.split('.').nth(place).unwrap_or("0")
     }
 
+    /// The numbers, a missing one as 0, if all of them fit.
+    pub(crate) fn quick(&self) -> Option<&[u64; QUICK]> {
+        self.numbers.quick.as_ref()
+    }
+
     /// The prefix that must be kept: `v` equals none.
     pub(crate) fn kept_prefix(&self) -> &'a str {
         if self.prefix == "v" { "" } else { self.prefix }

@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the cases are files in a folder that the environment may name")]
 
 use lockstep_image::compat::{self, CompatError, Tool, Words};
-use lockstep_image::{Candidate, Outcome, Question, Rule, Selection, select};
+use lockstep_image::{Candidate, Explanation, Outcome, Question, Rule, explain};
 use serde_json::Value;
 
 #[path = "conformance/argo.rs"]
@@ -47,20 +47,20 @@ fn rule(tool: Tool, words: &[(&str, &str)], current: Option<&str>) -> Result<Rul
     Ok(compat::rule(tool, &words, current)?.unwrap())
 }
 
-fn ask(rule: &Rule, current: Option<&str>, tags: &[&str]) -> Selection {
-    let candidates: Vec<Candidate> = tags.iter().copied().map(Candidate::new).collect();
-    select(rule, &Question { current, candidates: &candidates, ..Question::default() })
+fn ask(rule: &Rule, current: Option<&str>, tags: &[&str]) -> Explanation {
+    let candidates: Vec<Candidate<'_>> = tags.iter().copied().map(Candidate::new).collect();
+    explain(rule, &Question { current, candidates: &candidates, ..Question::default() })
 }
 
-fn chosen(selection: Selection) -> Option<String> {
-    match selection.outcome {
+fn chosen(explanation: Explanation) -> Option<String> {
+    match explanation.selection.outcome {
         Outcome::Selected(tag) => Some(tag),
         _ => None,
     }
 }
 
 /// The tags that the rule looks at, in its order.
-fn kept(selection: &Selection) -> Vec<&str> {
-    let kept = selection.candidates.iter().filter(|judged| !judged.verdict.starts_with("dropped"));
+fn kept(explanation: &Explanation) -> Vec<&str> {
+    let kept = explanation.tags.iter().filter(|judged| !judged.verdict.starts_with("dropped"));
     kept.map(|judged| judged.tag.as_str()).collect()
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the cases are files; only the library is pure")]
 
 use jiff::Timestamp;
-use lockstep_image::{Candidate, Outcome, Policy, Question, Rule, TagFilter, Verified, parse_duration, select};
+use lockstep_image::{
+    Candidate, Outcome, Policy, Question, Rule, TagFilter, Verified, explain, parse_duration, select,
+};
 use serde_json::Value;
 
 fn time(value: &Value) -> Option<Timestamp> {
@@ -14,7 +16,7 @@ fn texts(list: &[Value]) -> impl Iterator<Item = &str> {
     list.iter().map(|value| value.as_str().unwrap())
 }
 
-fn candidate(value: &Value) -> Candidate {
+fn candidate(value: &Value) -> Candidate<'_> {
     match value {
         Value::String(tag) => Candidate::new(tag),
         _ => Candidate {
@@ -51,9 +53,15 @@ fn check(name: &str, case: &Value) {
         allow_downgrade: case["allow-downgrade"].as_bool().unwrap_or(false),
         ..Rule::new(Policy::parse(text("policy").unwrap_or(""), text("current")).unwrap())
     };
-    let mut candidates: Vec<Candidate> = case["candidates"].as_array().unwrap().iter().map(candidate).collect();
+    let mut candidates: Vec<Candidate<'_>> = case["candidates"].as_array().unwrap().iter().map(candidate).collect();
     let undone: Vec<String> =
         case["undone"].as_array().map(|list| texts(list).map(str::to_owned).collect()).unwrap_or_default();
+    let stopped: Vec<(&str, &str)> = case["stopped"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(tag, why)| (tag.as_str(), why.as_str().unwrap()))
+        .collect();
     let mut first = None;
     for _ in 0..candidates.len().max(1) {
         let question = Question {
@@ -61,11 +69,14 @@ fn check(name: &str, case: &Value) {
             current_digest: text("current-digest"),
             candidates: &candidates,
             undone: &undone,
+            stopped: &stopped,
             now: time(&case["now"]).unwrap_or_default(),
             current_time: time(&case["current-time"]),
             first_scan: time(&case["first-scan"]),
         };
-        let selection = select(&rule, &question);
+        let explanation = explain(&rule, &question);
+        let selection = &explanation.selection;
+        assert_eq!(selection, &select(&rule, &question), "{name}");
         match (&selection.outcome, &case["selected"], &case["held"]) {
             (Outcome::Selected(tag), Value::String(wanted), _) => assert_eq!(tag, wanted, "{name}"),
             (Outcome::UpToDate, Value::String(wanted), _) => {
@@ -76,12 +87,12 @@ fn check(name: &str, case: &Value) {
             }
             (outcome, ..) => panic!("{name}: {outcome:?}"),
         }
-        assert_eq!(first.get_or_insert_with(|| selection.clone()), &selection, "{name}: the input order matters");
+        assert_eq!(first.get_or_insert_with(|| explanation.clone()), &explanation, "{name}: the input order matters");
         let turn = usize::from(!candidates.is_empty());
         candidates.rotate_left(turn);
     }
-    let selection = first.unwrap();
-    let wants: Vec<String> = selection.wants.iter().map(|want| format!("{want:?}")).collect();
+    let explanation = first.unwrap();
+    let wants: Vec<String> = explanation.selection.wants.iter().map(|want| format!("{want:?}")).collect();
     let wanted: Vec<&str> = case["wants"].as_array().map(|list| texts(list).collect()).unwrap_or_default();
     let lines: Vec<String> = wanted
         .iter()
@@ -89,9 +100,8 @@ fn check(name: &str, case: &Value) {
         .map(|(word, tag)| format!("{word} {{ tag: {tag:?} }}"))
         .collect();
     assert_eq!(wants, lines, "{name}");
-    let verdicts = &selection.candidates;
     for (tag, part) in case["verdicts"].as_object().into_iter().flatten() {
-        let judged = verdicts.iter().find(|judged| judged.tag == *tag).unwrap();
+        let judged = explanation.tags.iter().find(|judged| judged.tag == *tag).unwrap();
         assert!(judged.verdict.contains(part.as_str().unwrap()), "{name}: {tag}: {}", judged.verdict);
     }
 }

@@ -5,7 +5,9 @@
 use std::cmp::Ordering;
 
 use lockstep_image::compat::{self, Tool, Words};
-use lockstep_image::{Candidate, Outcome, Platform, Policy, Question, Reference, Rule, Tag, Verified, Want, select};
+use lockstep_image::{
+    Candidate, Outcome, Platform, Policy, Question, Reference, Rule, Tag, Verified, Want, explain, select,
+};
 use proptest::prelude::*;
 
 const TAG: &str = "v?[0-9]{1,2}(\\.[0-9]{1,2}){0,3}(-(rc|beta)[.-]?[0-9]{0,2})?(-alpine)?(-r?[0-9]{1,2})?";
@@ -28,7 +30,7 @@ fn policy() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
+fn candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
     prop::collection::vec((tag(), 0i64..50), 0..25).prop_map(|tags| {
         let time = |second: i64| jiff::Timestamp::from_second(1_700_000_000 + second).ok();
         tags.into_iter().map(|(tag, second)| Candidate { pushed: time(second), ..Candidate::new(tag) }).collect()
@@ -54,7 +56,7 @@ fn foreign() -> impl Strategy<Value = Rule> {
 }
 
 /// A registry: what is known of each tag once it was looked up.
-fn registry() -> impl Strategy<Value = Vec<Candidate>> {
+fn registry() -> impl Strategy<Value = Vec<Candidate<'static>>> {
     let times = (0i64..40, prop::option::of(0i64..40), prop::bool::ANY);
     let rest = (
         prop::bool::ANY,
@@ -71,7 +73,7 @@ fn registry() -> impl Strategy<Value = Vec<Candidate>> {
             digest: Some(format!("sha256:{}", tag.len())),
             ..Candidate::new(tag)
         });
-        let mut known: Vec<Candidate> = known.collect();
+        let mut known: Vec<Candidate<'_>> = known.collect();
         known.sort_by(|left, right| left.tag.cmp(&right.tag));
         known.dedup_by(|left, right| left.tag == right.tag);
         known
@@ -100,7 +102,7 @@ proptest! {
         let _ = Policy::parse(&format!("glob:{text}"), Some(&text));
         for word in ["digest", "calver", "semver"] {
             let _ = Policy::parse(&format!("{word}:{text}"), Some(&text)).map(|policy| {
-                let candidates = [Candidate::new(&text)];
+                let candidates = [Candidate::new(text.as_str())];
                 select(&Rule::new(policy), &Question { current: Some(&text), candidates: &candidates, ..Question::default() })
             });
         }
@@ -124,7 +126,7 @@ proptest! {
         let mut other = candidates.clone();
         other.reverse();
         other.rotate_left(turn.min(candidates.len()));
-        prop_assert_eq!(select(&rule, &question), select(&rule, &Question { candidates: &other, ..question }));
+        prop_assert_eq!(explain(&rule, &question), explain(&rule, &Question { candidates: &other, ..question }));
     }
 
     #[test]
@@ -147,7 +149,7 @@ proptest! {
         let mut rule = Rule::new(Policy::parse(policy, None).unwrap());
         rule.platforms = if filters & 1 == 0 { Vec::new() } else { vec![AMD64.parse::<Platform>().unwrap()] };
         rule.verify = filters & 2 != 0;
-        let asked = |question: &Question<'_>, candidates: &[Candidate]| select(&rule, &Question { candidates, ..*question });
+        let asked = |question: &Question<'_>, candidates: &[Candidate<'_>]| select(&rule, &Question { candidates, ..*question });
         let start = jiff::Timestamp::from_second(1_700_000_000).unwrap();
         let question = Question {
             current: Some(&current),
@@ -155,8 +157,8 @@ proptest! {
             first_scan: Some(start),
             ..Question::default()
         };
-        let mut facts: Vec<Candidate> =
-            known.iter().map(|tag| Candidate { first_seen: tag.first_seen, ..Candidate::new(&tag.tag) }).collect();
+        let mut facts: Vec<Candidate<'_>> =
+            known.iter().map(|tag| Candidate { first_seen: tag.first_seen, ..Candidate::new(&*tag.tag) }).collect();
         let mut seen: Vec<Want> = Vec::new();
         let selection = loop {
             let selection = asked(&question, &facts);
@@ -184,14 +186,39 @@ proptest! {
     }
 
     #[test]
+    fn what_is_selected_is_the_first_that_nothing_drops(known in registry(), policy in policy(), current in tag(), undone in tag()) {
+        let rule = Rule::new(Policy::parse(policy, None).unwrap());
+        let start = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let undone = [undone];
+        let stopped: Vec<(&str, &str)> = known.iter().step_by(5).map(|tag| (&*tag.tag, "broken")).collect();
+        let question = Question {
+            current: Some(&current),
+            candidates: &known,
+            undone: &undone,
+            stopped: &stopped,
+            now: start + jiff::SignedDuration::from_hours(1),
+            first_scan: Some(start),
+            ..Question::default()
+        };
+        let explanation = explain(&rule, &question);
+        prop_assert_eq!(explanation.tags.len(), known.len());
+        prop_assert_eq!(&explanation.selection, &select(&rule, &question));
+        let first = explanation.tags.iter().find(|judged| !judged.verdict.starts_with("dropped"));
+        match &explanation.selection.outcome {
+            Outcome::Selected(tag) => prop_assert_eq!(Some(tag), first.map(|judged| &judged.tag)),
+            _ => prop_assert!(explanation.tags.iter().all(|judged| !judged.verdict.starts_with("selected"))),
+        }
+    }
+
+    #[test]
     fn foreign_words_go_up_in_their_own_order_whatever_the_listing(rule in foreign(), candidates in candidates(), current in tag(), turn in 0usize..25) {
         let question = Question { current: Some(&current), candidates: &candidates, ..Question::default() };
-        let selection = select(&rule, &question);
+        let selection = explain(&rule, &question);
         let mut other = candidates.clone();
         other.reverse();
         other.rotate_left(turn.min(candidates.len()));
-        prop_assert_eq!(&selection, &select(&rule, &Question { candidates: &other, ..question }));
-        if let Outcome::Selected(chosen) = selection.outcome {
+        prop_assert_eq!(&selection, &explain(&rule, &Question { candidates: &other, ..question }));
+        if let Outcome::Selected(chosen) = selection.selection.outcome {
             prop_assert!(candidates.iter().any(|candidate| candidate.tag == chosen));
             prop_assert_eq!(select(&rule, &Question { current: Some(&chosen), ..question }).outcome, Outcome::UpToDate);
         }
@@ -220,7 +247,7 @@ proptest! {
     fn no_words_make_compat_panic(text in "\\PC{0,24}", main in prop::sample::select(vec!["", "semver:", "glob:", "regexp:", "numerical: filterTags.pattern=", "digest:", "image=", "semver allow-tags=regexp:", "tag="])) {
         for tool in [Tool::Flux1, Tool::Flux2, Tool::Keel, Tool::ImageUpdater] {
             if let Ok(Some(rule)) = compat::rule(tool, &Words::read(tool, &format!("{main}{text}")), Some(&text)) {
-                let candidates = [Candidate::new(&text), Candidate::new("1.2.3")];
+                let candidates = [Candidate::new(text.as_str()), Candidate::new("1.2.3")];
                 select(&rule, &Question { current: Some(&text), candidates: &candidates, ..Question::default() });
             }
         }

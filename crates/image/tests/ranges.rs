@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the cases are a file; only the library is pure")]
 
 use lockstep_image::compat::{self, Tool, Words};
-use lockstep_image::{Candidate, Question, Range, Tag, select};
+use lockstep_image::{Candidate, Question, Range, Tag, explain};
 use serde_json::Value;
 
 /// For each range what each version should be: in it or not; nothing where the library reads no version or no range.
@@ -45,8 +45,8 @@ fn in_other_tools_words_a_range_is_theirs() {
         let rule = compat::rule(tool, &words, None).ok()??;
         let mask = versions.iter().map(|version| {
             let candidates = [Candidate::new(version)];
-            let selection = select(&rule, &Question { candidates: &candidates, ..Question::default() });
-            if selection.candidates[0].verdict.starts_with("dropped") { '0' } else { '1' }
+            let question = Question { candidates: &candidates, ..Question::default() };
+            if explain(&rule, &question).tags[0].verdict.starts_with("dropped") { '0' } else { '1' }
         });
         Some(mask.collect())
     });

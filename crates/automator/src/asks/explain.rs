@@ -1,5 +1,6 @@
 //! Why the places of an object are as they are.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use lockstep_image::Candidate;
@@ -73,20 +74,20 @@ pub(crate) async fn explain(
 type Chosen = Result<Option<String>, String>;
 
 fn tags(place: &Place, facts: &Facts, known: Known<'_>, limit: usize) -> (usize, Vec<ExplainedTag>, Chosen) {
-    let selection = match decide::choose(place, facts, |_| true, known) {
-        Ok(chosen) => chosen,
+    let explanation = match decide::explain(place, facts, known) {
+        Ok(explanation) => explanation,
         Err(reason) => return (facts.len(), Vec::new(), Err(reason)),
     };
-    let chosen = match selection.outcome {
+    let chosen = match explanation.selection.outcome {
         lockstep_image::Outcome::Selected(tag) => Ok(Some(tag)),
         lockstep_image::Outcome::UpToDate => Ok(None),
         lockstep_image::Outcome::Held(reason) => Err(reason),
     };
-    let by_tag: HashMap<String, Candidate> =
+    let by_tag: HashMap<Cow<'_, str>, Candidate<'_>> =
         facts.candidates().map(|candidate| (candidate.tag.clone(), candidate)).collect();
     let explained = |judged: lockstep_image::Judged| {
         let candidate = by_tag.get(judged.tag.as_str());
-        let time = |of: fn(&Candidate) -> Option<jiff::Timestamp>| candidate.and_then(of);
+        let time = |of: fn(&Candidate<'_>) -> Option<jiff::Timestamp>| candidate.and_then(of);
         ExplainedTag {
             pushed: time(|candidate| candidate.pushed),
             first_seen: time(|candidate| candidate.first_seen),
@@ -94,8 +95,8 @@ fn tags(place: &Place, facts: &Facts, known: Known<'_>, limit: usize) -> (usize,
             judged,
         }
     };
-    let total = selection.candidates.len();
-    (total, selection.candidates.into_iter().take(limit).map(explained).collect(), chosen)
+    let total = explanation.tags.len();
+    (total, explanation.tags.into_iter().take(limit).map(explained).collect(), chosen)
 }
 
 /// Whether the board shows this very place as it is now.

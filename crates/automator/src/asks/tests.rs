@@ -236,6 +236,22 @@ async fn tokens_are_bound_by_their_folders() {
 }
 
 #[tokio::test]
+async fn a_tag_that_a_cluster_proved_broken_is_listed_with_who_said_so() {
+    let mut world = World::new(AUTOMATED);
+    world.turn().await;
+    world.tags.push("acme/web", "1.4.4", None);
+    let mut stopped = crate::stopped::StoppedTags::default();
+    stopped.stop(repository("acme/web"), "1.4.4".to_owned(), "eu said of web that it does not run".to_owned());
+    world.memory.set_stopped(stopped);
+    assert!(!world.turn().await);
+    let explained = world.explain("deploy/shop/web").await.unwrap();
+    let lines: Vec<String> =
+        explained.places[0].tags.iter().map(|tag| format!("{} {}", tag.judged.tag, tag.judged.verdict)).collect();
+    assert_eq!(lines[0], "1.4.4 dropped: stopped: eu said of web that it does not run");
+    assert_eq!((lines.len(), explained.places[0].tags_total), (4, 4));
+}
+
+#[tokio::test]
 async fn every_tag_is_told_with_the_rule_that_kept_or_dropped_it() {
     let mut world = World::new(AUTOMATED);
     world.tags.push("acme/web", "1.5.0", None);

@@ -5,7 +5,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_daemon::ExitCode;
 use lockstep_image::compat::{self, Tool};
-use lockstep_image::{Outcome, Platform, Policy, Question, Rule, Selection, TagFilter, parse_duration, select};
+use lockstep_image::{Explanation, Outcome, Platform, Policy, Question, Rule, TagFilter, explain, parse_duration};
 use serde::Serialize;
 
 use super::{foreign, tags_file};
@@ -123,15 +123,14 @@ impl SelectArguments {
             now: self.now.unwrap_or_else(Timestamp::now),
             ..Question::default()
         };
-        let selection = match &rule {
-            Some(rule) => select(rule, &question),
-            None => Selection {
-                outcome: Outcome::Held("these words tell the tool to leave the place alone".to_owned()),
-                candidates: Vec::new(),
-                wants: Vec::new(),
-            },
+        let (outcome, tags) = match &rule {
+            Some(rule) => {
+                let Explanation { selection, tags } = explain(rule, &question);
+                (selection.outcome, tags)
+            }
+            None => (Outcome::Held("these words tell the tool to leave the place alone".to_owned()), Vec::new()),
         };
-        let (selected, held) = match selection.outcome {
+        let (selected, held) = match outcome {
             Outcome::Selected(tag) => (Some(tag), None),
             Outcome::UpToDate => (Some(self.current), None),
             Outcome::Held(reason) => (None, Some(reason)),
@@ -143,10 +142,9 @@ impl SelectArguments {
             };
         };
         let code = if selected.is_some() { ExitCode::Done } else { ExitCode::Held };
-        let is_selected = |candidate: &&lockstep_image::Candidate| Some(&candidate.tag) == selected.as_ref();
+        let is_selected = |candidate: &&lockstep_image::Candidate<'_>| Some(&*candidate.tag) == selected.as_deref();
         let digest = candidates.iter().find(is_selected).and_then(|candidate| candidate.digest.clone());
-        let candidates =
-            selection.candidates.into_iter().map(|judged| Candidate { tag: judged.tag, verdict: judged.verdict });
+        let candidates = tags.into_iter().map(|judged| Candidate { tag: judged.tag, verdict: judged.verdict });
         output::structured(structured, &Report { selected, held, digest, candidates: candidates.collect() })?;
         Ok(code)
     }

@@ -23,7 +23,7 @@ struct Line {
 }
 
 impl Line {
-    fn candidate(self) -> Result<Candidate, String> {
+    fn candidate(self) -> Result<Candidate<'static>, String> {
         let platforms =
             self.platforms.map(|list| list.iter().map(|text| text.parse()).collect::<Result<Vec<Platform>, _>>());
         Ok(Candidate {
@@ -39,7 +39,7 @@ impl Line {
 }
 
 /// Every tag of the file. All lines that cannot be read are told at once.
-pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate>, Failure> {
+pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate<'static>>, Failure> {
     let text = input.text()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut candidates = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn candidates(input: &Input) -> Result<Vec<Candidate>, Failure> {
         let line = line.trim();
         if !line.starts_with('{') {
             if !line.is_empty() {
-                candidates.push(Candidate::new(line));
+                candidates.push(Candidate::new(line.to_owned()));
             }
             continue;
         }

@@ -151,7 +151,7 @@ impl<'a> Cursor<'a> {
         if self.rest().starts_with('+') {
             return self.fail("build metadata cannot be in a tag, so it cannot be in a range");
         }
-        Ok(Part { operator, numbers, prerelease })
+        Ok(Part::new(operator, numbers, prerelease))
     }
 
     fn take_while(&mut self, accept: impl Fn(char) -> bool) -> &'a str {

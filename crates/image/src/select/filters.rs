@@ -27,7 +27,7 @@ impl<'r> Filters<'r> {
 
     /// What drops the tag, if anything does.
     pub(super) fn drops<'a>(&mut self, entry: &Entry<'a>) -> Result<Option<Reason<'a>>, Halt> {
-        match self.is_old_enough(&entry.record) {
+        match self.is_old_enough(&entry.record()) {
             Some(true) => {}
             Some(false) => return Ok(Some(Reason::Young)),
             None => {
@@ -65,7 +65,7 @@ impl<'r> Filters<'r> {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let Some(found) = entry.platforms else {
+        let Some(found) = &entry.known.platforms else {
             let want = Want::Platforms { tag: entry.tag.to_owned() };
             return Err(Halt { reason: format!("it is not known what {} runs on", entry.tag), wants: vec![want] });
         };
@@ -75,10 +75,10 @@ impl<'r> Filters<'r> {
 
     fn signature<'a>(&self, entry: &Entry<'a>) -> Result<Option<Reason<'a>>, Halt> {
         let tag = entry.tag;
-        match entry.verified {
+        match &entry.known.verified {
             Some(Verified::Signed) => Ok(None),
-            Some(Verified::Wrong(problem)) => Ok(Some(Reason::WrongSignature(problem))),
-            Some(Verified::NotSigned) => match self.age(&entry.record) {
+            Some(Verified::Wrong(problem)) => Ok(Some(Reason::WrongSignature(problem.clone()))),
+            Some(Verified::NotSigned) => match self.age(&entry.record()) {
                 Some(age) if age < SIGNATURE_GRACE => {
                     let want = Want::Verified { tag: tag.to_owned() };
                     Err(Halt {

@@ -11,7 +11,7 @@ pub(super) fn repin(rule: &Rule, question: &Question<'_>, entries: &mut [Entry<'
     let Some(entry) = entries.iter_mut().find(|entry| entry.reason.is_none()) else {
         return Err(format!("the tag of {} is not listed", rule.policy).into());
     };
-    let Some(digest) = entry.digest else {
+    let Some(digest) = entry.known.digest.as_deref() else {
         let want = Want::Digest { tag: entry.tag.to_owned() };
         return Err(Halt { reason: format!("the digest of {} is not known", entry.tag), wants: vec![want] });
     };

@@ -55,18 +55,15 @@ pub(super) fn stand<'a>(
             .binary_search_by(|entry| entry.tag.cmp(tag))
             .ok()
             .and_then(|place| entries.get(place))
-            .map(|entry| entry.record)
+            .map(Entry::record)
     };
     let ours = match current {
         Current::Unordered(tag) => {
             let known = record_of(tag, entries).filter(|record| !record.is_empty());
             let record = known.or_else(|| question.current_time.map(Record::at));
-            Some(record.ok_or_else(|| Halt {
-                reason: format!("no time is known for the current tag {tag}"),
-                wants: build_times(
-                    entries.iter().filter(|entry| entry.reason.is_none()).map(|entry| entry.tag),
-                    entries,
-                ),
+            Some(record.ok_or_else(|| {
+                let eligible = entries.iter().filter(|entry| entry.reason.is_none()).map(|entry| entry.tag);
+                without_times(format!("no time is known for the current tag {tag}"), eligible, entries)
             })?)
         }
         _ => None,
@@ -83,18 +80,18 @@ pub(super) fn stand<'a>(
         taken_back.push((tag, record));
     }
     let eligible = || entries.iter().filter(|entry| entry.reason.is_none());
-    let records = eligible().map(|entry| &entry.record).chain(&ours).chain(taken_back.iter().map(|(_, record)| record));
+    let records = eligible().map(Entry::record).chain(ours).chain(taken_back.iter().map(|(_, record)| *record));
     let Some(clock) = Clock::for_all(records, &horizon) else {
         let count = eligible().count();
         let reason = format!(
             "no clock (pushed, first seen, created) is known for each of the {count} eligible tags and the current one"
         );
         let tags = eligible().map(|entry| entry.tag).chain(current.tag()).chain(taken_back.iter().map(|(tag, _)| *tag));
-        return Err(Halt { reason, wants: build_times(tags, entries) });
+        return Err(without_times(reason, tags, entries));
     };
     let key = |record: &Record| clock.read(record, &horizon).map(Key::Time);
     for entry in entries.iter_mut().filter(|entry| entry.reason.is_none()) {
-        entry.keyed = key(&entry.record).map(|key| Box::new(Keyed { key, around: ("", "") }));
+        entry.keyed = key(&entry.record()).map(|key| Box::new(Keyed { key, around: ("", "") }));
     }
     let standing = ours.as_ref().and_then(key);
     for (tag, record) in taken_back {
@@ -107,9 +104,10 @@ pub(super) fn stand<'a>(
         let others = || open().filter(|entry| entry.tag != tag && Some(entry.tag) != question.current);
         let later = others().filter_map(|entry| entry.keyed.as_ref().map(|keyed| keyed.key)).chain(standing);
         if others().any(is_before) && !later.into_iter().any(|key| matches!(key, Key::Time(Moment::At(_)))) {
-            let reason =
-                format!("{tag} was undone here and has no believable created time, so nothing is known to be newer");
-            return Err(Halt { reason, wants: build_times([tag].into_iter(), entries) });
+            let reason = format!(
+                "{tag} was undone here and no believable created time is known of it, so nothing is known to be newer"
+            );
+            return Err(without_times(reason, [tag].into_iter(), entries));
         }
         // Of all that was there at the first scan, nothing is known to be newer; what came later is.
         mark_undone(entries, tag, Some(&Key::Time(Moment::Before(Some(Timestamp::MAX)))));
@@ -134,13 +132,22 @@ fn is_before(entry: &Entry<'_>) -> bool {
     matches!(entry.keyed.as_ref().map(|keyed| keyed.key), Some(Key::Time(Moment::Before(_))))
 }
 
-/// The build times of these tags that nobody looked up yet. None where there are very many.
-pub(super) fn build_times<'a>(tags: impl Iterator<Item = &'a str>, entries: &[Entry<'_>]) -> Vec<Want> {
+/// The place is held for this reason, unless build times help that nobody looked up yet. Very many are not asked for.
+pub(super) fn without_times<'a>(
+    mut reason: String,
+    tags: impl Iterator<Item = &'a str>,
+    entries: &[Entry<'_>],
+) -> Halt {
     let unknown: BTreeSet<&str> =
-        entries.iter().filter(|entry| entry.record.created.is_none()).map(|entry| entry.tag).collect();
+        entries.iter().filter(|entry| entry.known.created.is_none()).map(|entry| entry.tag).collect();
     let wanted: BTreeSet<&str> = tags.filter(|tag| unknown.contains(tag)).collect();
     if wanted.len() > MOST_BUILD_TIMES {
-        return Vec::new();
+        reason += &format!(
+            "; the build times of {} tags are not known, and of more than {MOST_BUILD_TIMES} none is looked up: let the policy or tags match fewer",
+            wanted.len()
+        );
+        return Halt::from(reason);
     }
-    wanted.into_iter().map(|tag| Want::Created { tag: tag.to_owned() }).collect()
+    let wants = wanted.into_iter().map(|tag| Want::Created { tag: tag.to_owned() });
+    Halt { reason, wants: wants.collect() }
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_image::compat::{CompatError, Tool};
-use lockstep_image::{Candidate, Outcome, Question, Reference, Rule, select};
+use lockstep_image::{Candidate, Outcome, Question, Reference, Rule, explain, select};
 
 use super::{ask, cases, kept, list, text, texts};
 
@@ -40,17 +40,17 @@ fn patterns_match_the_same() {
 #[test]
 fn tags_are_ordered_the_same() {
     let Some(file) = cases("flux1/tag_patterns.json") else { return };
-    let order = |rule: &Rule, candidates: &[Candidate]| -> Vec<String> {
+    let order = |rule: &Rule, candidates: &[Candidate<'_>]| -> Vec<String> {
         let question =
             Question { candidates, now: Timestamp::from_second(2_000_000_000).unwrap(), ..Question::default() };
-        select(rule, &question).candidates.into_iter().map(|judged| judged.tag).collect()
+        explain(rule, &question).tags.into_iter().map(|judged| judged.tag).collect()
     };
     let versions = &file["order_semver"];
-    let candidates: Vec<Candidate> = texts(&versions["input"]).into_iter().map(Candidate::new).collect();
+    let candidates: Vec<Candidate<'_>> = texts(&versions["input"]).into_iter().map(Candidate::new).collect();
     assert_eq!(order(&pattern("semver:*").unwrap(), &candidates), texts(&versions["expected"]));
     let created = &file["order_created"];
     // Without a time for each nothing is ordered; Flux v1 puts those last.
-    let candidates: Vec<Candidate> = list(&created["input"])
+    let candidates: Vec<Candidate<'_>> = list(&created["input"])
         .iter()
         .filter_map(|tag| Some((text(&tag["tag"]), tag["t"].as_i64()?)))
         .map(|(tag, time)| Candidate {

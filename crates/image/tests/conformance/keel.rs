@@ -24,7 +24,8 @@ fn policies_update_the_same() {
             assert!(policy == "force" && case["match_tag"] == false, "{name}");
             continue;
         };
-        let digest = |tag: &str, digest: &str| Candidate { digest: Some(digest.to_owned()), ..Candidate::new(tag) };
+        let digest =
+            |tag: &str, digest: &str| Candidate { digest: Some(digest.to_owned()), ..Candidate::new(tag.to_owned()) };
         let candidates = [digest(new, "pushed again")];
         let question = Question {
             current: Some(current),
@@ -74,7 +75,7 @@ fn annotations_and_labels_make_the_same_policy() {
                 assert!(wanted.starts_with(&policy) || wanted.starts_with(&format!("semver {policy}")), "{wanted}");
                 let new = ask(&rule, Some("1.0.0"), &["1.0.0", "1.0.1-rc"]);
                 let any_prerelease = wanted.ends_with("matchPreRelease=false") || policy == "all";
-                assert_eq!(matches!(new.outcome, Outcome::Selected(_)), any_prerelease, "{wanted}");
+                assert_eq!(matches!(new.selection.outcome, Outcome::Selected(_)), any_prerelease, "{wanted}");
             }
         }
     }

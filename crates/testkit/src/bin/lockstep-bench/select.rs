@@ -61,7 +61,7 @@ fn one(table: &mut Table, policy: &str, count: usize, tag: &dyn Fn(usize) -> Str
     if !matches!(outcome, Outcome::Selected(_)) {
         bail!("{policy} chose nothing of {count} tags: {outcome:?}");
     }
-    let took = times(|| Ok(select(&rule, &question).candidates.len()))?;
+    let took = times(|| Ok(select(&rule, &question).wants.len()))?;
     // In a table a bar would end the cell.
     let row = Row::new(&format!("select one of N tags, {}", policy.replace('|', "/")), count).value(took);
     let row = if count < 10_000 { row } else { row.budget("5 ms", took.as_secs_f64() * 1000.0 < BUDGET_MS) };
