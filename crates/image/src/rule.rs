@@ -47,7 +47,8 @@ impl Rule {
 #[derive(Clone, Debug)]
 pub struct TagFilter {
     expression: Regex,
-    has_key: bool,
+    /// Which group is `key`.
+    key: Option<usize>,
 }
 
 /// An expression over tags cannot be read.
@@ -81,13 +82,13 @@ impl TagFilter {
             };
             FilterError { expression: text.to_owned(), problem }
         })?;
-        let has_key = expression.capture_names().flatten().any(|name| name == "key");
-        Ok(Self { expression, has_key })
+        let key = expression.capture_names().position(|name| name == Some("key"));
+        Ok(Self { expression, key })
     }
 
     /// A filter whose expression orders nothing, whatever its groups are called.
     pub(crate) fn of(expression: Regex) -> Self {
-        Self { expression, has_key: false }
+        Self { expression, key: None }
     }
 
     /// Whether the tag matches.
@@ -96,12 +97,12 @@ impl TagFilter {
     }
 
     pub(crate) fn extract(&self, tag: &str) -> Extracted {
-        if !self.has_key {
+        let Some(key) = self.key else {
             return if self.matches(tag) { Extracted::Key(0..tag.len()) } else { Extracted::NoMatch };
-        }
+        };
         match self.expression.captures(tag) {
             None => Extracted::NoMatch,
-            Some(captures) => captures.name("key").map_or(Extracted::NoKey, |key| Extracted::Key(key.range())),
+            Some(captures) => captures.get(key).map_or(Extracted::NoKey, |key| Extracted::Key(key.range())),
         }
     }
 

@@ -7,10 +7,13 @@ use crate::clock::Record;
 use crate::eligible::{self, Current, Key, Keyed, Sight};
 use crate::policy::Kind;
 use crate::question::{Candidate, Explanation, Judged, Outcome, Question, Selection, Want};
-use crate::reason::Reason;
+use crate::reason::{self, Reason};
 use crate::rule::Rule;
 
+use leaders::Leaders;
+
 mod filters;
+mod leaders;
 mod repin;
 mod stand;
 mod walk;
@@ -86,13 +89,13 @@ impl From<String> for Halt {
 /// decides; elsewhere, of tags of equal value the one that is written like the current tag wins. Under `digest:` there is
 /// one tag, and what moves is its digest.
 pub fn select(rule: &Rule, question: &Question<'_>) -> Selection {
-    Decided::of(&Sight::new(rule, question), question).selection
+    Decided::of(&Sight::new(rule, question), question, Leaders::few()).selection
 }
 
 /// Decides as [`select`] does, and says of every tag why it has not won.
 pub fn explain(rule: &Rule, question: &Question<'_>) -> Explanation {
     let sight = Sight::new(rule, question);
-    let Decided { mut entries, current, standing, selection } = Decided::of(&sight, question);
+    let Decided { mut entries, current, standing, selection } = Decided::of(&sight, question, Leaders::all());
     for entry in entries.iter_mut().filter(|entry| entry.keyed.is_none()) {
         entry.keyed = eligible::judge(&sight, &current, entry.tag).0.map(Box::new);
     }
@@ -116,20 +119,22 @@ struct Decided<'a> {
 }
 
 impl<'a> Decided<'a> {
-    fn of(sight: &'a Sight<'a>, question: &Question<'a>) -> Self {
+    fn of(sight: &'a Sight<'a>, question: &Question<'a>, mut leaders: Leaders<'a>) -> Self {
         let rule = sight.rule;
         let current = Current::of(sight, question.current);
-        let mut entries = gather(sight, question, &current);
+        let mut entries = gather(sight, question, &current, &mut leaders);
         let mut standing = None;
         let decided = stand::stand(sight, question, &current, &mut entries).and_then(|key| {
             standing = key;
             match &rule.policy.kind {
-                Kind::Digest(_) => repin::repin(rule, question, &mut entries),
+                Kind::Digest(_) => repin::repin(rule, question, &mut entries).map(Some),
                 _ => walk::walk(rule, question, &mut entries, key.as_ref(), &current),
             }
         });
         let (outcome, wants) = match decided {
-            Ok(outcome) => (outcome, Vec::new()),
+            Ok(Some(outcome)) => (outcome, Vec::new()),
+            Ok(None) if leaders.outranked => return Self::of(sight, question, Leaders::all()),
+            Ok(None) => (Outcome::Held(nothing_eligible(&entries)), Vec::new()),
             Err(Halt { reason, wants }) => (Outcome::Held(reason), wants),
         };
         Self { entries, current, standing, selection: Selection { outcome, wants } }
@@ -137,9 +142,15 @@ impl<'a> Decided<'a> {
 }
 
 /// One entry for each tag, judged, ordered by name.
-fn gather<'a>(sight: &'a Sight<'a>, question: &Question<'a>, current: &Current<'a>) -> Vec<Entry<'a>> {
+fn gather<'a>(
+    sight: &'a Sight<'a>,
+    question: &Question<'a>,
+    current: &Current<'a>,
+    leaders: &mut Leaders<'a>,
+) -> Vec<Entry<'a>> {
     let mut sorted: Vec<&'a Candidate<'a>> = question.candidates.iter().collect();
-    sorted.sort_unstable_by(|left, right| left.tag.cmp(&right.tag));
+    // The newest often has the last name: then the others are outranked as they come.
+    sorted.sort_unstable_by(|left, right| right.tag.cmp(&left.tag));
     let mut entries: Vec<Entry<'a>> = Vec::with_capacity(sorted.len());
     for candidate in sorted {
         if let Some(known) = entries.last_mut().filter(|known| known.tag == candidate.tag) {
@@ -148,14 +159,22 @@ fn gather<'a>(sight: &'a Sight<'a>, question: &Question<'a>, current: &Current<'
         }
         let (keyed, reason) = eligible::judge(sight, current, &candidate.tag);
         let keyed = keyed.filter(|_| reason.is_none()).map(Box::new);
-        entries.push(Entry { tag: &candidate.tag, known: Known::Once(candidate), keyed, reason });
+        leaders.add(Entry { tag: &candidate.tag, known: Known::Once(candidate), keyed, reason }, &mut entries);
     }
+    leaders.close(&mut entries);
+    entries.reverse();
     for (tag, why) in question.stopped.iter().filter(|(tag, _)| Some(*tag) != question.current) {
         if let Ok(place) = entries.binary_search_by(|entry| entry.tag.cmp(tag)) {
             entries[place].reason = Some(Reason::Stopped(why));
         }
     }
     entries
+}
+
+fn nothing_eligible(entries: &[Entry<'_>]) -> String {
+    let older = Reason::NotNewer("");
+    let reasons = entries.iter().map(|entry| entry.reason.as_ref().unwrap_or(&older));
+    format!("nothing eligible: {}", reason::count(reasons))
 }
 
 /// What the policy can order, newest first; of equal ones that which is written like the current, then the shorter, then

@@ -211,6 +211,25 @@ proptest! {
     }
 
     #[test]
+    fn of_many_tags_the_same_is_chosen_as_is_explained(
+        tags in prop::collection::vec((0u32..60, 0u32..9, 0i64..3), 200..600),
+        policy in prop::sample::select(vec!["semver:*", "numerical:^1[.](?P<key>[0-9]+)", "alphabetical:^1[.](?P<key>[0-9])"]),
+        ages in 0i64..4,
+    ) {
+        let time = |hour: i64| jiff::Timestamp::from_second(1_700_000_000 + hour * 3600).ok();
+        let candidate = |(minor, patch, hour): (u32, u32, i64)| Candidate {
+            pushed: time(hour),
+            ..Candidate::new(format!("1.{minor}.{patch}"))
+        };
+        let candidates: Vec<Candidate<'_>> = tags.into_iter().map(candidate).collect();
+        let mut rule = Rule::new(Policy::parse(policy, None).unwrap());
+        rule.min_age = Some(jiff::SignedDuration::from_hours(ages));
+        let question =
+            Question { current: Some("1.3.0"), candidates: &candidates, now: time(3).unwrap(), ..Question::default() };
+        prop_assert_eq!(explain(&rule, &question).selection, select(&rule, &question));
+    }
+
+    #[test]
     fn foreign_words_go_up_in_their_own_order_whatever_the_listing(rule in foreign(), candidates in candidates(), current in tag(), turn in 0usize..25) {
         let question = Question { current: Some(&current), candidates: &candidates, ..Question::default() };
         let selection = explain(&rule, &question);

@@ -179,3 +179,18 @@ fn under_a_time_policy_a_stopped_tag_that_was_undone_still_tells_what_is_newer()
     assert_eq!(ask("glob:m-*", &question), Outcome::Selected("m-3".to_owned()));
     assert!(held(ask("glob:m-*", &Question { candidates: &tags[..2], ..question })).contains("1 stopped"));
 }
+
+#[test]
+fn where_all_of_the_greatest_are_dropped_the_others_are_looked_at() {
+    let names: Vec<String> = (0..500).map(|number| format!("1.0.{number}")).collect();
+    let tags: Vec<Candidate<'_>> = names.iter().map(|name| Candidate::new(name.as_str())).collect();
+    for (stopped, expected) in [(0, "1.0.499"), (300, "1.0.199"), (499, "")] {
+        let stopped: Vec<(&str, &str)> = names.iter().rev().take(stopped).map(|name| (name.as_str(), "bad")).collect();
+        let question = Question { current: Some("1.0.0"), candidates: &tags, stopped: &stopped, ..Question::default() };
+        let rule = Rule::new(Policy::parse("semver:*", None).unwrap());
+        let selection = select(&rule, &question);
+        assert_eq!(selection, explain(&rule, &question).selection);
+        let chosen = if expected.is_empty() { Outcome::UpToDate } else { Outcome::Selected(expected.to_owned()) };
+        assert_eq!(selection.outcome, chosen);
+    }
+}

@@ -10,27 +10,23 @@ use crate::clock::Moment;
 use crate::eligible::{Current, Key};
 use crate::number;
 use crate::question::{Outcome, Question};
-use crate::reason::{self, Reason};
+use crate::reason::Reason;
 use crate::rule::Rule;
 
-/// From the newest down to the current.
+/// From the newest down to the current; nothing if none of them is taken.
 pub(super) fn walk<'a>(
     rule: &Rule,
     question: &Question<'_>,
     entries: &mut [Entry<'a>],
     standing: Option<&Key<'_>>,
     current: &Current<'a>,
-) -> Result<Outcome, Halt> {
+) -> Result<Option<Outcome>, Halt> {
     let mut dropped = Vec::new();
     let found = newest(rule, question, entries, standing, current, &mut dropped);
     for (place, reason) in dropped {
         entries[place].reason = Some(reason);
     }
-    found?.ok_or_else(|| {
-        let older = Reason::NotNewer("");
-        let reasons = entries.iter().map(|entry| entry.reason.as_ref().unwrap_or(&older));
-        format!("nothing eligible: {}", reason::count(reasons)).into()
-    })
+    found
 }
 
 /// The newest that nothing drops, if it is not older than the current; `dropped` gets what is dropped before.
