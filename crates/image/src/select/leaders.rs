@@ -61,8 +61,8 @@ impl<'a> Leaders<'a> {
     }
 
     fn outrank(&mut self, entry: &mut Entry<'a>) {
-        let is_less = |(keyed, least): (&Box<Keyed<'a>>, &Key<'a>)| keyed.key.compare(least).is_lt();
-        if entry.keyed.as_ref().zip(self.least.as_ref()).is_some_and(is_less) {
+        let is_less = |(keyed, least): (&Keyed<'a>, &Key<'a>)| keyed.key.compare(least).is_lt();
+        if entry.keyed.as_deref().zip(self.least.as_ref()).is_some_and(is_less) {
             entry.keyed = None;
             self.outranked = true;
         }
