@@ -40,7 +40,10 @@ struct Version {
 #[derive(Clone, Debug)]
 struct Served {
     kind: Kind,
+    /// Its objects can be listed, watched, applied and deleted.
     manageable: bool,
+    /// Its objects can be listed and deleted.
+    stored: bool,
 }
 
 impl Cluster {
@@ -108,10 +111,19 @@ impl Discovery {
 
     /// Every kind whose objects can be listed, watched, applied and deleted, once, in its preferred version.
     pub fn all_kinds(&self) -> Vec<Kind> {
+        self.kinds_that(|served| served.manageable)
+    }
+
+    /// Every kind whose objects can be listed and deleted, once, in its preferred version: what a namespace takes along.
+    pub fn stored_kinds(&self) -> Vec<Kind> {
+        self.kinds_that(|served| served.stored)
+    }
+
+    fn kinds_that(&self, wanted: impl Fn(&Served) -> bool) -> Vec<Kind> {
         let mut found = BTreeMap::new();
         for (group, versions) in &self.groups {
             for version in versions.iter().filter(|version| version.current) {
-                for (name, served) in version.kinds.iter().filter(|(_, served)| served.manageable) {
+                for (name, served) in version.kinds.iter().filter(|(_, served)| wanted(served)) {
                     found.entry((group, name)).or_insert_with(|| served.kind.clone());
                 }
             }
@@ -143,11 +155,13 @@ fn kinds(group: &str, version: &str, resources: Vec<APIResourceDiscovery>) -> BT
             plural,
         };
         let scope = if resource.scope.as_deref() == Some("Namespaced") { Scope::Namespaced } else { Scope::Cluster };
-        let verbs = ["delete", "list", "patch", "watch"];
-        let manageable = verbs.iter().all(|verb| resource.verbs.iter().any(|served| served == verb));
-        let served = Served { kind: Kind { resource: api_resource, scope }, manageable };
+        let can = |verb: &str| resource.verbs.iter().any(|served| served == verb);
+        let stored = can("delete") && can("list");
+        let manageable = stored && can("patch") && can("watch");
+        let served = Served { kind: Kind { resource: api_resource, scope }, manageable, stored };
         // Two resources can answer with one kind; the one that can be managed is the kind's own.
-        if manageable || !kinds.contains_key(&kind) {
+        let known = kinds.get(&kind).map(|known: &Served| (known.manageable, known.stored));
+        if known.is_none_or(|known| (manageable, stored) > known) {
             kinds.insert(kind, served);
         }
     }
@@ -174,6 +188,7 @@ mod tests {
             {"metadata": {"name": "authentication.k8s.io"}, "versions": [
                 {"version": "v1", "freshness": "Current", "resources": [
                     {"resource": "tokenreviews", "responseKind": {"kind": "TokenReview"}, "scope": "Cluster", "verbs": ["create"]},
+                    {"resource": "sessions", "responseKind": {"kind": "Session"}, "scope": "Namespaced", "verbs": ["delete", "get", "list"]},
                 ]},
             ]},
         ]});
@@ -206,5 +221,7 @@ mod tests {
         let kinds = discovery().all_kinds();
         let names: Vec<_> = kinds.iter().map(|kind| kind.resource.api_version.as_str()).collect();
         assert_eq!(names, ["autoscaling/v2"]);
+        let stored: Vec<_> = discovery().stored_kinds().into_iter().map(|kind| kind.resource.kind).collect();
+        assert_eq!(stored, ["Session", "HorizontalPodAutoscaler"]);
     }
 }

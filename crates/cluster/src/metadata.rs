@@ -29,7 +29,7 @@ pub(crate) fn live(resource: &ApiResource, meta: ObjectMeta) -> LiveMetadata {
         labels: meta.labels.unwrap_or_default(),
         annotations,
         managed_fields: meta.managed_fields.unwrap_or_default().into_iter().map(managed).collect(),
-        has_owner: meta.owner_references.is_some_and(|owners| !owners.is_empty()),
+        owners: meta.owner_references.into_iter().flatten().map(|owner| owner.uid).collect(),
         deleting: meta.deletion_timestamp.is_some(),
     }
 }
@@ -83,7 +83,7 @@ mod tests {
         let live = live(&resource, partial.metadata);
         assert_eq!((live.id.kind.as_str(), live.id.name.as_str()), ("Secret", "a"));
         assert_eq!((live.annotations[LAST_APPLIED].as_str(), live.annotations["note"].as_str()), ("", "kept"));
-        assert!(live.has_owner && live.deleting);
+        assert_eq!((live.owners.as_slice(), live.deleting), (["o".to_owned()].as_slice(), true));
         let entry = &live.managed_fields[0];
         assert_eq!(entry.time.as_deref(), Some("2026-01-02T03:04:05Z"));
         assert_eq!((entry.subresource.as_deref(), &entry.fields), (None, &serde_json::json!({"f:data": {"f:p": {}}})));

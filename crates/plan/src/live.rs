@@ -46,8 +46,8 @@ pub struct LiveMetadata {
     pub annotations: BTreeMap<String, String>,
     /// Who owns which field.
     pub managed_fields: Vec<ManagedFields>,
-    /// Some other object owns this one and takes it along when it goes.
-    pub has_owner: bool,
+    /// The UIDs of the objects that own this one and take it along when they go.
+    pub owners: Vec<String>,
     /// Has a deletion timestamp.
     pub deleting: bool,
 }
@@ -65,7 +65,7 @@ impl LiveMetadata {
             labels: texts(&metadata["labels"]),
             annotations: texts(&metadata["annotations"]),
             managed_fields: metadata["managedFields"].as_array().into_iter().flatten().map(managed_fields).collect(),
-            has_owner: metadata["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty()),
+            owners: metadata["ownerReferences"].as_array().into_iter().flatten().map(owner).collect(),
             deleting: metadata["deletionTimestamp"].as_str().is_some_and(|time| !time.is_empty()),
         }
     }
@@ -74,6 +74,11 @@ impl LiveMetadata {
     pub fn identified(id: ObjectId, uid: &str, resource_version: &str) -> Self {
         let metadata = serde_json::json!({ "uid": uid, "resourceVersion": resource_version });
         Self::from_object(id, &serde_json::json!({ "metadata": metadata }))
+    }
+
+    /// Whether another object owns this one and takes it along when it goes.
+    pub fn has_owner(&self) -> bool {
+        !self.owners.is_empty()
     }
 
     /// Whether somebody else holds fields outside of the status.
@@ -93,6 +98,10 @@ pub(crate) fn is_own(entry: &ManagedFields) -> bool {
     entry.manager == FIELD_MANAGER
         && entry.operation == "Apply"
         && entry.subresource.as_deref().unwrap_or("").is_empty()
+}
+
+fn owner(reference: &Value) -> String {
+    reference["uid"].as_str().unwrap_or_default().to_owned()
 }
 
 fn texts(map: &Value) -> BTreeMap<String, String> {

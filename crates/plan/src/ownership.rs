@@ -120,7 +120,7 @@ impl Ownership {
     pub fn is_proven_on(&self, live: &LiveMetadata) -> bool {
         self.is_named_on(live)
             && self.owner_of(live) == Owner::This
-            && !live.has_owner
+            && !live.has_owner()
             && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
     }
 
@@ -177,7 +177,7 @@ impl Ownership {
         if let Some(name) = annotation("meta.helm.sh/release-name") {
             return Owner::Helm(name.clone());
         }
-        if live.has_owner { Owner::Object } else { Owner::Nobody }
+        if live.has_owner() { Owner::Object } else { Owner::Nobody }
     }
 }
 

@@ -271,7 +271,7 @@ proptest! {
                 &|live| drop(live.annotations.insert(ID_ANNOTATION.into(), "/ConfigMap/a/copy".into())),
                 &|live| live.managed_fields.clear(),
                 &|live| live.managed_fields[0].manager = "kubectl".into(),
-                &|live| live.has_owner = true,
+                &|live| live.owners = vec!["of another".into()],
                 &|live| live.deleting = true,
                 &|live| drop(live.annotations.insert("argocd.argoproj.io/sync-options".into(), "Prune=false".into())),
                 &|live| live.uid.clear(),

@@ -70,9 +70,9 @@ pub trait Cluster: Send + Sync {
     /// What is known about each of these kinds, in their order.
     async fn resolve(&self, kinds: &[KindName], freshness: Freshness) -> Result<Vec<Resolution>, ClusterError>;
 
-    /// Every kind that somebody added to Kubernetes and whose objects live in namespaces, as it is served now; an error if
-    /// that cannot be said of all.
-    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError>;
+    /// Every kind whose objects a namespace takes along when it is deleted, as it is served now; an error if that cannot be
+    /// said of all.
+    async fn namespaced_kinds(&self) -> Result<Vec<Kind>, ClusterError>;
 
     /// Whether a CustomResourceDefinition of the cluster is of this group and kind; an error is no answer.
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError>;

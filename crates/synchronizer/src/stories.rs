@@ -11,6 +11,7 @@ mod git;
 mod keeping;
 mod leaving;
 mod looks;
+mod namespaces;
 mod prunes;
 mod troubles;
 mod webhooks;

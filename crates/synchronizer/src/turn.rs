@@ -10,8 +10,7 @@ use lockstep_cluster::{Kind, Resolution};
 use lockstep_daemon::Shutdown;
 use lockstep_manifest::ObjectId;
 use lockstep_plan::{
-    Action, Block, Cause, Fact, GroupKind, Held, Keep, LiveMetadata, Owner, Ownership, Plan, Rendered, Status,
-    SyncPolicy, Withheld,
+    Action, Block, Deletion, Fact, GroupKind, LiveMetadata, Ownership, Plan, Rendered, Status, SyncPolicy, Withheld,
 };
 use lockstep_repository::CommitId;
 use tokio::time::Instant;
@@ -21,9 +20,7 @@ use unwatched::{passing, unwatched};
 use crate::{
     apply::{
         Applies, Deleted, Hands, Stage, apply, apply_in_new_schemas, apply_some, await_definitions, delete, release,
-        target, what_holds,
     },
-    board::SyncKey,
     drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
     render::{Manifests, RenderFailure, render},
@@ -31,20 +28,20 @@ use crate::{
 };
 
 mod dismantle;
+mod done;
 mod facts;
 mod occupied;
 mod record;
 mod unwatched;
 
 pub(crate) use dismantle::{Dismantled, dismantle};
+pub(crate) use done::Done;
+use occupied::Occupied;
 pub(crate) use record::Record;
 use record::Settled;
 
 /// How long the first list of a kind may take before the turn goes on without it.
 const LIST_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Of so many objects that are being deleted it is read what holds them.
-const NAMED: usize = 10;
 
 /// Everything that a turn works with.
 pub(crate) struct Desk<'a> {
@@ -75,30 +72,7 @@ pub(crate) struct Prepared {
     pub(crate) kinds: BTreeMap<GroupKind, Kind>,
     /// Those of which nothing can be said, because their API group does not answer.
     unanswered: BTreeSet<GroupKind>,
-}
-
-/// What a turn has done.
-pub(crate) struct Done {
-    pub(crate) manifests: Manifests,
-    pub(crate) kinds: BTreeMap<GroupKind, Kind>,
-    pub(crate) applies: Applies,
-    /// Wanted objects that are applied as soon as something else has happened.
-    pub(crate) waiting: BTreeMap<ObjectId, String>,
-    /// Some of them wait for the health of others.
-    pub(crate) waits_for_others: bool,
-    /// Wanted objects that belong to other Syncs, and to which.
-    pub(crate) claims: BTreeMap<ObjectId, SyncKey>,
-    /// The turn brought something of the commit into the cluster, so that what waits may be able to go on.
-    pub(crate) progressed: bool,
-    pub(crate) deleted: Deleted,
-    /// Why deletions wait.
-    pub(crate) withheld: Option<Withheld>,
-    /// The deletions that wait for a person.
-    pub(crate) held: Option<Held>,
-    /// Kinds whose objects cannot be watched for drift, and why.
-    pub(crate) unwatched: BTreeMap<GroupKind, ClusterError>,
-    /// Kinds that somebody took away, with all their objects; Git wants none of them.
-    pub(crate) lost: Vec<GroupKind>,
+    occupied: Occupied,
 }
 
 impl Desk<'_> {
@@ -128,9 +102,9 @@ pub(crate) async fn prepare(
     let manifests = render(source, cluster, desk.branch, desk.ownership, commit, before).await?;
     desk.watches.index().anticipate(&desk.sync.key, &manifests.wanted);
     let (kinds, unanswered) = watch_kinds(desk, &manifests, record).await.map_err(RenderFailure::Cluster)?;
-    let plan = plan_all(desk, &manifests, &kinds).await;
+    let (plan, occupied) = plan_all(desk, &manifests, &kinds).await;
     tracing::debug!(sync = %desk.sync.key, %commit, counts = %plan.counts(), "planned");
-    Ok(Prepared { manifests, plan, kinds, unanswered })
+    Ok(Prepared { manifests, plan, kinds, unanswered, occupied })
 }
 
 /// Applies a prepared commit, then deletes what it leaves out. What the API server has `refused` of this very commit comes
@@ -141,21 +115,21 @@ pub(crate) async fn carry_out(
     record: &mut Record,
     refused: BTreeMap<ObjectId, ObjectFailure>,
 ) -> Result<Done, RenderFailure> {
-    let Prepared { mut manifests, mut plan, mut kinds, mut unanswered } = prepared;
+    let Prepared { mut manifests, mut plan, mut kinds, mut unanswered, mut occupied } = prepared;
     let hands = desk.hands();
     record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
 
     let mut applies = Applies { refused, ..Applies::default() };
     apply(&hands, &plan, &manifests, Stage::Definitions, &mut applies).await;
     if await_definitions(&hands, desk.ports.cluster.as_ref(), &manifests, &applies).await {
-        Prepared { manifests, plan, kinds, unanswered } =
+        Prepared { manifests, plan, kinds, unanswered, occupied } =
             prepare(desk, manifests.commit, Some(&manifests), record).await?;
         record.add(desk, &manifests).await.map_err(RenderFailure::Cluster)?;
     }
     apply(&hands, &plan, &manifests, Stage::All, &mut applies).await;
     apply_in_new_schemas(&hands, &plan, &manifests, &mut applies).await;
 
-    let (deleted, withheld) = prune(desk, &plan, &applies, &kinds).await;
+    let (deleted, withheld) = prune(desk, &plan, &applies, &kinds, &mut occupied).await;
     let mut done = Done {
         unwatched: unwatched(desk, &kinds, unanswered),
         waiting: std::mem::take(&mut applies.waiting),
@@ -246,7 +220,7 @@ fn blocked(block: &Block) -> ObjectFailure {
     }
 }
 
-async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<GroupKind, Kind>) -> Plan {
+async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<GroupKind, Kind>) -> (Plan, Occupied) {
     let hands = desk.hands();
     let (View { live, settled }, listed) = {
         let index = desk.watches.index();
@@ -255,13 +229,17 @@ async fn plan_all(desk: &Desk<'_>, manifests: &Manifests, kinds: &BTreeMap<Group
     let live: Vec<&LiveMetadata> = live.iter().collect();
     let known = facts::Known { wanted: &manifests.wanted, live: &live, settled: &settled, kinds };
     let facts = facts::look_up(&hands, manifests, &known).await;
-    let nothing = BTreeMap::new();
-    let plan = plan_some(desk, manifests, &known, &facts, &listed, &nothing);
-    let occupied = occupied::look(desk, &plan, kinds).await;
-    if occupied.is_empty() {
-        return plan;
+    let mut occupied = Occupied::unknown(&known);
+    let plan = plan_some(desk, manifests, &known, &facts, &listed, &occupied.found);
+    if plan.held().is_some() {
+        return (plan, occupied);
     }
-    plan_some(desk, manifests, &known, &facts, &listed, &occupied)
+    let going = plan.steps().iter().filter(|step| step.action == Action::Prune);
+    occupied.look(desk, going.map(|step| &step.id), kinds).await;
+    if occupied.found.is_empty() {
+        return (plan, occupied);
+    }
+    (plan_some(desk, manifests, &known, &facts, &listed, &occupied.found), occupied)
 }
 
 fn plan_some(
@@ -302,91 +280,33 @@ fn unready(desk: &Desk<'_>, wanted: &[Rendered]) -> BTreeMap<ObjectId, String> {
     open.map(|(id, health)| (id, health_in_words(&health))).collect()
 }
 
-/// Deletes with the leave that the plan gives for what was applied, or says why nothing is deleted.
+/// Deletes with the leave that the plan gives for what was applied, or says why nothing is deleted. Since the plan was made
+/// somebody may have put something into a namespace that goes, so each is looked into once more.
 async fn prune(
     desk: &Desk<'_>,
     plan: &Plan,
     applies: &Applies,
     kinds: &BTreeMap<GroupKind, Kind>,
+    occupied: &mut Occupied,
 ) -> (Deleted, Option<Withheld>) {
-    match plan.prune_step(&applies.outcome) {
-        Ok(waves) => {
-            let mut deleted = delete(&desk.hands(), waves, kinds).await;
-            release(&desk.hands(), plan.release_step(&applies.outcome), kinds, &mut deleted).await;
-            (deleted, None)
-        }
+    let waves = match plan.prune_step(&applies.outcome) {
+        Ok(waves) => waves,
         Err(withheld) => {
             tracing::info!(sync = %desk.sync.key, reason = %withheld, "nothing is pruned");
-            (Deleted::default(), Some(withheld))
+            return (Deleted::default(), Some(withheld));
+        }
+    };
+    let mut deleted = Deleted::default();
+    for mut wave in waves {
+        occupied.look(desk, wave.iter().map(Deletion::id), kinds).await;
+        let stays = wave.extract_if(.., |deletion| occupied.found.contains_key(deletion.id()));
+        deleted.changed.extend(stays.map(|deletion| deletion.id().clone()));
+        delete(&desk.hands(), wave, kinds, &mut deleted).await;
+        // What follows may hold what stayed.
+        if desk.shutdown.is_requested() || !deleted.failed.is_empty() || !deleted.changed.is_empty() {
+            break;
         }
     }
-}
-
-impl Done {
-    /// Takes from the plan what could not be tried, or is only to be told.
-    fn read_plan(&mut self, plan: &Plan) {
-        for step in plan.steps().iter().filter(|step| step.wanted) {
-            match &step.action {
-                Action::Blocked(block @ (Block::Deleting | Block::WaitsFor { .. })) => {
-                    self.waits_for_others |= matches!(block, Block::WaitsFor { .. });
-                    self.waiting.insert(step.id.clone(), block.to_string());
-                }
-                Action::Blocked(Block::Unknown(_)) if self.manifests.unserved.contains_key(&step.id) => {
-                    let why = &self.manifests.unserved[&step.id];
-                    self.waiting.insert(step.id.clone(), format!("{why}; it is applied when its definition comes"));
-                }
-                Action::Create | Action::Adopt { .. } | Action::Update(Cause::Changed) => {
-                    self.progressed |= self.applies.applied.contains(&step.id);
-                }
-                Action::Blocked(block) => {
-                    if let Block::OwnedBy(Owner::Sync(owner)) = block {
-                        self.claims.extend(SyncKey::parse(owner).map(|owner| (step.id.clone(), owner)));
-                    }
-                    self.applies.failed.insert(step.id.clone(), blocked(block));
-                }
-                _ => {}
-            }
-        }
-        for step in plan.steps().iter().filter(|step| step.action == Action::Skip(Keep::ListIncomplete)) {
-            let why = || passing("it was not listed yet when the commit was planned".to_owned());
-            self.unwatched.entry(GroupKind::of(&step.id)).or_insert_with(why);
-        }
-        // A namespace or definition that left Git and cannot go is somebody's work, not a failure of the commit.
-        for step in plan.steps().iter().filter(|step| !step.wanted) {
-            if let Action::Blocked(block) = &step.action {
-                self.waiting.insert(step.id.clone(), format!("it left Git and stays: {block}"));
-            }
-        }
-    }
-
-    /// Says for the first objects that must be gone before they are made again what they wait for.
-    async fn name_what_holds(&mut self, hands: &Hands<'_>) {
-        let going = Block::Deleting.to_string();
-        let waiting: Vec<ObjectId> =
-            self.waiting.iter().filter(|(_, why)| **why == going).map(|(id, _)| id.clone()).take(NAMED).collect();
-        for id in waiting {
-            let Some(kind) = self.kinds.get(&GroupKind::of(&id)) else { continue };
-            let why = what_holds(hands, &target(kind, &id)).await;
-            self.waiting.insert(id, why);
-        }
-    }
-
-    /// The commit is in the cluster, whole, and nothing else is of this Sync.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.is_applied()
-            && self.withheld.is_none()
-            && self.deleted.failed.is_empty()
-            && self.deleted.changed.is_empty()
-            && self.unwatched.is_empty()
-    }
-
-    /// Every object of the commit was taken by the API server.
-    pub(crate) fn is_applied(&self) -> bool {
-        self.applies.failed.is_empty() && !self.applies.interrupted && !self.waits_for_wanted()
-    }
-
-    fn waits_for_wanted(&self) -> bool {
-        let is_waiting = |rendered: &Rendered| self.waiting.contains_key(&rendered.object.id);
-        !self.waiting.is_empty() && self.manifests.wanted.iter().any(is_waiting)
-    }
+    release(&desk.hands(), plan.release_step(&applies.outcome), kinds, &mut deleted).await;
+    (deleted, None)
 }

@@ -23,8 +23,8 @@ impl PackedMetadata {
         if let Some(generation) = live.generation {
             metadata["generation"] = json!(generation);
         }
-        if live.has_owner {
-            metadata["ownerReferences"] = json!([{}]);
+        if live.has_owner() {
+            metadata["ownerReferences"] = live.owners.iter().map(|uid| json!({ "uid": uid })).collect();
         }
         if live.deleting {
             metadata["deletionTimestamp"] = json!("set");
@@ -60,7 +60,7 @@ mod tests {
         let plain = json!({"metadata": {"uid": "u", "resourceVersion": "7"}});
         let full = json!({"metadata": {
             "uid": "u", "resourceVersion": "7", "generation": 3, "labels": {"a": "b"}, "annotations": {"c": "\"d\""},
-            "deletionTimestamp": "2026-01-01T00:00:00Z", "ownerReferences": [{"kind": "Pod"}],
+            "deletionTimestamp": "2026-01-01T00:00:00Z", "ownerReferences": [{"kind": "Pod", "uid": "o"}],
             "managedFields": [
                 {"manager": "m", "operation": "Update", "apiVersion": "v1", "subresource": "status",
                  "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:status": {"k:{\"type\":\"Ready\"}": {".": {}}}}},

@@ -76,7 +76,7 @@ fn may_be_taken_over(rendered: &Rendered) -> bool {
 }
 
 fn adopt(live: &LiveMetadata, from: Option<Owner>) -> Action {
-    if live.has_owner {
+    if live.has_owner() {
         return Action::Blocked(Block::OwnedBy(Owner::Object));
     }
     if live.deleting {

@@ -43,7 +43,7 @@ fn missing_proof(input: &Input<'_>, live: &LiveMetadata) -> Option<Keep> {
     let is_own_definition = is_definition(&live.id) && live.id.name == SYNC_DEFINITION;
     let checks = [
         (owner != Owner::This, Keep::OtherOwner(owner)),
-        (live.has_owner, Keep::HasOwner),
+        (live.has_owner(), Keep::HasOwner),
         (identity.is_none(), Keep::IdMissing),
         (
             identity.is_some_and(|id| *id != live.id.to_string()),
@@ -89,7 +89,7 @@ fn user(
     let wanted = input.wanted.iter().map(|rendered| &rendered.object.id);
     // Objects with an owner, and copies of labels, go with what they came from.
     let declared = |live: &&&LiveMetadata| {
-        !live.has_owner && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
+        !live.has_owner() && live.annotations.get(ID_ANNOTATION).is_some_and(|id| *id == live.id.to_string())
     };
     let known = input.live.iter().chain(&looked.present);
     let staying = known.filter(declared).map(|live| &live.id).filter(|id| !going.contains(id));

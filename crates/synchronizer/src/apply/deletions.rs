@@ -23,32 +23,30 @@ pub(crate) struct Deleted {
     pub(crate) failed: BTreeMap<ObjectId, ClusterError>,
 }
 
-/// Deletes the waves one after the other. A wave of which something stays ends it: what follows may hold what stayed.
-pub(crate) async fn delete(hands: &Hands<'_>, waves: Vec<Vec<Deletion>>, kinds: &BTreeMap<GroupKind, Kind>) -> Deleted {
-    let mut deleted = Deleted::default();
-    for wave in waves {
-        if hands.shutdown.is_requested() || !deleted.failed.is_empty() || !deleted.changed.is_empty() {
-            break;
-        }
-        let calls: Vec<BoxFuture<'_, _>> =
-            wave.iter().map(|deletion| async move { (deletion, call(hands, deletion, kinds).await) }.boxed()).collect();
-        let mut answers = stream::iter(calls).buffer_unordered(hands.concurrency.max(1));
-        while let Some((deletion, answer)) = answers.next().await {
-            let id = deletion.id();
-            match answer {
-                Some(Ok(Answer::Changed)) | None => deleted.changed.push(id.clone()),
-                Some(Ok(answer)) => {
-                    tracing::info!(object = %id.short(), ?answer, "deleted: it left Git");
-                    deleted.objects.push(id.clone());
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(object = %id.short(), %error, "cannot delete");
-                    deleted.failed.insert(id.clone(), error);
-                }
+/// Deletes the objects of one wave.
+pub(crate) async fn delete(
+    hands: &Hands<'_>,
+    wave: Vec<Deletion>,
+    kinds: &BTreeMap<GroupKind, Kind>,
+    deleted: &mut Deleted,
+) {
+    let calls: Vec<BoxFuture<'_, _>> =
+        wave.iter().map(|deletion| async move { (deletion, call(hands, deletion, kinds).await) }.boxed()).collect();
+    let mut answers = stream::iter(calls).buffer_unordered(hands.concurrency.max(1));
+    while let Some((deletion, answer)) = answers.next().await {
+        let id = deletion.id();
+        match answer {
+            Some(Ok(Answer::Changed)) | None => deleted.changed.push(id.clone()),
+            Some(Ok(answer)) => {
+                tracing::info!(object = %id.short(), ?answer, "deleted: it left Git");
+                deleted.objects.push(id.clone());
+            }
+            Some(Err(error)) => {
+                tracing::warn!(object = %id.short(), %error, "cannot delete");
+                deleted.failed.insert(id.clone(), error);
             }
         }
     }
-    deleted
 }
 
 /// Takes our marks off what left Git and is never to be deleted.

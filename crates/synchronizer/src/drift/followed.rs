@@ -177,6 +177,6 @@ fn is_plain(rendered: &Rendered, live: &LiveMetadata) -> bool {
     let has = |name: &str, value: &str| live.annotations.get(name).is_some_and(|found| found == value);
     has(APPLIED_ANNOTATION, &rendered.hash)
         && has(ID_ANNOTATION, &live.id.to_string())
-        && !live.has_owner
+        && !live.has_owner()
         && !live.has_other_writers()
 }

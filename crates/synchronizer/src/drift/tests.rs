@@ -265,7 +265,7 @@ fn all_is_known_of_an_object_that_others_write_to() {
         (|live| live.labels.insert("lockstep.dev/sync".into(), "other".into()).map(drop).unwrap_or_default(), false),
         (|live| live.annotations.insert("lockstep.dev/id".into(), "/ConfigMap/b/a".into()).map(drop).unwrap(), false),
         (|live| live.annotations.insert("lockstep.dev/applied".into(), "0".into()).map(drop).unwrap(), false),
-        (|live| live.has_owner = true, false),
+        (|live| live.owners = vec!["of another".into()], false),
         (|live| live.generation = Some(7), true),
     ];
     let (mut index, wanted) = settled();

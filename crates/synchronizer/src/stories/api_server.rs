@@ -8,19 +8,19 @@ use std::{
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::core::ApiResource;
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Class, GroupKind, LiveMetadata, SYNC_LABEL, Scope};
+use lockstep_plan::{Class, GroupKind, LiveMetadata, SYNC_LABEL};
 use serde_json::{Value, json};
 
 use crate::{
-    ports::{ClusterError, KindName, News},
+    ports::{ClusterError, News},
     resource::SyncObject,
 };
 
 mod calls;
 mod fields;
+mod kinds;
 
 pub(super) use calls::Account;
 
@@ -64,23 +64,6 @@ pub(super) struct Stored {
     /// A finalizer of somebody keeps it when it is deleted.
     held: bool,
 }
-
-const KINDS: [(&str, &str, &str, &str, Scope); 8] = [
-    ("", "v1", "ConfigMap", "configmaps", Scope::Namespaced),
-    ("", "v1", "ServiceAccount", "serviceaccounts", Scope::Namespaced),
-    ("", "v1", "Secret", "secrets", Scope::Namespaced),
-    ("", "v1", "Namespace", "namespaces", Scope::Cluster),
-    ("apps", "v1", "Deployment", "deployments", Scope::Namespaced),
-    (
-        "admissionregistration.k8s.io",
-        "v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        Scope::Cluster,
-    ),
-    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", Scope::Cluster),
-    ("example.com", "v1", "Widget", "widgets", Scope::Namespaced),
-];
 
 pub(super) fn refusal(code: u16, class: Class, message: &str) -> ClusterError {
     ClusterError { class, code: Some(code), message: message.to_owned(), retry_after: None }
@@ -264,24 +247,6 @@ impl State {
             return Err(self.refusals_once.remove(at).1);
         }
         refused.map_or(Ok(()), Err)
-    }
-
-    fn kind(&self, name: &KindName) -> Option<Kind> {
-        let defined = "apiextensions.k8s.io/CustomResourceDefinition//widgets.example.com";
-        if name.group == "example.com" && (self.hidden || !self.objects.contains_key(&defined.parse().unwrap())) {
-            return None;
-        }
-        let (group, version, kind, plural, scope) =
-            *KINDS.iter().find(|(group, _, kind, ..)| *group == name.group && *kind == name.kind)?;
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version,
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        };
-        Some(Kind { resource, scope })
     }
 
     pub(super) fn live(&self, id: &ObjectId) -> Option<LiveMetadata> {

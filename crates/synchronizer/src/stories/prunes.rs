@@ -147,46 +147,6 @@ async fn a_kind_that_left_git_is_still_pruned_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_holds_what_others_made_stays() {
-    let mut world = World::new(json!({}));
-    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
-    let config_map = super::world::config_map("c", "1");
-    world.git.commit(&[("c.yaml", config_map.as_str()), ("n.yaml", namespace)]);
-    world.start();
-    world.until_ready().await;
-    world.api.create(
-        "somebody",
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "shop"}}),
-    );
-    world.git.commit(&[("c.yaml", config_map.as_str())]);
-    world.look();
-    world.until_reason("Waiting").await;
-    assert!(world.api.has("/Namespace//shop"));
-    assert!(world.condition("Ready").2.contains("ConfigMap/shop/x"), "{:?}", world.condition("Ready"));
-    // A copy of an object of ours is somebody's work, too, though it carries our labels.
-    let copy = json!({
-        "name": "copy",
-        "namespace": "shop",
-        "labels": world.api.value("/ConfigMap/a/c", "/metadata/labels"),
-        "annotations": world.api.value("/ConfigMap/a/c", "/metadata/annotations"),
-    });
-    world.api.create("somebody", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": copy}));
-    world.api.remove("/ConfigMap/shop/x");
-    world.until("the copy", |world| world.condition("Ready").2.contains("ConfigMap/shop/copy")).await;
-    assert!(world.api.has("/Namespace//shop"));
-    // So is an object of a kind that no file of the Sync names.
-    world.api.define_widgets();
-    let widget = json!({"name": "w", "namespace": "shop"});
-    world.api.create("somebody", json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": widget}));
-    world.api.remove("/ConfigMap/shop/copy");
-    world.until("the Widget", |world| world.condition("Ready").2.contains("Widget/shop/w")).await;
-    assert!(world.api.has("/Namespace//shop"));
-    world.api.remove("example.com/Widget/shop/w");
-    world.until("deletion", |world| !world.api.has("/Namespace//shop")).await;
-    world.until_ready().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn pruning_can_be_switched_off() {
     let world =
         World::with_config_maps(json!({"prune": {"enabled": false, "maxObjects": 10, "maxPercent": 20}}), 4).await;

@@ -30,8 +30,8 @@ pub(crate) async fn dismantle(desk: &Desk<'_>, record: &Record) -> Result<Disman
     let policy = SyncPolicy { prune: Pruning::Enabled, ..*desk.policy };
     let desk = Desk { policy: &policy, acknowledged: Some(&commit), objects: desk.objects.clone(), ..*desk };
     let (kinds, _) = watch_kinds(&desk, &nothing, record).await?;
-    let plan = plan_all(&desk, &nothing, &kinds).await;
-    let (deleted, withheld) = prune(&desk, &plan, &Applies::default(), &kinds).await;
+    let (plan, mut occupied) = plan_all(&desk, &nothing, &kinds).await;
+    let (deleted, withheld) = prune(&desk, &plan, &Applies::default(), &kinds, &mut occupied).await;
 
     let mut outcome = Dismantled { deleted: deleted.objects.len(), ..Dismantled::default() };
     {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use lockstep_cluster::Kind;
 use lockstep_manifest::ObjectId;
-use lockstep_plan::{Fact, GroupKind, LiveMetadata, Ownership, Rendered, Settled, lookups};
+use lockstep_plan::{Fact, GroupKind, LiveMetadata, Rendered, Settled, lookups};
 
 use crate::{
     apply::{Hands, target},
-    ports::{ClusterError, KindName},
+    ports::KindName,
     render::{Manifests, kind_name},
 };
 
@@ -95,56 +95,4 @@ async fn read(hands: &Hands<'_>, kind: &Kind, id: &ObjectId) -> Fact {
         Ok(None) => Fact::Absent,
         Err(error) => Fact::Unknown(error.to_string()),
     }
-}
-
-/// Kinds of Kubernetes itself that people keep things in; what else a namespace holds comes from them, or from a kind that
-/// somebody added.
-const HOLDERS: [(&str, &str, &str); 11] = [
-    ("", "v1", "ConfigMap"),
-    ("", "v1", "Secret"),
-    ("", "v1", "Service"),
-    ("", "v1", "PersistentVolumeClaim"),
-    ("", "v1", "Pod"),
-    ("apps", "v1", "Deployment"),
-    ("apps", "v1", "StatefulSet"),
-    ("apps", "v1", "DaemonSet"),
-    ("batch", "v1", "CronJob"),
-    ("batch", "v1", "Job"),
-    ("networking.k8s.io", "v1", "Ingress"),
-];
-
-/// The kinds that are asked for before a namespace is deleted.
-pub(super) fn holders() -> Vec<KindName> {
-    let name = |(group, version, kind): (&str, &str, &str)| KindName {
-        group: group.to_owned(),
-        version: Some(version.to_owned()),
-        kind: kind.to_owned(),
-    };
-    HOLDERS.into_iter().map(name).collect()
-}
-
-/// The first object of this kind, in this namespace or in any, that is neither ours nor Kubernetes' own.
-pub(super) async fn foreigner(
-    hands: &Hands<'_>,
-    kind: &Kind,
-    namespace: Option<&str>,
-    ownership: &Ownership,
-) -> Result<Option<String>, ClusterError> {
-    // What has an owner goes with it, and so does not keep a namespace; of a definition it is one object more.
-    let is_made_by_kubernetes = |live: &LiveMetadata| {
-        (live.has_owner && namespace.is_some())
-            || matches!((live.id.kind.as_str(), live.id.name.as_str()), ("ConfigMap", "kube-root-ca.crt"))
-    };
-    let is_foreign = |live: &LiveMetadata| !is_made_by_kubernetes(live) && !ownership.is_proven_on(live);
-    let found = hands.objects.list(kind, namespace, &is_foreign).await?;
-    Ok(found.first().map(|live| live.id.short()))
-}
-
-/// The kind that a custom resource definition of this name defines, of those that are known.
-pub(super) fn defined_by<'a>(
-    definition: &ObjectId,
-    kinds: impl Iterator<Item = (&'a GroupKind, &'a Kind)>,
-) -> Option<&'a Kind> {
-    let (plural, group) = definition.name.split_once('.')?;
-    kinds.map(|(_, kind)| kind).find(|kind| kind.resource.group == group && kind.resource.plural == plural)
 }

@@ -75,15 +75,14 @@ impl ports::Cluster for ApiServer {
         Ok(kinds.iter().map(resolve).collect())
     }
 
-    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
+    async fn namespaced_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
         let discovery = self.discovery(Freshness::Fresh).await?;
-        let is_added = |group: &str| !GroupKind::is_built_in(group);
-        if let Some(silent) = discovery.unavailable().into_iter().find(|version| is_added(group_of(version))) {
+        if let Some(silent) = discovery.unavailable().into_iter().find(|version| !is_computed(group_of(version))) {
             let message = format!("the API {silent} does not answer");
             return Err(ClusterError { class: Class::Transient, code: None, message, retry_after: None });
         }
-        let all = discovery.all_kinds().into_iter();
-        Ok(all.filter(|kind| kind.scope == Scope::Namespaced && is_added(&kind.resource.group)).collect())
+        let all = discovery.stored_kinds().into_iter();
+        Ok(all.filter(|kind| kind.scope == Scope::Namespaced).collect())
     }
 
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
@@ -152,6 +151,11 @@ impl ports::Cluster for ApiServer {
         let key = &sync.key;
         Ok(self.cluster.merge(&sync_kind(), &key.namespace, &key.name, &sync.uid, REQUESTER, patch).await?)
     }
+}
+
+/// Metrics are computed when they are asked for: nothing of them is stored in a namespace.
+fn is_computed(group: &str) -> bool {
+    group == "metrics.k8s.io" || group.ends_with(".metrics.k8s.io")
 }
 
 fn group_of(version: &str) -> &str {

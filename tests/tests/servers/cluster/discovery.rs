@@ -7,6 +7,7 @@ use lockstep_plan::Scope;
 use lockstep_testkit::eventually;
 
 use super::objects::cluster;
+use crate::plane::api;
 
 const WIDGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -72,4 +73,7 @@ async fn a_group_that_does_not_answer_is_not_gone() {
     let discovery = cluster.discover().await.unwrap();
     assert!(discovery.unavailable().contains(&"broken.example/v1beta1".to_owned()));
     assert!(matches!(discovery.resolve("apps", "v1", "Deployment"), Resolution::Resolved(_)));
+    // Nobody deletes a namespace while a group is silent.
+    let services = api(&plane.admin_client().await.unwrap(), "apiregistration.k8s.io", "v1", "APIService", None);
+    services.delete("v1beta1.broken.example", &Default::default()).await.unwrap();
 }

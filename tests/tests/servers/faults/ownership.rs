@@ -160,7 +160,15 @@ async fn b6_a_namespace_that_holds_what_others_made_stays_until_it_does_not() {
     bed.until_looked_at(2).await;
     assert!(!bed.deletions().contains(&extra));
     let maps = api(&bed.client, "", "v1", "ConfigMap", Some(&extra));
+    // A kind of Kubernetes itself that no file names is somebody's, too; what a controller made of it is not another reason.
+    let idle = json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "theirs-too", "namespace": extra}, "spec": {"replicas": 0, "selector": {"app": "x"}, "template": {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}}});
+    bed.plane.apply_yaml(&idle.to_string()).await.unwrap();
     maps.delete("theirs-in-it", &DeleteParams::default()).await.unwrap();
+    let named = |status: &Value| status["conditions"].to_string().contains("ReplicationController");
+    bed.until("the other guest to be named", named).await;
+    assert!(!bed.deletions().contains(&extra));
+    let controllers = api(&bed.client, "", "v1", "ReplicationController", Some(&extra));
+    controllers.delete("theirs-too", &DeleteParams::default()).await.unwrap();
     bed.wait("the namespace to be deleted", async || bed.deletions().contains(&extra)).await;
     bed.finish(&without, &["ours", &extra]).await;
 }

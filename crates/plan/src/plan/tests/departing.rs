@@ -88,7 +88,7 @@ fn to_be_let_go_an_object_needs_the_same_proofs() {
     let changes: [Change; 5] = [
         |world| drop(world.live.last_mut().unwrap().annotations.remove(ID_ANNOTATION)),
         |world| world.live.last_mut().unwrap().managed_fields.clear(),
-        |world| world.live.last_mut().unwrap().has_owner = true,
+        |world| world.live.last_mut().unwrap().owners = vec!["of another".into()],
         |world| world.policy.prune = Pruning::Disabled,
         |world| world.unlisted.extend(GroupKind::parse_list("ConfigMap")),
     ];
@@ -120,7 +120,7 @@ fn what_others_depend_on_outlives_them() {
 
     // One that stays keeps it for good.
     let mut world = left_git(both());
-    world.live.last_mut().unwrap().has_owner = true;
+    world.live.last_mut().unwrap().owners = vec!["of another".into()];
     let kept = "blocked /ConfigMap/a/x: /ConfigMap/a/y depends on it";
     assert_eq!(text(&world), format!("skip /ConfigMap/a/y: it has an owner reference\n{kept}"));
     // And so does one that Git wants, though a check before the plan refuses such a commit.

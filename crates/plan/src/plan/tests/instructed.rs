@@ -89,7 +89,7 @@ fn another_owners_object_is_taken_over_only_when_asked() {
             |live| drop(live.annotations.insert("meta.helm.sh/release-name".into(), "web".into())),
             Some("the Helm release web"),
         ),
-        (|live| live.has_owner = true, None),
+        (|live| live.owners = vec!["of another".into()], None),
     ];
     for (change, owner) in table {
         for (annotations, asked) in [(&[][..], false), (&[(ADOPT, "false")], false), (&[(ADOPT, "true")], true)] {

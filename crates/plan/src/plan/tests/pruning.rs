@@ -65,7 +65,11 @@ fn without_any_one_proof_it_stays() {
             |world| gone(world).managed_fields[0].subresource = Some("scale".into()),
             "skip      /ConfigMap/a/x: it was never applied by us",
         ),
-        ("/ConfigMap/a/x", |world| gone(world).has_owner = true, "skip      /ConfigMap/a/x: it has an owner reference"),
+        (
+            "/ConfigMap/a/x",
+            |world| gone(world).owners = vec!["of another".into()],
+            "skip      /ConfigMap/a/x: it has an owner reference",
+        ),
         (
             "/Secret/a/x",
             |world| world.unlisted.extend(GroupKind::parse_list("Secret")),

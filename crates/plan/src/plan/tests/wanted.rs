@@ -148,11 +148,11 @@ fn a_foreign_object_is_adopted_or_refused() {
             "blocked   /ConfigMap/a/x: it belongs to the Helm release web; remove it there or here, or set lockstep.dev/adopt: \"true\"",
         ),
         (
-            with(&|live| live.has_owner = true),
+            with(&|live| live.owners = vec!["of another".into()]),
             "blocked   /ConfigMap/a/x: it belongs to another object, by an owner reference; remove it there or here",
         ),
         (
-            with(&|live| (live.labels = shop().labels(), live.has_owner = true).1),
+            with(&|live| (live.labels = shop().labels(), live.owners = vec!["of another".into()]).1),
             "blocked   /ConfigMap/a/x: it belongs to another object, by an owner reference; remove it there or here",
         ),
         (

@@ -103,9 +103,10 @@ impl Cluster for Account {
         Ok(())
     }
 
-    async fn added_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
-        let name = KindName { group: "example.com".to_owned(), version: None, kind: "Widget".to_owned() };
-        Ok(self.server.state().kind(&name).into_iter().collect())
+    async fn namespaced_kinds(&self) -> Result<Vec<Kind>, ClusterError> {
+        let mut state = self.server.state();
+        state.call("discover".to_owned())?;
+        Ok(state.namespaced_kinds())
     }
 
     async fn is_defined(&self, kind: &GroupKind) -> Result<bool, ClusterError> {
