@@ -118,3 +118,53 @@ async fn what_is_never_to_be_deleted_lives_on_without_our_marks() {
     assert_eq!(live.data["data"], json!({"v": "1"}));
     bench.until_event("Released").await;
 }
+
+/// A Deployment that Git wants with four replicas.
+fn web(annotations: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: SHOP, annotations: {{{annotations}}}}}\n\
+         spec: {{replicas: 4, selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+         spec: {{containers: [{{name: web, image: \"registry.example/web:1\"}}]}}}}}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_an_autoscaler_outlive_the_loss_of_our_label() {
+    let bench = Bench::make("unlabelled").await;
+    let first = bench.commit(&[("web.yaml", &web(""))]);
+    bench.until("the deployment", |status| status["applied"]["commit"] == first.as_str()).await;
+    let webs = bench.of("apps", "Deployment");
+    let params = PatchParams { field_manager: Some("kube-controller-manager".into()), ..PatchParams::default() };
+    webs.patch_scale("web", &params, &Patch::Merge(json!({"spec": {"replicas": 6}}))).await.unwrap();
+    let label = "lockstep.dev/sync";
+    bench.merge(&webs, "web", "kubectl-label", json!({"metadata": {"labels": {label: null}}})).await;
+    lockstep_testkit::eventually(std::time::Duration::from_secs(30), "the label", async || {
+        webs.get("web").await.unwrap().metadata.labels.is_some_and(|labels| labels.contains_key(label))
+    })
+    .await
+    .unwrap();
+    assert_eq!(webs.get("web").await.unwrap().data["spec"]["replicas"], 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_made_and_was_only_to_be_created_is_neither_missed_nor_taken() {
+    let bench = Bench::make("found").await;
+    let by_hand = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": bench.shop},
+        "stringData": {"password": "by hand"},
+    });
+    bench.create_as("kubectl-create", "", by_hand).await;
+    // Of a kind whose health is in its status.
+    bench.plane.apply_yaml(&web("").replace("SHOP", &bench.shop)).await.unwrap();
+    let key = "apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: SHOP, \
+        annotations: {kustomize.toolkit.fluxcd.io/ssa: IfNotPresent}}\nstringData: {password: from git}\n";
+    let commit = bench.commit(&[("key.yaml", key), ("web.yaml", &web("lockstep.dev/apply: create-only"))]);
+    bench.until_ready(&commit).await;
+    bench.until_looked_at(3).await;
+    let status = bench.until_ready(&commit).await;
+    assert_eq!((&status["objects"]["drifted"], &status["drift"]), (&json!(0), &Value::Null), "{status:#}");
+    for (group, kind, name) in [("", "Secret", "key"), ("apps", "Deployment", "web")] {
+        let live = bench.of(group, kind).get(name).await.unwrap().metadata;
+        assert!(live.labels.unwrap_or_default().keys().all(|label| !label.contains("lockstep.dev")), "{name}");
+    }
+}
