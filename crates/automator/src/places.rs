@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::board::Problem;
 use crate::overlays::Overlays;
-use crate::policy::{self, Setters};
+use crate::policy::{self, Expressions, Setters};
 use crate::ports::{Branch, PortError};
 use crate::settings::PlaceSettings;
 
@@ -67,6 +67,7 @@ struct ParsedFile {
 #[derive(Debug, Default)]
 pub(crate) struct ParsedFiles {
     pub(crate) overlays: Overlays,
+    pub(crate) expressions: Expressions,
     files: HashMap<(String, BlobId), Arc<ParsedFile>>,
 }
 

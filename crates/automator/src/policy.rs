@@ -1,5 +1,6 @@
 //! What was written about the images of an object: in the settings, in its annotations, in comments on their lines.
 
+mod expressions;
 mod foreign;
 mod said;
 mod setters;
@@ -13,6 +14,7 @@ use lockstep_image::compat::{self, Tool};
 
 use crate::settings::PlaceRule;
 
+pub(crate) use expressions::Expressions;
 use foreign::Foreign;
 pub(crate) use foreign::IMAGE_LIST;
 use said::read_words;
@@ -164,12 +166,14 @@ pub(crate) struct Given<'a> {
     pub(crate) setters: Setters,
     /// People merge every change.
     pub(crate) reviewed: bool,
+    /// What was read before.
+    pub(crate) expressions: &'a Expressions,
 }
 
 /// What is wrong with words of the settings, by key.
 pub(crate) fn problems<'a>(words: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<(&'static str, String)> {
     let words: BTreeMap<&str, &str> = words.collect();
-    read_words(|key| words.get(key).copied(), None).err().unwrap_or_default()
+    read_words(|key| words.get(key).copied(), None, &Expressions::default()).err().unwrap_or_default()
 }
 
 /// What governs each of an object's images, in their order. `None` for one that is left alone.
@@ -204,7 +208,8 @@ fn read_one(
     given: &Given<'_>,
     chosen_one_by_one: bool,
 ) -> Result<Option<PlacePolicy>, Vec<Wrong>> {
-    let mut said = read_words(|key| words.text(key), container.tag).map_err(|problems| words.wrong(problems))?;
+    let mut said = read_words(|key| words.text(key), container.tag, given.expressions)
+        .map_err(|problems| words.wrong(problems))?;
     let ours = words.get("policy").is_some() || words.get("automated").is_some();
     let foreign = if ours { None } else { foreign(subject, container, given).map_err(|wrong| vec![wrong])? };
     let mut policy = match foreign {
@@ -255,7 +260,8 @@ pub(crate) fn bounds(
     rules: &[PlaceRule],
 ) -> Result<PlacePolicy, Vec<Wrong>> {
     let words = Words::about(subject, container, rules);
-    let said = read_words(|key| words.text(key).filter(|_| BOUNDS.contains(&key)), container.tag);
+    let text = |key| words.text(key).filter(|_| BOUNDS.contains(&key));
+    let said = read_words(text, container.tag, &Expressions::default());
     let said = said.map_err(|problems| words.wrong(problems))?;
     let mut policy = said.at(Origin::Line(subject.file.to_owned(), subject.line));
     policy.locked = policy.locked.or_else(|| foreign::lock(subject));

@@ -54,7 +54,14 @@ pub(crate) async fn survey(
     settings: &PlaceSettings,
 ) -> Result<Survey, PortError> {
     let Read { owners, setters, problems } = places::read(branch, head, files, settings).await?;
-    let given = Given { rules: &settings.rules, compat: &settings.compat, setters, reviewed: settings.reviewed };
+    files.expressions.begin_survey();
+    let given = Given {
+        rules: &settings.rules,
+        compat: &settings.compat,
+        setters,
+        reviewed: settings.reviewed,
+        expressions: &files.expressions,
+    };
     let mut survey = Survey { places: Vec::new(), problems };
     for owner in &owners {
         govern(owner, &given, &mut survey);

@@ -18,6 +18,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -106,7 +107,7 @@ impl Tool {
     }
 
     /// Reads an expression of the tool.
-    fn expression(self, key: &'static str, text: &str) -> Result<Regex, CompatError> {
+    fn expression(self, key: &'static str, text: &str) -> Result<Arc<Regex>, CompatError> {
         TagFilter::parse(text).map(TagFilter::into_regex).map_err(|error| self.wrong(key, error))
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -85,7 +86,7 @@ pub(crate) enum Limit {
 /// An expression that tags must match, and the text that is made of a match.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    pub(crate) pattern: Regex,
+    pub(crate) pattern: Arc<Regex>,
     /// With `$1`, `$name` and `${name}`. Without one the whole tag is seen.
     pub(crate) template: Option<String>,
 }

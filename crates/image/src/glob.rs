@@ -1,29 +1,31 @@
 //! Globs over tags: `*`, `?` and `[…]`, always for the whole tag; and those of other tools.
 
+use std::sync::Arc;
+
 use regex::Regex;
 
 /// Turns a glob into an expression for the whole text.
 ///
 /// # Errors
 /// A sentence about what is wrong, with its place.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
     expression(pattern).and_then(|expression| build(&expression))
 }
 
 /// A glob that only `*` is special in, as Flux v1 and Keel read it. The empty one matches only the empty text.
-pub(crate) fn stars(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn stars(pattern: &str) -> Result<Arc<Regex>, String> {
     let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
     build(&format!("^{}$", parts.join(".*")))
 }
 
 /// Whether any of several globs matches.
-pub(crate) fn any_of(patterns: &[&str]) -> Result<Regex, String> {
+pub(crate) fn any_of(patterns: &[&str]) -> Result<Arc<Regex>, String> {
     let expressions: Result<Vec<String>, String> = patterns.iter().map(|pattern| expression(pattern)).collect();
     build(&expressions?.join("|"))
 }
 
-fn build(expression: &str) -> Result<Regex, String> {
-    Regex::new(expression).map_err(|error| error.to_string())
+fn build(expression: &str) -> Result<Arc<Regex>, String> {
+    Regex::new(expression).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn expression(pattern: &str) -> Result<String, String> {

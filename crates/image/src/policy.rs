@@ -1,6 +1,7 @@
 //! Which tags a place may get, and which of two is the newer one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
     Calver(Format),
     Numerical(TagFilter),
     Alphabetical(TagFilter),
-    Time(Regex),
+    Time(Arc<Regex>),
     /// The tag that stays while its digest moves.
     Digest(String),
     /// As another tool chooses.

@@ -1,6 +1,7 @@
 //! What a person wrote about a place, in parts that are read already.
 
 use std::ops;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use regex::Regex;
@@ -46,7 +47,8 @@ impl Rule {
 /// A regular expression over tags, not anchored by itself.
 #[derive(Clone, Debug)]
 pub struct TagFilter {
-    expression: Regex,
+    /// Shared by all copies, together with the room that it searches in.
+    expression: Arc<Regex>,
     /// Which group is `key`.
     key: Option<usize>,
 }
@@ -83,11 +85,11 @@ impl TagFilter {
             FilterError { expression: text.to_owned(), problem }
         })?;
         let key = expression.capture_names().position(|name| name == Some("key"));
-        Ok(Self { expression, key })
+        Ok(Self { expression: Arc::new(expression), key })
     }
 
     /// A filter whose expression orders nothing, whatever its groups are called.
-    pub(crate) fn of(expression: Regex) -> Self {
+    pub(crate) fn of(expression: Arc<Regex>) -> Self {
         Self { expression, key: None }
     }
 
@@ -106,7 +108,7 @@ impl TagFilter {
         }
     }
 
-    pub(crate) fn into_regex(self) -> Regex {
+    pub(crate) fn into_regex(self) -> Arc<Regex> {
         self.expression
     }
 }

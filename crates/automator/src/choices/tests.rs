@@ -5,7 +5,7 @@ use lockstep_image::Reference;
 use lockstep_manifest::{Form, ObjectId, images};
 use lockstep_registry::Repository;
 
-use crate::policy::{self, Container, Given, Setters, Subject};
+use crate::policy::{self, Container, Expressions, Given, Setters, Subject};
 use crate::ports::Sights;
 use crate::stopped::StoppedTags;
 use crate::undone::PlaceHistory;
@@ -44,7 +44,13 @@ fn place(policy: &str, image: &str) -> Place {
         labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::default(), reviewed: false };
+    let given = Given {
+        rules: &[],
+        compat: &compat,
+        setters: Setters::default(),
+        reviewed: false,
+        expressions: &Expressions::default(),
+    };
     let policies = policy::read(&subject, &[container], &given).unwrap();
     let pod = format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"

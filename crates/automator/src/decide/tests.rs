@@ -4,7 +4,7 @@ use lockstep_manifest::{Form, ImagePlace, ObjectId, images};
 use lockstep_registry::Repository;
 
 use crate::places::PlaceId;
-use crate::policy::{self, Container, Given, Setters, Subject};
+use crate::policy::{self, Container, Expressions, Given, Setters, Subject};
 use crate::ports::Sights;
 use crate::undone::{PlaceHistory, Update};
 
@@ -40,7 +40,13 @@ fn place(annotations: &str, image: &str) -> Place {
         labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::default(), reviewed: false };
+    let given = Given {
+        rules: &[],
+        compat: &compat,
+        setters: Setters::default(),
+        reviewed: false,
+        expressions: &Expressions::default(),
+    };
     let policies = policy::read(&subject, &[container], &given).unwrap();
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },

@@ -5,7 +5,7 @@ use lockstep_registry::Repository;
 
 use crate::choices::Choices;
 use crate::places::PlaceId;
-use crate::policy::{self, Container, Given, Setters, Subject};
+use crate::policy::{self, Container, Expressions, Given, Setters, Subject};
 use crate::ports::Sights;
 use crate::stopped::StoppedTags;
 use crate::undone::PlaceHistory;
@@ -43,7 +43,13 @@ fn place(name: &str, image: &str, annotations: &str) -> Place {
         labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::default(), reviewed: false };
+    let given = Given {
+        rules: &[],
+        compat: &compat,
+        setters: Setters::default(),
+        reviewed: false,
+        expressions: &Expressions::default(),
+    };
     let policies = policy::read(&subject, &[container], &given).unwrap();
     let pod = format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"

@@ -1,9 +1,9 @@
 //! The words about a place, read.
 
 use jiff::SignedDuration;
-use lockstep_image::{Platform, PlatformError, Policy, Rule, TagFilter, parse_duration};
+use lockstep_image::{Platform, PlatformError, Rule, parse_duration};
 
-use super::{OnFailure, Origin, Pin, PlacePolicy, Window};
+use super::{Expressions, OnFailure, Origin, Pin, PlacePolicy, Window};
 
 /// A policy that is read, wherever it stands.
 pub(super) struct Said {
@@ -32,14 +32,15 @@ pub(super) type Problems = Vec<(&'static str, String)>;
 pub(super) fn read_words<'a>(
     value: impl Fn(&'static str) -> Option<&'a str>,
     current: Option<&str>,
+    expressions: &Expressions,
 ) -> Result<Said, Problems> {
     let mut wrong = Problems::new();
-    let policy = note(&mut wrong, "policy", Policy::parse(value("policy").unwrap_or_default(), current));
+    let policy = note(&mut wrong, "policy", expressions.policy(value("policy").unwrap_or_default(), current));
     let on_failure = note(&mut wrong, "on-failure", value("on-failure").map_or(Ok(OnFailure::default()), on_failure));
     let pin = note(&mut wrong, "pin", value("pin").map_or(Ok(Pin::default()), pin));
     let mut switch = |key| note(&mut wrong, key, value(key).map_or(Ok(false), is_true)).unwrap_or_default();
     let (automated, allow_downgrade) = (switch("automated"), switch("allow-downgrade"));
-    let mut filter = |key| note(&mut wrong, key, value(key).map(TagFilter::parse).transpose()).flatten();
+    let mut filter = |key| note(&mut wrong, key, value(key).map(|text| expressions.filter(text)).transpose()).flatten();
     let (tags, skip_tags) = (filter("tags"), filter("skip-tags"));
     let min_age: Option<SignedDuration> =
         note(&mut wrong, "min-age", value("min-age").map(parse_duration).transpose()).flatten();

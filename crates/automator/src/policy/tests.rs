@@ -55,7 +55,17 @@ fn all(
         labels: &BTreeMap::new(),
     };
     let compat = BTreeSet::new();
-    read(&subject, &containers, &Given { rules, compat: &compat, setters: Setters::default(), reviewed: false })
+    read(
+        &subject,
+        &containers,
+        &Given {
+            rules,
+            compat: &compat,
+            setters: Setters::default(),
+            reviewed: false,
+            expressions: &Expressions::default(),
+        },
+    )
 }
 
 /// Each container as `NAME:POLICY`, with `!` if automated, `#` if locked, `@ORIGIN` if that is not the object, `-` if left

@@ -90,7 +90,7 @@ fn makes_a_text_of_a_match() {
         (r"^(\d+)$", "$1", "a", None),
     ];
     for (pattern, template, tag, text) in cases {
-        let view = View { pattern: Regex::new(pattern).unwrap(), template: Some(template.to_owned()) };
+        let view = View { pattern: Regex::new(pattern).unwrap().into(), template: Some(template.to_owned()) };
         assert_eq!(view.of(tag).as_deref(), text, "{pattern} {template}");
     }
 }

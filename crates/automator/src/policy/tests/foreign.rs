@@ -49,7 +49,13 @@ fn shown_with(
     };
     let objects = lockstep_manifest::objects("flux.yaml", flux).unwrap();
     let compat = compat.iter().copied().collect();
-    let given = Given { rules: &[], compat: &compat, setters: Setters::of(&objects), reviewed };
+    let given = Given {
+        rules: &[],
+        compat: &compat,
+        setters: Setters::of(&objects),
+        reviewed,
+        expressions: &Expressions::default(),
+    };
     let absent = absent(&subject, &containers, &given);
     if !absent.is_empty() {
         return absent.into_iter().map(|wrong| wrong.message).collect::<Vec<_>>().join(" | ");
