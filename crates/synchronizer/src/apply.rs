@@ -26,6 +26,7 @@ pub(crate) use definitions::{apply_in_new_schemas, await_definitions};
 pub(crate) use deletions::{Deleted, delete, release};
 pub(crate) use replace::what_holds;
 
+pub(crate) use send::body_for;
 use send::{Sent, send};
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
@@ -171,6 +172,9 @@ impl Applies {
             is_webhook(&rendered.object.id) && matches!(action, Action::Create) && self.is_open(&rendered.object.id)
         };
         let new: Vec<ObjectId> = wave.iter().filter(is_new).map(|(rendered, _)| rendered.object.id.clone()).collect();
+        if new.is_empty() {
+            return;
+        }
         // What waits in an order that somebody wrote down may wait for the webhook.
         let is_blocked =
             |action: &Action| matches!(action, Action::Blocked(block) if !matches!(block, Block::WaitsFor { .. }));

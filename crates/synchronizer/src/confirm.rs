@@ -1,13 +1,12 @@
 //! Asks the API server whether an object is as Git says, where its managed fields claim that it is.
 
 use lockstep_plan::{
-    Body, FieldChange, FieldLoss, HumanManagers, LiveMetadata, Rendered, claim_extras, differences, is_autoscaled,
-    rewritten, without_replicas,
+    FieldChange, FieldLoss, HumanManagers, LiveMetadata, Rendered, claim_extras, differences, rewritten,
 };
 use serde_json::Value;
 
 use crate::{
-    apply::target,
+    apply::{body_for, target},
     ports::{ClusterError, Target},
     render::Manifests,
     turn::Desk,
@@ -120,14 +119,6 @@ pub(crate) async fn remove_extras(
 
 fn target_of(manifests: &Manifests, rendered: &Rendered) -> Option<Target> {
     Some(target(manifests.kind_of(&rendered.object)?, &rendered.object.id))
-}
-
-/// What is applied now: an autoscaler that Git does not know keeps the replicas that it has set.
-fn body_for(rendered: &Rendered, live: Option<&LiveMetadata>) -> Body {
-    match live {
-        Some(live) if is_autoscaled(live) => Body::of(&without_replicas(&rendered.body.value())),
-        _ => rendered.body.clone(),
-    }
 }
 
 /// The fields in which an object differs from what an apply would make of it, but for those that admission rewrites.

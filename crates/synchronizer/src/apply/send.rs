@@ -58,9 +58,7 @@ pub(super) async fn send(
     let is_unseen = before.is_none() && !matches!(action, Action::Create);
     let (precondition, found) =
         prepare(hands, &target, rendered, action, is_unseen).await.map_err(ObjectFailure::Refused)?;
-    // Replicas that an autoscaler took are its own until it is gone.
-    let scaled = found.or(metadata).as_ref().is_some_and(is_autoscaled);
-    let body = if scaled { Body::of(&without_replicas(&rendered.body.value())) } else { rendered.body.clone() };
+    let body = body_for(rendered, found.or(metadata).as_ref());
     let applied = match hands.objects.apply(&target, &body, &precondition).await {
         Ok(applied) => applied,
         Err(error) if error.class == Class::Immutable => return replace(hands, &target, rendered, action, error).await,
@@ -73,6 +71,15 @@ pub(super) async fn send(
     };
     let changed = before.is_none_or(|before| before != Version::of(&live));
     Ok(Sent::Applied { live: Box::new(live), created, changed, replaced: false, rewritten })
+}
+
+/// What is applied over what is there: replicas that an autoscaler took, of which Git does not know, are its own until it
+/// is gone.
+pub(crate) fn body_for(rendered: &Rendered, live: Option<&LiveMetadata>) -> Body {
+    match live {
+        Some(live) if is_autoscaled(live) => Body::of(&without_replicas(&rendered.body.value())),
+        _ => rendered.body.clone(),
+    }
 }
 
 /// `None` when an apply would change something.

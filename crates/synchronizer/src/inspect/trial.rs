@@ -13,7 +13,7 @@ use super::{
     show::{Room, cut},
 };
 use crate::{
-    apply::target,
+    apply::{body_for, target},
     ports::{ClusterError, Target},
     turn::{Desk, Prepared},
 };
@@ -112,7 +112,13 @@ impl<'a> Trials<'a> {
             // What the API server adds to it by itself would only hide what Git says.
             return Ok((None, Some(rendered.body.value())));
         }
-        let (live, after) = futures::join!(objects.read(target), objects.preview(target, &rendered.body));
+        let (is_seen, metadata) = {
+            let index = self.desk.watches.index();
+            (index.version(&step.id).is_some(), index.metadata(&step.id))
+        };
+        let metadata = if is_seen { metadata } else { objects.lookup(target).await? };
+        let body = body_for(rendered, metadata.as_ref());
+        let (live, after) = futures::join!(objects.read(target), objects.preview(target, &body));
         Ok((live?, Some(after?)))
     }
 

@@ -233,3 +233,28 @@ async fn only_the_held_commit_can_be_acknowledged() {
     assert!(!world.api.has("/ConfigMap/a/c3"));
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn replicas_that_stay_with_an_autoscaler_are_no_difference() {
+    let mut world = World::new(json!({"audit": "0s", "drift": "report"}));
+    let web = |image: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: a}}\nspec: {{replicas: 3, image: {image}}}\n"
+        )
+    };
+    world.git.commit(&[("d.yaml", &web("one"))]);
+    world.start();
+    world.until_ready().await;
+    let id = "apps/Deployment/a/web";
+    world.api.edit(id, "kube-controller-manager/scale", &["spec", "replicas"], Some(json!(10)));
+    world.pass(1).await;
+    let next = world.git.commit(&[("d.yaml", &web("two"))]).to_string();
+    let of_image = |diff: DiffResponse| {
+        let paths = diff.objects.iter().flat_map(|object| object.fields.iter().map(|field| field.path.clone()));
+        paths.filter(|path| path.starts_with(".spec")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_image(world.diff(&next).await), [".spec.image"]);
+    world.api.edit(id, "kubectl-label", &["metadata", "labels", "lockstep.dev/sync"], None);
+    world.pass(1).await;
+    assert_eq!(of_image(world.diff(&next).await), [".spec.image"], "without our label, too");
+}
