@@ -1,6 +1,7 @@
 //! What is known of an image repository: its tags, when each came, and what was looked up for the decisions of this turn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use lockstep_image::{Candidate, Platform, Verified, Want};
@@ -11,8 +12,10 @@ use crate::ports::{PortError, Sights, Tags};
 /// The facts of one repository. They are packed, for there may be a million tags; [`Facts::candidates`] unpacks them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// Of the last listing that is believed.
-    tags: TagNames,
+    /// Of the last listing that is believed; the registry's own, where it keeps them too.
+    tags: Arc<TagNames>,
+    /// How many moved tags the record knew of then.
+    moves: u64,
     pub(crate) first_scan: Option<Timestamp>,
     first_seen: Times,
     pushed: Times,
@@ -84,19 +87,18 @@ enum Fact {
 
 impl Facts {
     /// A listing with the times of its tags. Build times that are known already are kept.
-    pub(crate) fn new(tags: &[String], sights: &Sights, known: Option<&Facts>) -> Self {
-        let tags: TagNames = tags.iter().collect();
+    pub(crate) fn new(tags: &Arc<TagNames>, sights: &Sights, known: Option<&Facts>) -> Self {
         let created: BTreeMap<&str, Timestamp> = known.into_iter().flat_map(Facts::known_created).collect();
         let asked_created = known.map(|known| &known.asked_created).filter(|asked| !asked.is_empty());
         Self {
             first_scan: sights.first_scan,
-            first_seen: Times::of(&tags, |tag| sights.first_seen.get(tag).copied().flatten()),
-            pushed: Times::of(&tags, |tag| sights.pushed.get(tag).copied()),
-            created: Times::of(&tags, |tag| created.get(tag).copied()),
+            first_seen: Times::of(tags, |tag| sights.first_seen.get(tag).copied().flatten()),
+            pushed: Times::of(tags, |tag| sights.pushed.get(tag).copied()),
+            created: Times::of(tags, |tag| created.get(tag).copied()),
             asked_created: asked_created
                 .map(|asked| tags.iter().filter(|tag| asked.contains(*tag)).map(str::to_owned).collect())
                 .unwrap_or_default(),
-            tags,
+            tags: Arc::clone(tags),
             ..Self::default()
         }
     }
@@ -148,6 +150,22 @@ impl Facts {
     /// The same facts as something new.
     pub(crate) fn with_revision(self, revision: u64) -> Self {
         Self { revision, ..self }
+    }
+
+    /// Whether they are of this very listing, and the record can say no more of it.
+    pub(crate) fn are_of(&self, tags: &Arc<TagNames>, moves: u64) -> bool {
+        Arc::ptr_eq(&self.tags, tags) && self.moves == moves
+    }
+
+    /// From now on they are of this listing.
+    pub(crate) fn set_source(&mut self, tags: &Arc<TagNames>, moves: u64) {
+        self.tags = Arc::clone(tags);
+        self.moves = moves;
+    }
+
+    /// When tags came after the first scan.
+    pub(crate) fn first_seen(&self) -> impl Iterator<Item = Timestamp> {
+        self.first_seen.0.iter().map(|(_, time)| *time)
     }
 
     /// A different one whenever the tags or their times are.

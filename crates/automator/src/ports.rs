@@ -3,13 +3,14 @@
 //! `wiring.rs` implements these for Git and registries; tests implement them in memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{Listed, MovedTag, Repository, Verification};
+use lockstep_registry::{Listed, MovedTag, Repository, TagNames, Verification};
 use lockstep_repository::{BlobId, CommitId, CommitInfo, PushOutcome, Signature, Step, TreeFile};
 
 /// A call to the outside that failed; it is tried again in the next turn.
@@ -105,8 +106,11 @@ pub trait Tags: Send + Sync {
     /// How many tags the record has of a repository.
     async fn recorded(&self, repository: &Repository) -> Result<usize, PortError>;
 
-    /// Records a complete listing, and says when each tag was first seen.
-    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError>;
+    /// Records the tags of a complete listing, and says when each was first seen.
+    async fn record(&self, repository: &Repository, tags: &Arc<TagNames>, now: Timestamp) -> Result<Sights, PortError>;
+
+    /// How many moved tags the record knows. As long as it stays the same, recording the same tags says the same.
+    fn moves(&self) -> u64;
 
     /// The digest that a tag has now; none if there is no such tag.
     fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>>;

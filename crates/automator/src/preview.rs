@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{Listed, Listing as Tagged, Repository, Verification};
+use lockstep_registry::{Listed, Listing as Tagged, Repository, TagNames, Verification};
 use lockstep_repository::{BlobId, CommitId, FileMode, PushOutcome, Signature, Step, TreeFile};
 use prometheus_client::registry::Registry;
 
@@ -166,7 +166,7 @@ impl Tags for Written {
     fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tags = written.get(repository).cloned().unwrap_or_default();
-        let listing = Arc::new(Tagged { tags, pushed: BTreeMap::new() });
+        let listing = Arc::new(Tagged { tags: Arc::new(tags.iter().collect()), pushed: BTreeMap::new() });
         Box::pin(ready(Ok(Listed { began: not_before, listing })))
     }
 
@@ -174,9 +174,12 @@ impl Tags for Written {
         Ok(0)
     }
 
-    async fn record(&self, _: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
-        let first_seen = tags.iter().map(|tag| (tag.clone(), None)).collect();
-        Ok(Sights { first_scan: Some(now), first_seen, ..Sights::default() })
+    async fn record(&self, _: &Repository, _: &Arc<TagNames>, now: Timestamp) -> Result<Sights, PortError> {
+        Ok(Sights { first_scan: Some(now), ..Sights::default() })
+    }
+
+    fn moves(&self) -> u64 {
+        0
     }
 
     fn digest(&self, _: &Repository, _: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {

@@ -239,36 +239,54 @@ impl Listings {
         ports: &Ports<'_>,
     ) -> Result<(), PortError> {
         let now = ports.clock.now();
-        let began = began.min(now);
+        let (began, moves) = (began.min(now), ports.tags.moves());
+        let is_news = !self.known.get(repository).is_some_and(|known| known.are_of(&listing.tags, moves));
+        if is_news && !self.learn(repository, &listing, currents, now, ports).await? {
+            return Ok(());
+        }
+        self.doubts.remove(repository);
+        if let (Some(rhythm), Some(known)) = (self.rhythms.get_mut(repository), self.known.get_mut(repository)) {
+            known.set_source(&listing.tags, moves);
+            // Branches that share a listing are due together again.
+            let happened = rhythm.happened.or(known.first_scan).unwrap_or(now);
+            let wait = pace.next(repository, known.first_seen(), happened, began);
+            (rhythm.listed, rhythm.due) = (Some(began), Some(began + wait));
+        }
+        Ok(())
+    }
+
+    /// Records what a listing says that is not the one before. False if it is in doubt.
+    async fn learn(
+        &mut self,
+        repository: &Repository,
+        listing: &Arc<Listing>,
+        currents: &BTreeSet<String>,
+        now: Timestamp,
+        ports: &Ports<'_>,
+    ) -> Result<bool, PortError> {
         let before = match self.known.get(repository) {
             Some(known) => known.len(),
             None => ports.tags.recorded(repository).await?,
         };
-        if let Some(reason) = self.doubt(repository, &listing, currents, before) {
+        if let Some(reason) = self.doubt(repository, listing, currents, before) {
             let before = self.doubts.get(repository).filter(|doubt| doubt.listing.tags == listing.tags);
             let since = before.map_or(now, |doubt| doubt.since);
             if now < since + SECOND_LOOK {
                 tracing::info!(image = %repository, reason, "listing in doubt; it is read once more");
+                let listing = Arc::clone(listing);
                 self.doubts.insert(repository.clone(), Doubt { listing, since, reason });
-                return Ok(());
+                return Ok(false);
             }
         }
         let mut sights = ports.tags.record(repository, &listing.tags, now).await?;
         self.moves.told(repository, std::mem::take(&mut sights.moved), now);
-        if let Some(rhythm) = self.rhythms.get_mut(repository) {
-            // Branches that share a listing are due together again.
-            let happened = rhythm.happened.or(sights.first_scan).unwrap_or(now);
-            let wait = pace.next(repository, sights.first_seen.values().copied().flatten(), happened, began);
-            (rhythm.listed, rhythm.due) = (Some(began), Some(began + wait));
-        }
         sights.pushed.clone_from(&listing.pushed);
         let facts = Facts::new(&listing.tags, &sights, self.known.get(repository));
-        self.doubts.remove(repository);
         if !self.known.get(repository).is_some_and(|known| known.is_same(&facts)) {
             self.revisions += 1;
             self.known.insert(repository.clone(), facts.with_revision(self.revisions));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Why a listing should not be believed at once.
@@ -279,15 +297,15 @@ impl Listings {
         currents: &BTreeSet<String>,
         before: usize,
     ) -> Option<String> {
-        let listed: BTreeSet<&str> = listing.tags.iter().map(String::as_str).collect();
         let known = self.known.get(repository);
         let was_listed = |tag: &str| known.is_none_or(|known| known.lists(tag));
-        let lost = currents.iter().find(|current| !listed.contains(current.as_str()) && was_listed(current.as_str()));
+        let lost = currents.iter().find(|current| !listing.tags.contains(current) && was_listed(current.as_str()));
         if let Some(current) = lost {
             return Some(format!("the current tag {current} is not listed"));
         }
-        let shrunk = listed.len() * 100 < before * 95;
-        shrunk.then(|| format!("{} tags were listed before and {} are now", before, listed.len()))
+        let now = listing.tags.len();
+        let shrunk = now * 100 < before * 95;
+        shrunk.then(|| format!("{before} tags were listed before and {now} are now"))
     }
 
     /// What is known of a repository, or why nothing may be decided on it.

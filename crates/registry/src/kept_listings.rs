@@ -1,14 +1,11 @@
 //! Listings that a registry can confirm without sending them again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use moka::future::Cache;
 use reqwest::header::{ETAG, HeaderMap};
 
 use crate::endpoint::Repository;
-use crate::tag_names::TagNames;
 use crate::tags::Listing;
 
 /// For all repositories together.
@@ -20,24 +17,13 @@ pub(crate) struct KeptListings(Cache<Repository, Kept>);
 #[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) etag: Arc<str>,
-    tags: Arc<TagNames>,
-    pushed: Arc<BTreeMap<String, Timestamp>>,
-}
-
-impl Kept {
-    /// The listing as it came.
-    pub(crate) fn listing(&self) -> Listing {
-        Listing { tags: self.tags.iter().map(str::to_owned).collect(), pushed: BTreeMap::clone(&self.pushed) }
-    }
+    /// As it came.
+    pub(crate) listing: Arc<Listing>,
 }
 
 impl KeptListings {
     pub(crate) fn new() -> Self {
-        let weight = |_: &Repository, kept: &Kept| {
-            // An entry of a map takes about a hundred bytes.
-            let bytes = kept.tags.bytes() + 100 * kept.pushed.len() + 200;
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
+        let weight = |_: &Repository, kept: &Kept| u32::try_from(kept.listing.bytes() + 200).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).build())
     }
 
@@ -45,11 +31,10 @@ impl KeptListings {
         self.0.get(repository).await
     }
 
-    pub(crate) async fn keep(&self, repository: &Repository, headers: &HeaderMap, listing: &Listing) {
+    pub(crate) async fn keep(&self, repository: &Repository, headers: &HeaderMap, listing: &Arc<Listing>) {
         match headers.get(ETAG).and_then(|etag| etag.to_str().ok()).filter(|etag| etag.len() <= 256) {
             Some(etag) => {
-                let tags = Arc::new(listing.tags.iter().collect());
-                let kept = Kept { etag: etag.into(), tags, pushed: Arc::new(listing.pushed.clone()) };
+                let kept = Kept { etag: etag.into(), listing: Arc::clone(listing) };
                 self.0.insert(repository.clone(), kept).await;
             }
             None => self.0.invalidate(repository).await,

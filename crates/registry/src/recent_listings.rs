@@ -20,11 +20,7 @@ impl RecentListings {
 
     /// They are kept for that long.
     pub(crate) fn lasting(time: Duration) -> Self {
-        let weight = |_: &Repository, listed: &Listed| {
-            // A text takes two dozen bytes beside its letters, an entry of a map about a hundred.
-            let tags = listed.listing.tags.iter().map(|tag| tag.len() + 40).sum::<usize>();
-            u32::try_from(tags + 100 * listed.listing.pushed.len()).unwrap_or(u32::MAX)
-        };
+        let weight = |_: &Repository, listed: &Listed| u32::try_from(listed.listing.bytes()).unwrap_or(u32::MAX);
         Self(Some(Cache::builder().max_capacity(MOST_BYTES).weigher(weight).time_to_live(time).build()))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 use crate::documents::DOCUMENTS;
 use crate::endpoint::Repository;
 use crate::store::{SeenError, Store};
+use crate::tag_names::TagNames;
 
 /// Repository → when its first complete scan was recorded.
 const REPOSITORIES: TableDefinition<&str, i64> = TableDefinition::new("repositories");
@@ -49,6 +51,7 @@ pub struct SeenTags {
     pub(crate) store: Arc<Store>,
     /// Moves that nobody took yet.
     moved: Arc<Mutex<BTreeMap<Repository, Vec<MovedTag>>>>,
+    moves: Arc<AtomicU64>,
 }
 
 impl SeenTags {
@@ -59,7 +62,7 @@ impl SeenTags {
     /// # Errors
     /// If another process uses it, or it can neither be opened nor begun.
     pub fn open(path: &Path) -> Result<Self, SeenError> {
-        Ok(Self { store: Arc::new(Store::open(path, tables)?), moved: Arc::default() })
+        Ok(Self { store: Arc::new(Store::open(path, tables)?), moved: Arc::default(), moves: Arc::default() })
     }
 
     /// Records a complete listing of `repository` at `now`, and tells when its `tags` were first seen.
@@ -68,7 +71,7 @@ impl SeenTags {
     ///
     /// # Errors
     /// If the database fails; nothing was recorded then.
-    pub fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Recorded, SeenError> {
+    pub fn record(&self, repository: &Repository, tags: &TagNames, now: Timestamp) -> Result<Recorded, SeenError> {
         self.store.with("write", |database| record(database, &repository.to_string(), tags, now.as_millisecond()))
     }
 
@@ -107,8 +110,16 @@ impl SeenTags {
                 .entry(repository.clone())
                 .or_default()
                 .push(moved);
+            // After what it announces.
+            self.moves.fetch_add(1, Ordering::Release);
         }
         Ok(has_moved)
+    }
+
+    /// How many moves were noted, of all repositories. As long as it stays the same, recording the same tags says the same.
+    #[must_use]
+    pub fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
     }
 
     /// The moves of `repository` that were noted since the last call.
@@ -207,8 +218,8 @@ fn after_scan(
     after
 }
 
-fn record(database: &Database, repository: &str, tags: &[String], now: i64) -> Result<Recorded, redb::Error> {
-    let present: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
+fn record(database: &Database, repository: &str, tags: &TagNames, now: i64) -> Result<Recorded, redb::Error> {
+    let present: BTreeSet<&str> = tags.iter().collect();
     if let Some(recorded) = unchanged(database, repository, &present)? {
         return Ok(recorded);
     }

@@ -55,6 +55,12 @@ impl<S: AsRef<str>> FromIterator<S> for TagNames {
     }
 }
 
+impl<const N: usize> PartialEq<[&str; N]> for TagNames {
+    fn eq(&self, names: &[&str; N]) -> bool {
+        self.iter().eq(names.iter().copied())
+    }
+}
+
 impl fmt::Debug for TagNames {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.iter()).finish()
@@ -71,7 +77,12 @@ mod tests {
             let packed: TagNames = names.iter().collect();
             assert_eq!(packed.iter().collect::<Vec<_>>(), names);
             assert_eq!((packed.len(), packed.is_empty()), (names.len(), names.is_empty()));
-            assert!(names.iter().all(|name| packed.contains(name)) && !packed.contains("1.") && !packed.contains(""));
+            assert!(
+                packed != ["1.0", "2.0"]
+                    && names.iter().all(|name| packed.contains(name))
+                    && !packed.contains("1.")
+                    && !packed.contains("")
+            );
         }
     }
 }

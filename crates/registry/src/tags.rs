@@ -13,6 +13,7 @@ use crate::client::{Answer, Host, Registries, Request, header_texts};
 use crate::endpoint::Repository;
 use crate::error::RegistryError;
 use crate::link::next_query;
+use crate::tag_names::TagNames;
 
 const DOING: &str = "list the tags of";
 /// The time for all pages of a listing, waits included.
@@ -30,10 +31,18 @@ const PAGE_SIZE: u32 = 1000;
 /// It is complete by construction: where a page is missing there is an error and no listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// The tags.
-    pub tags: Vec<String>,
+    /// The tags. A listing that the registry confirmed has those of the one before, and not a copy.
+    pub tags: Arc<TagNames>,
     /// When tags were pushed, as far as the registry says it in its listing. Google's do.
     pub pushed: BTreeMap<String, Timestamp>,
+}
+
+impl Listing {
+    /// How much room it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        // An entry of a map takes about a hundred bytes.
+        self.tags.bytes() + 100 * self.pushed.len()
+    }
 }
 
 /// A listing, and when it began: what was pushed before is in it.
@@ -90,7 +99,7 @@ impl Registries {
         let kept = self.kept_listings.get(repository).await;
         let (mut answer, size) = self.first_page(host, repository, kept.as_ref().map(|kept| &*kept.etag)).await?;
         if let (304, Some(kept)) = (answer.status, kept) {
-            return Ok(Arc::new(kept.listing()));
+            return Ok(kept.listing);
         }
         let mut tags: BTreeSet<String> = BTreeSet::new();
         let mut pushed = BTreeMap::new();
@@ -123,7 +132,7 @@ impl Registries {
                 }
                 (None, _) => {
                     pushed.retain(|tag, _| tags.contains(tag));
-                    let listing = Arc::new(Listing { tags: tags.into_iter().collect(), pushed });
+                    let listing = Arc::new(Listing { tags: Arc::new(tags.iter().collect()), pushed });
                     // The tag of a page says nothing about the other pages.
                     if asked.is_empty() {
                         self.kept_listings.keep(repository, &answer.headers, &listing).await;

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use lockstep_image::Reference;
@@ -68,7 +69,7 @@ fn place(policy: &str, image: &str) -> Place {
 }
 
 fn facts(revision: u64) -> Facts {
-    let tags = ["1.0.0".to_owned(), "1.0.1".to_owned()];
+    let tags = Arc::new(["1.0.0", "1.0.1"].iter().collect());
     let sights = Sights { first_scan: Some(now() - SignedDuration::from_hours(1)), ..Sights::default() };
     Facts::new(&tags, &sights, None).with_revision(revision)
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use lockstep_manifest::{Form, ImagePlace, ObjectId, images};
 use lockstep_registry::Repository;
@@ -78,7 +79,7 @@ fn facts(tags: &str) -> Facts {
         (tag.to_owned(), ago.map(|minutes| now() - SignedDuration::from_mins(minutes.parse().unwrap())))
     };
     let first_seen: BTreeMap<_, _> = tags.split_whitespace().map(seen).collect();
-    let tags: Vec<String> = first_seen.keys().cloned().collect();
+    let tags = Arc::new(first_seen.keys().collect());
     let first_scan = Some(now() - SignedDuration::from_hours(240));
     Facts::new(&tags, &Sights { first_scan, first_seen, ..Sights::default() }, None)
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use lockstep_image::Platform;
-use lockstep_registry::{Listed, Listing, Repository, Verification};
+use lockstep_registry::{Listed, Listing, Repository, TagNames, Verification};
 use tokio::sync::oneshot;
 
 use crate::ports::{PortError, Sights, Tags};
@@ -29,6 +29,12 @@ pub(crate) struct FakeTags {
     failing_facts: Mutex<Option<PortError>>,
     /// What is answered only when somebody says so.
     held: Mutex<BTreeMap<String, oneshot::Receiver<()>>>,
+    /// The tags that were listed last: as long as nothing changes, a listing has the same.
+    listings: Mutex<BTreeMap<Repository, Arc<TagNames>>>,
+    /// How often listings were recorded.
+    pub(crate) records: Mutex<usize>,
+    /// What the record says of moved tags.
+    pub(crate) moves: Mutex<u64>,
     pub(crate) asked: Mutex<Vec<String>>,
 }
 
@@ -120,7 +126,11 @@ impl FakeTags {
         self.ask(format!("list {repository}"))?;
         let images = self.images.lock().unwrap();
         let missing = || PortError { category: "not-found", message: format!("{repository} not found") };
-        let tags = images.get(repository).ok_or_else(missing)?.keys().cloned().collect();
+        let tags: TagNames = images.get(repository).ok_or_else(missing)?.keys().collect();
+        let mut listings = self.listings.lock().unwrap();
+        let kept = listings.get(repository).filter(|kept| ***kept == tags).cloned();
+        let tags = kept.unwrap_or_else(|| Arc::new(tags));
+        listings.insert(repository.clone(), Arc::clone(&tags));
         // It knows no clock: the scan takes a time to come for now.
         Ok(Listed { began: Timestamp::MAX, listing: Arc::new(Listing { tags, pushed: BTreeMap::new() }) })
     }
@@ -149,18 +159,23 @@ impl Tags for FakeTags {
         Ok(self.sights.lock().unwrap().get(repository).map_or(0, |sights| sights.first_seen.len()))
     }
 
-    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
+    async fn record(&self, repository: &Repository, tags: &Arc<TagNames>, now: Timestamp) -> Result<Sights, PortError> {
+        *self.records.lock().unwrap() += 1;
         let mut sights = self.sights.lock().unwrap();
         let before = sights.remove(repository);
-        let seen = |tag: &String| match &before {
+        let seen = |tag: &str| match &before {
             None => None,
             Some(before) => before.first_seen.get(tag).copied().unwrap_or(Some(now)),
         };
-        let first_seen = tags.iter().map(|tag| (tag.clone(), seen(tag))).collect();
+        let first_seen = tags.iter().map(|tag| (tag.to_owned(), seen(tag))).collect();
         let first_scan = before.as_ref().map_or(Some(now), |before| before.first_scan);
         let after = Sights { first_scan, first_seen, ..Sights::default() };
         sights.insert(repository.clone(), after.clone());
         Ok(after)
+    }
+
+    fn moves(&self) -> u64 {
+        *self.moves.lock().unwrap()
     }
 
     fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use futures::future::{BoxFuture, ready};
 use lockstep_image::Platform;
-use lockstep_registry::Verification;
+use lockstep_registry::{TagNames, Verification};
 
 use crate::board::BranchKey;
 use crate::fakes::{FakeBranch, FakeClock, FakeTags, repository};
@@ -73,7 +73,11 @@ impl Tags for Shared<'_> {
         self.tags.recorded(repository).await
     }
 
-    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
+    fn moves(&self) -> u64 {
+        self.tags.moves()
+    }
+
+    async fn record(&self, repository: &Repository, tags: &Arc<TagNames>, now: Timestamp) -> Result<Sights, PortError> {
         self.tags.record(repository, tags, now).await
     }
 
@@ -258,6 +262,22 @@ async fn failures_in_a_row_are_tried_less_and_less_often_until_something_happens
             assert_eq!(world.tags.asked().first().map(String::as_str), Some("list ghcr.io/a"), "{category} {current}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_registry_confirms_is_not_recorded_again_unless_a_tag_moved() {
+    let mut world = World::new(&["1.0.0"]);
+    for (what, records) in [("", 1), ("", 1), ("push", 2), ("", 2), ("move", 3), ("", 3)] {
+        match what {
+            "push" => world.tags.push("a", "1.0.1", None),
+            "move" => *world.tags.moves.lock().unwrap() += 1,
+            _ => {}
+        }
+        world.scan("1.0.0", Wake::Registries).await;
+        assert_eq!(*world.tags.records.lock().unwrap(), records, "{what}");
+    }
+    // A current tag that was lost with the confirmed listing is none that is lost now.
+    assert_eq!(world.scan("9.9.9", Wake::Registries).await, "2");
 }
 
 #[tokio::test]

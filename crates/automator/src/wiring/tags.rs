@@ -9,7 +9,7 @@ use lockstep_daemon::SecretFile;
 use lockstep_image::Platform;
 use lockstep_registry::{
     Basic, Credentials, CredentialsSource, Listed, Login, PlainHttp, Recorded, Registries, RegistryError,
-    RegistrySettings, Repository, SeenError, SeenTags, Verification,
+    RegistrySettings, Repository, SeenError, SeenTags, TagNames, Verification,
 };
 use secrecy::ExposeSecret as _;
 
@@ -115,8 +115,8 @@ impl Tags for RegistryTags {
         blocking(move || seen.count(&repository)).await
     }
 
-    async fn record(&self, repository: &Repository, tags: &[String], now: Timestamp) -> Result<Sights, PortError> {
-        let (seen, repository, tags) = (self.seen.clone(), repository.clone(), tags.to_owned());
+    async fn record(&self, repository: &Repository, tags: &Arc<TagNames>, now: Timestamp) -> Result<Sights, PortError> {
+        let (seen, repository, tags) = (self.seen.clone(), repository.clone(), Arc::clone(tags));
         blocking(move || {
             let moved = seen.take_moved(&repository);
             let Recorded { first_scan, first_seen } = seen.record(&repository, &tags, now)?;
@@ -124,6 +124,10 @@ impl Tags for RegistryTags {
             Ok(Sights { first_scan, first_seen, moved, ..Sights::default() })
         })
         .await
+    }
+
+    fn moves(&self) -> u64 {
+        self.seen.moves()
     }
 
     fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {

@@ -13,7 +13,7 @@ fn at(second: i64) -> Timestamp {
 /// `1.0=before 1.1=60` for the times in seconds.
 fn scan(seen: &SeenTags, name: &str, tags: &str, second: i64) -> String {
     let tags: Vec<String> = tags.split_ascii_whitespace().map(str::to_owned).collect();
-    let first_seen = seen.record(&repository(name), &tags, at(second)).unwrap().first_seen;
+    let first_seen = seen.record(&repository(name), &tags.iter().collect(), at(second)).unwrap().first_seen;
     let time = |tag: &str| {
         first_seen.get(tag).map_or("before".to_owned(), |time| (time.as_second() - 1_700_000_000).to_string())
     };
@@ -65,7 +65,7 @@ fn a_tag_that_moves_is_first_seen_when_it_moved() {
     let moved = ["1", "sha256:aa", "sha256:bb"].map(str::to_owned);
     assert_eq!(note("1", "sha256:bb", 40), Some(moved.into()), "it moved");
     assert_eq!(note("unknown", "sha256:aa", 50), None);
-    let recorded = seen.record(&repository("a"), &["1".to_owned()], at(60)).unwrap();
+    let recorded = seen.record(&repository("a"), &["1"].into_iter().collect(), at(60)).unwrap();
     assert_eq!(recorded, Recorded { first_scan: Some(at(0)), first_seen: [("1".to_owned(), at(40))].into() });
 }
 
@@ -133,10 +133,10 @@ fn the_time_of_the_first_scan_stays() {
     let folder = tempfile::tempdir().unwrap();
     let seen = SeenTags::open(&folder.path().join("seen.redb")).unwrap();
     for (second, tags) in [(60, "1"), (120, "1"), (180, "1 2"), (240, "2"), (300, "2")] {
-        let tags: Vec<String> = tags.split_ascii_whitespace().map(str::to_owned).collect();
+        let tags = tags.split_ascii_whitespace().collect();
         let recorded = seen.record(&repository("a"), &tags, at(second)).unwrap();
         assert_eq!(recorded.first_scan, Some(at(60)), "{second}");
     }
-    let other = seen.record(&repository("b"), &[], at(400)).unwrap();
+    let other = seen.record(&repository("b"), &TagNames::default(), at(400)).unwrap();
     assert_eq!(other, Recorded { first_scan: Some(at(400)), first_seen: BTreeMap::new() });
 }

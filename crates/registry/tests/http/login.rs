@@ -121,7 +121,7 @@ async fn a_stale_token_is_renewed_once_however_the_registry_says_so() {
         let tokens = || registry.targets().iter().filter(|target| target.starts_with("/token")).count();
         client.tags(&registry.repository()).await.unwrap();
         good.store(1, Ordering::SeqCst);
-        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags, ["1"], "{stale:?}");
+        assert_eq!(*client.tags(&registry.repository()).await.unwrap().tags, ["1"], "{stale:?}");
         assert_eq!(tokens(), 2, "{stale:?}");
         good.store(99, Ordering::SeqCst);
         let before = registry.asked().len();
@@ -156,7 +156,7 @@ async fn credentials_never_cross_to_another_origin() {
         _ => Reply::new(307, "").header("location", "/within"),
     })
     .await;
-    assert_eq!(registry.client(with_login).tags(&registry.repository()).await.unwrap().tags, ["1"]);
+    assert_eq!(*registry.client(with_login).tags(&registry.repository()).await.unwrap().tags, ["1"]);
     let asked = registry.asked();
     assert_eq!(asked[2].target, "/within");
     assert_eq!(asked[2].authorization.as_deref(), Some(BASIC), "the same origin");

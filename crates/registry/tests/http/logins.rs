@@ -80,7 +80,7 @@ async fn each_login_is_tried_and_the_one_that_opens_is_remembered() {
     .await;
     let client = registry.client(with(vec![user("one"), user("two"), user("three")]));
     for _ in 0..2 {
-        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags, ["1"]);
+        assert_eq!(*client.tags(&registry.repository()).await.unwrap().tags, ["1"]);
     }
     assert_eq!(registry.asked().len(), 4, "asked, one, two; and then two at once");
 
@@ -126,7 +126,7 @@ async fn a_service_that_honours_one_scope_is_asked_for_one() {
         .await;
         let client = registry.client(with(vec![user("one")]));
         for name in ["team/a", "team/b", "team/c", "team/a", "team/b", "team/c"] {
-            assert_eq!(client.tags(&named(&registry, name)).await.unwrap().tags, ["1"], "{name} {refuses}");
+            assert_eq!(*client.tags(&named(&registry, name)).await.unwrap().tags, ["1"], "{name} {refuses}");
         }
         let shared = registry.asked().iter().filter(|asked| scopes_of(asked).len() > 1).count();
         assert_eq!(shared, 1, "tried once");
@@ -149,7 +149,7 @@ async fn a_shared_token_that_is_refused_later_is_replaced_by_one_for_the_reposit
     for refuse in [false, true] {
         refuses.store(refuse, Ordering::SeqCst);
         for name in ["team/a", "team/b"] {
-            assert_eq!(client.tags(&named(&registry, name)).await.unwrap().tags, ["1"], "{name} {refuse}");
+            assert_eq!(*client.tags(&named(&registry, name)).await.unwrap().tags, ["1"], "{name} {refuse}");
         }
     }
 }
@@ -221,7 +221,7 @@ async fn a_registry_that_wants_a_password_is_asked_with_it_at_once_for_every_oth
         // What was learnt of the repository itself is stronger.
         ("team/a", "1", 7),
     ] {
-        assert_eq!(client.tags(&named(&registry, name)).await.unwrap().tags, [expected], "{name}");
+        assert_eq!(*client.tags(&named(&registry, name)).await.unwrap().tags, [expected], "{name}");
         assert_eq!(registry.asked().len(), requests, "{name}");
     }
 }

@@ -13,7 +13,7 @@ async fn what_may_pass_is_tried_again() {
             _ => page(&["1"]),
         })
         .await;
-        assert_eq!(registry.client(|_| {}).tags(&registry.repository()).await.unwrap().tags, ["1"], "{status}");
+        assert_eq!(*registry.client(|_| {}).tags(&registry.repository()).await.unwrap().tags, ["1"], "{status}");
         assert_eq!(registry.asked().len(), 3, "{status}");
     }
 }

@@ -1,6 +1,13 @@
+use std::sync::Arc;
+
 use futures::future::join_all;
+use lockstep_registry::Listing;
 
 use crate::scripted::{Asked, Reply, Scripted, page};
+
+fn joined(listing: &Listing) -> String {
+    listing.tags.iter().collect::<Vec<_>>().join(" ")
+}
 
 /// Lists with an anonymous client: the tags, or the category of the error; then what was asked.
 async fn list(
@@ -8,7 +15,7 @@ async fn list(
 ) -> (Result<String, String>, Vec<String>) {
     let registry = Scripted::start(script).await;
     let listed = registry.client(|_| {}).tags(&registry.repository()).await;
-    let listed = listed.map(|listing| listing.tags.join(" ")).map_err(|error| format!("{}: {error}", error.category()));
+    let listed = listed.map(|listing| joined(&listing)).map_err(|error| format!("{}: {error}", error.category()));
     (listed.map_err(|error| error.replace(&registry.address, "HOST")), registry.targets())
 }
 
@@ -96,7 +103,7 @@ async fn a_refused_page_size_is_lowered_and_remembered() {
     })
     .await;
     let client = registry.client(|_| {});
-    assert_eq!(client.tags(&registry.repository()).await.unwrap().tags, ["1"]);
+    assert_eq!(*client.tags(&registry.repository()).await.unwrap().tags, ["1"]);
     client.tags(&registry.repository()).await.unwrap();
     let small = "/v2/team/app/tags/list?n=100";
     assert_eq!(registry.targets(), [FIRST, small, small]);
@@ -163,7 +170,7 @@ async fn those_who_ask_together_share_one_listing() {
     let client = registry.client(|_| {});
     let repository = registry.repository();
     let listed = join_all((0..20).map(|_| client.tags(&repository))).await;
-    assert!(listed.iter().all(|listing| listing.as_ref().unwrap().tags == ["1"]));
+    assert!(listed.iter().all(|listing| *listing.as_ref().unwrap().tags == ["1"]));
     // The first; and one that began after all the others had asked.
     assert_eq!(registry.targets().len(), 2);
 }
@@ -176,14 +183,14 @@ async fn who_is_content_with_a_recent_listing_costs_no_request() {
     let since = async |not_before| client.tags_since(&repository, not_before).await.unwrap();
     // However many ask at once, of whom nobody was told of a push.
     let listed = join_all((0..20).map(|_| since(start))).await;
-    assert!(listed.iter().all(|listed| listed.listing.tags == ["1"]));
+    assert!(listed.iter().all(|listed| *listed.listing.tags == ["1"]));
     assert_eq!(registry.targets().len(), 1);
     let first = since(start).await;
     // Who wants to know what is there now gets that, and so do the others then.
     let later = since(jiff::Timestamp::MAX).await;
-    assert_eq!((first.listing.tags.join(" "), later.listing.tags.join(" ")), ("1".into(), "2".into()));
+    assert_eq!((joined(&first.listing), joined(&later.listing)), ("1".into(), "2".into()));
     assert_eq!(since(start).await, later);
-    assert_eq!(client.tags(&repository).await.unwrap().tags, ["3"]);
+    assert_eq!(*client.tags(&repository).await.unwrap().tags, ["3"]);
     assert_eq!(registry.targets().len(), 3);
     // Nothing is kept unasked.
     let alone = registry.client(|_| {});
@@ -209,8 +216,12 @@ async fn a_listing_that_did_not_change_is_not_sent_again() {
     })
     .await;
     let client = registry.client(|_| {});
-    for expected in ["1", "1", "1", "1 2", "1 2"] {
-        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags.join(" "), expected);
+    let mut before = None;
+    for (expected, is_confirmed) in [("1", false), ("1", true), ("1", true), ("1 2", false), ("1 2", false)] {
+        let tags = Arc::clone(&client.tags(&registry.repository()).await.unwrap().tags);
+        assert_eq!(tags.iter().collect::<Vec<_>>().join(" "), expected);
+        assert_eq!(before.is_some_and(|before| Arc::ptr_eq(&before, &tags)), is_confirmed, "the same, and no copy");
+        before = Some(tags);
     }
     let sent: Vec<_> = registry.asked().into_iter().map(|asked| asked.if_none_match).collect();
     let tag = || Some("\"one\"".to_owned());
@@ -226,7 +237,7 @@ async fn the_tag_of_a_first_page_says_nothing_about_the_others() {
     .await;
     let client = registry.client(|_| {});
     for _ in 0..2 {
-        assert_eq!(client.tags(&registry.repository()).await.unwrap().tags, ["a", "b"]);
+        assert_eq!(*client.tags(&registry.repository()).await.unwrap().tags, ["a", "b"]);
     }
     assert!(registry.asked().iter().all(|asked| asked.if_none_match.is_none()));
 }
