@@ -4,6 +4,8 @@ use std::io;
 
 use crate::error::RepositoryError;
 
+/// What gix says of an answer that is none of Git, for example a redirect.
+const NO_ADVERTISEMENT: &str = "'smart' protocol";
 /// As much of a foreign message is repeated.
 const MAX_DETAIL: usize = 600;
 
@@ -76,7 +78,11 @@ pub(crate) fn chain(url: &str, error: &gix::Error, limit: std::time::Duration) -
     let timed_out = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
     let meaning = if error.is_unauthenticated() || matches!(status, Some(401 | 403)) {
         Meaning::Authentication
-    } else if matches!(status, Some(404 | 410)) || said.contains("'smart' protocol") {
+    } else if said.contains(NO_ADVERTISEMENT) {
+        let detail =
+            format!("{}; a redirect is not followed: name the address to which it leads, often with .git", tidy(&said));
+        return Meaning::NotARepository.error(url, detail, limit);
+    } else if matches!(status, Some(404 | 410)) {
         Meaning::NotARepository
     } else if http.is_some_and(reqwest::Error::is_timeout)
         || error.downcast_any_ref::<io::Error>().is_some_and(timed_out)

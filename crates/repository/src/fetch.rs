@@ -18,6 +18,7 @@ use crate::deadline::Deadline;
 use crate::error::RepositoryError;
 use crate::explain;
 use crate::ids::CommitId;
+use crate::reserved::Resolver;
 use crate::ssh::{Pipes, UploadPack};
 use crate::url::Scheme;
 
@@ -129,7 +130,7 @@ impl Repository {
         }
     }
 
-    /// The header is sent to this server only: with it set, the transport refuses redirects.
+    /// Only this server is spoken to: a redirect could lead to a machine that nobody named.
     fn http_options(&self, credentials: &Credentials) -> Result<http::Options, RepositoryError> {
         let authorities = match &credentials.ca_pem {
             Some(pem) => Some(reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| {
@@ -142,6 +143,7 @@ impl Repository {
         let backend = http::reqwest::Options {
             configure_client: Some(Box::new(move |client| {
                 let client = client.connect_timeout(limits.connect).timeout(limits.stall);
+                let client = client.dns_resolver(Arc::new(Resolver));
                 Ok(match &authorities {
                     Some(authorities) => client.tls_certs_only(authorities.clone()),
                     None => client,
@@ -152,6 +154,7 @@ impl Repository {
         let header = credentials.authorization();
         Ok(http::Options {
             extra_headers: header.iter().map(|value| format!("Authorization: {}", value.expose_secret())).collect(),
+            follow_redirects: http::options::FollowRedirects::None,
             backend: Some(Arc::new(Mutex::new(backend))),
             ..http::Options::default()
         })

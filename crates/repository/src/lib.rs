@@ -24,6 +24,7 @@ mod ids;
 mod path;
 mod private;
 mod push;
+mod reserved;
 mod signers;
 mod signing;
 mod ssh;

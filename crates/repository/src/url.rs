@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::reserved::is_reserved;
+
 /// Whether a repository may be fetched over unencrypted HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlainHttp {
@@ -131,6 +133,9 @@ impl RemoteUrl {
         let is_name = !host.is_empty() && !host.starts_with('-') && host.chars().all(name);
         if !is_name && host.parse::<IpAddr>().is_err() {
             return refused("host", "it is neither a name nor an address");
+        }
+        if is_reserved(host) {
+            return refused("host", "there a cloud keeps the secrets of this machine");
         }
         if path.trim_matches('/').is_empty() {
             return refused("path", "it is empty");

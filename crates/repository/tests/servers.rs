@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -266,6 +267,29 @@ fn what_is_no_repository_is_named_so() {
     let scene = Scene::start(GitServerOptions::default(), |server| format!("{}-other", server.http_url()));
     let none = Credentials::none();
     assert_eq!(category(scene.repository.remote_head("main", &none)), "not-a-repository");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (here, there) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (from, to) = (here.local_addr().unwrap(), there.local_addr().unwrap());
+    there.set_nonblocking(true).unwrap();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = here.accept().unwrap();
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).unwrap();
+        let text = String::from_utf8_lossy(&request[..read]).into_owned();
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://{to}{path}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let url = RemoteUrl::parse(&format!("http://{from}/a.git"), PlainHttp::LoopbackOnly).unwrap();
+    let repository = Repository::open_or_init(folder.path(), &url).unwrap();
+    let error = repository.fetch("main", &Credentials::none()).unwrap_err();
+    answering.join().unwrap();
+    assert!(there.accept().is_err(), "nobody else was spoken to");
+    assert!(error.to_string().contains("redirect"), "{} {error}", error.category());
 }
 
 #[test]

@@ -48,6 +48,12 @@ fn what_is_no_url_of_a_repository_is_refused() {
         "https://git.example/a\nb",
         "https://git.example/a?sas=token",
         "fd::17/foo",
+        "https://169.254.169.254/latest/meta-data",
+        "https://2852039166/a.git",
+        "https://[::ffff:169.254.169.254]/a.git",
+        "ssh://git@[fe80::1]/a.git",
+        "git@169.254.0.1:a.git",
+        "https://metadata.google.internal/a.git",
     ] {
         assert!(parse(text).is_err(), "{text:?} was taken");
     }
