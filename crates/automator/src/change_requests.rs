@@ -58,6 +58,8 @@ pub(crate) trait Requests: fmt::Debug + Send + Sync {
 pub(crate) struct Rejected {
     /// `FILE#KIND/NAMESPACE/NAME/CONTAINER`.
     pub(crate) place: String,
+    /// The reference that it would have replaced.
+    pub(crate) from: String,
     /// The whole reference.
     pub(crate) reference: String,
     /// When the request was closed.
@@ -77,7 +79,7 @@ pub(crate) async fn request(
     let batch = proposal.at(head).await?;
     let open = forge.open().await?;
     let mut desk = Desk { head, target, forge, ports, open, problems: Vec::new() };
-    let wanted = desk.split(batch, &rejected).await?;
+    let wanted = desk.split(batch).await?;
     for (branch, batch) in &wanted {
         if let Err(error) = desk.propose(branch, batch, proposal).await {
             desk.problem(error.category, format!("{branch}: {}", error.message));
@@ -103,31 +105,15 @@ impl Desk<'_> {
         self.problems.push(Problem { category, message });
     }
 
-    /// One batch for each branch of ours, without what was rejected.
-    async fn split(&self, batch: Option<Batch>, rejected: &[Rejected]) -> Result<BTreeMap<String, Batch>, TurnError> {
+    /// One batch for each branch of ours.
+    async fn split(&self, batch: Option<Batch>) -> Result<BTreeMap<String, Batch>, TurnError> {
         let Some(batch) = batch else { return Ok(BTreeMap::new()) };
         if batch.kind == ChangeKind::Request {
             return Ok(BTreeMap::from([(branches::of_request(&batch), batch)]));
         }
-        // What was rejected of updates is decided with; it may have been released since.
-        let is_rejected = |moved: &Moved| {
-            batch.kind == ChangeKind::Revert
-                && rejected.iter().any(|rejected| rejected.place == moved.place && rejected.reference == moved.to)
-        };
-        let refused: BTreeSet<String> = batch
-            .moves
-            .iter()
-            .filter(|change| is_rejected(&change.moved()))
-            .map(|change| branches::name(batch.kind, change.group.as_deref()))
-            .collect();
         let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for change in batch.moves {
-            let branch = branches::name(batch.kind, change.group.as_deref());
-            // A group goes as a whole or not at all; what has no group goes each for itself.
-            let keep = if change.group.is_some() { !refused.contains(&branch) } else { !is_rejected(&change.moved()) };
-            if keep {
-                groups.entry(branch).or_default().push(change);
-            }
+            groups.entry(branches::name(batch.kind, change.group.as_deref())).or_default().push(change);
         }
         let mut batches = BTreeMap::new();
         for (branch, moves) in groups {
@@ -219,15 +205,30 @@ impl Desk<'_> {
         Ok(standing.iter().any(|left| left.unreadable || proposal.doubts(&left.place)))
     }
 
+    /// Whether the base has all that a person asked for.
+    async fn is_done(&self, request: &Request, moves: &[Moved]) -> Result<bool, PortError> {
+        if !moves.is_empty() {
+            return standing::are_made(moves, self.head, self.ports).await;
+        }
+        let Some(own) = self.ports.branch.own(&request.branch).await? else { return Ok(false) };
+        branches::is_merged(&own.tip, self.head, self.ports).await
+    }
+
     /// Closes the open requests that nothing wants any more, or that would change nothing. Updates come by at every look, so
-    /// they do it for reverts too; whether a revert is wanted is not theirs to say.
+    /// they do it for reverts and for what people asked for too; whether those are wanted is not theirs to say.
     async fn tidy(&self, proposal: &dyn Proposal, wanted: &BTreeMap<String, Batch>) -> Result<(), PortError> {
         let elsewhere: BTreeSet<String> =
             wanted.values().flat_map(|batch| batch.moves.iter().map(|change| change.place.to_string())).collect();
         for request in self.open.iter().filter(|request| !wanted.contains_key(&request.branch)) {
             let said = body::read(&request.body);
             let (kind, is_empty) = (proposal.kind(), said.moved.is_empty());
-            let kept = if said.kind == Some(kind) {
+            let kept = if branches::is_of_request(&request.branch) {
+                if kind == ChangeKind::Update && self.is_done(request, &said.moved).await? {
+                    self.forge.close(request, &body::superseded(&request.body)).await?;
+                    tracing::info!(request = request.url, "change request closed: all that it asks for is there");
+                }
+                continue;
+            } else if said.kind == Some(kind) {
                 let left: Vec<Moved> =
                     said.moved.into_iter().filter(|moved| !elsewhere.contains(&moved.place)).collect();
                 self.is_kept(&left, proposal).await?

@@ -27,7 +27,7 @@ impl Choices {
     ) -> Result<Selection, String> {
         let Some(seen) = fingerprint(place, facts, known) else { return choose() };
         if let Some((_, outcome)) = self.made.get(&place.id).filter(|(before, _)| *before == seen) {
-            return Ok(Selection { outcome: outcome.clone(), wants: Vec::new() });
+            return Ok(Selection { outcome: outcome.clone(), wants: Vec::new(), young: None });
         }
         let selection = choose()?;
         if selection.wants.is_empty() {

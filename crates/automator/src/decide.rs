@@ -64,10 +64,11 @@ pub(crate) fn decide(place: &Place, facts: Result<&Facts, &str>, known: Known<'_
         Ok(facts) => facts,
         Err(reason) => return Decided::held(reason),
     };
-    let Selection { outcome, wants } = match choices.of(place, facts, known, || choose(place, facts, |_| true, known)) {
-        Ok(selection) => selection,
-        Err(reason) => return Decided::held(reason),
-    };
+    let Selection { outcome, wants, .. } =
+        match choices.of(place, facts, known, || choose(place, facts, |_| true, known)) {
+            Ok(selection) => selection,
+            Err(reason) => return Decided::held(reason),
+        };
     let again_at = comes_of_age(place, facts, known.now);
     let selected = match outcome {
         Outcome::Selected(tag) => tag,
@@ -96,6 +97,9 @@ pub(crate) fn choose(
 ) -> Result<Selection, String> {
     let mut selection = ask(place, facts, allowed, known, select)?;
     selection.wants.retain(|want| facts.lacks(want));
+    // Whether it is pushed again while it comes of age, only the digest tells that it has now.
+    let unknown = selection.young.as_ref().filter(|tag| !facts.was_looked_up(tag));
+    selection.wants.extend(unknown.map(|tag| Want::Digest { tag: tag.clone() }));
     Ok(selection)
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     revision: u64,
     /// Tags whose build time was looked up, whatever came of it.
     asked_created: BTreeSet<String>,
+    /// Tags whose digest is on record.
+    asked_digest: BTreeSet<String>,
     /// By tag. What a tag is may change, so this is forgotten with each turn.
     looked_up: BTreeMap<String, LookedUp>,
 }
@@ -89,15 +91,14 @@ impl Facts {
     /// A listing with the times of its tags. Build times that are known already are kept.
     pub(crate) fn new(tags: &Arc<TagNames>, sights: &Sights, known: Option<&Facts>) -> Self {
         let created: BTreeMap<&str, Timestamp> = known.into_iter().flat_map(Facts::known_created).collect();
-        let asked_created = known.map(|known| &known.asked_created).filter(|asked| !asked.is_empty());
+        let listed = |asked: &BTreeSet<String>| asked.iter().filter(|tag| tags.contains(tag)).cloned().collect();
         Self {
             first_scan: sights.first_scan,
             first_seen: Times::of(tags, |tag| sights.first_seen.get(tag).copied().flatten()),
             pushed: Times::of(tags, |tag| sights.pushed.get(tag).copied()),
             created: Times::of(tags, |tag| created.get(tag).copied()),
-            asked_created: asked_created
-                .map(|asked| tags.iter().filter(|tag| asked.contains(*tag)).map(str::to_owned).collect())
-                .unwrap_or_default(),
+            asked_created: known.map(|known| listed(&known.asked_created)).unwrap_or_default(),
+            asked_digest: known.map(|known| listed(&known.asked_digest)).unwrap_or_default(),
             tags: Arc::clone(tags),
             ..Self::default()
         }
@@ -216,8 +217,27 @@ impl Facts {
         (0..).zip(self.tags.iter()).filter(|(_, tag)| passes(tag)).map(whole).collect()
     }
 
+    /// Whether the digest of the tag was looked up since it is listed, and so is on record.
+    pub(crate) fn was_looked_up(&self, tag: &str) -> bool {
+        self.asked_digest.contains(tag)
+    }
+
+    /// Takes in when the tag was first seen by the record as it is now. True if it was pushed again since the listing: then
+    /// it is as old as that.
+    pub(crate) fn note_first_seen(&mut self, tag: &str, time: Timestamp) -> bool {
+        let Some((number, _)) = (0..).zip(self.tags.iter()).find(|(_, known)| *known == tag) else { return false };
+        // The record counts in milliseconds, and tells nothing of tags that were there before the first scan.
+        if self.first_seen.get(number).or(self.first_scan).is_some_and(|known| time <= known) {
+            return false;
+        }
+        self.first_seen.set(number, Some(time));
+        self.pushed.set(number, None);
+        true
+    }
+
     /// Takes in what came of a look-up.
     pub(crate) fn note(&mut self, tag: &str, found: Found) {
+        self.asked_digest.insert(tag.to_owned());
         let looked_up = self.looked_up.entry(tag.to_owned()).or_default();
         if looked_up.digest.as_ref().is_some_and(|digest| *digest != found.digest) {
             // The tag was pushed again meanwhile: what is known is about another image.

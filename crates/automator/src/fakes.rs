@@ -1,7 +1,7 @@
 //! The world in memory, for tests: stricter than the real one where they differ.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hasher as _;
 use std::sync::{Mutex, MutexGuard};
 
@@ -12,13 +12,16 @@ use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, FileStep, Push
 use crate::ports::{Branch, FileChange, OwnBranch, PortError};
 
 mod clock;
+mod commits;
+mod forge;
 mod own;
 mod tags;
 
 pub(crate) use clock::FakeClock;
+use commits::State;
+pub(crate) use forge::{FakeForge, State as RequestState};
 pub(crate) use tags::{FakeTags, repository};
 
-type Tree = BTreeMap<String, String>;
 type BeforePush = Box<dyn FnOnce(&FakeBranch) + Send>;
 
 /// A branch whose commits are kept in memory.
@@ -27,17 +30,6 @@ pub(crate) struct FakeBranch {
     state: Mutex<State>,
     /// What others do before our next pushes.
     before_push: Mutex<VecDeque<BeforePush>>,
-}
-
-#[derive(Default)]
-struct State {
-    commits: Vec<(CommitInfo, Tree)>,
-    head: usize,
-    blobs: BTreeMap<BlobId, String>,
-    rejecting: bool,
-    pushes: usize,
-    /// Branches for change requests.
-    own: BTreeMap<String, CommitId>,
 }
 
 fn id<T: std::str::FromStr>(text: &impl std::hash::Hash) -> T {
@@ -118,33 +110,6 @@ impl FakeBranch {
             Some(())
         })
         .count()
-    }
-}
-
-impl State {
-    fn info(&self, commit: CommitId) -> &CommitInfo {
-        &self.commits.iter().find(|(info, _)| info.id == commit).unwrap().0
-    }
-
-    fn tree(&self, commit: CommitId) -> &Tree {
-        &self.commits.iter().find(|(info, _)| info.id == commit).unwrap().1
-    }
-
-    fn add(&mut self, parent: Option<CommitId>, tree: Tree, message: &str, time: Timestamp) -> CommitId {
-        let commit = id(&(parent, &tree, message, self.commits.len()));
-        for text in tree.values() {
-            self.blobs.insert(id(text), text.clone());
-        }
-        let info = CommitInfo {
-            id: commit,
-            parent,
-            author: Signature { name: String::new(), email: String::new() },
-            time,
-            message: message.to_owned(),
-            trailers: trailers(message),
-        };
-        self.commits.push((info, tree));
-        commit
     }
 }
 
@@ -234,6 +199,13 @@ impl Branch for FakeBranch {
 
     async fn own(&self, branch: &str) -> Result<Option<OwnBranch>, PortError> {
         Ok(self.own_branch(branch))
+    }
+
+    async fn is_genuine(&self, commit: &CommitInfo, changes: Vec<FileChange>) -> Result<bool, PortError> {
+        let state = self.lock();
+        let mut tree = commit.parent.map(|parent| state.tree(parent).clone()).unwrap_or_default();
+        tree.extend(changes.into_iter().map(|change| (change.path, String::from_utf8(change.bytes).unwrap())));
+        Ok(*state.tree(commit.id) == tree)
     }
 
     async fn replace(

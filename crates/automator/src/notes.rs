@@ -58,6 +58,7 @@ fn note(judged: &Judged) -> Note {
         Judgement::Ignore => "ignored, as its on-failure says".to_owned(),
         Judgement::Hold => "it goes to no further place; revert it by hand, or wait for a newer tag".to_owned(),
         Judgement::Revert(_) => "it is being taken back".to_owned(),
+        Judgement::Request => "a request to take it back is open".to_owned(),
         Judgement::Person(reason) => format!("needs a person: {reason}"),
         Judgement::Wait(reason) => format!("it will be taken back; waiting: {reason}"),
     };

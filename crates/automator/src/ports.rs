@@ -65,6 +65,10 @@ pub trait Branch: Send + Sync {
     /// One of Lockstep's own branches, below `lockstep/`; none if there is no such branch.
     async fn own(&self, branch: &str) -> Result<Option<OwnBranch>, PortError>;
 
+    /// Whether a commit makes of its parent just these files, and has our signature where commits are signed. What a commit
+    /// says of itself, anybody can write.
+    async fn is_genuine(&self, commit: &CommitInfo, changes: Vec<FileChange>) -> Result<bool, PortError>;
+
     /// Sets one of Lockstep's own branches to a commit, if it is still where it was seen.
     async fn replace(
         &self,
@@ -112,8 +116,11 @@ pub trait Tags: Send + Sync {
     /// How many moved tags the record knows. As long as it stays the same, recording the same tags says the same.
     fn moves(&self) -> u64;
 
-    /// The digest that a tag has now; none if there is no such tag.
+    /// The digest that a tag has now, which is recorded, or a digest itself; none if there is no such tag or image.
     fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>>;
+
+    /// When the record says that a tag was first seen, or was pushed again; none where it was there at the first scan.
+    async fn first_seen(&self, repository: &Repository, tag: &str) -> Result<Option<Timestamp>, PortError>;
 
     /// When the image with this digest was built, as its publisher says.
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError>;

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
 use lockstep_image::Platform;
 use lockstep_registry::{Listed, Listing as Tagged, Repository, TagNames, Verification};
-use lockstep_repository::{BlobId, CommitId, FileMode, PushOutcome, Signature, Step, TreeFile};
+use lockstep_repository::{BlobId, CommitId, CommitInfo, FileMode, PushOutcome, Signature, Step, TreeFile};
 use prometheus_client::registry::Registry;
 
 use crate::allow::AllowedRepositories;
@@ -149,6 +149,10 @@ impl Branch for Folder {
         Ok(None)
     }
 
+    async fn is_genuine(&self, _: &CommitInfo, _: Vec<FileChange>) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
     async fn replace(&self, _: &str, _: CommitId, _: Option<CommitId>) -> Result<PushOutcome, PortError> {
         unwritable()
     }
@@ -184,6 +188,10 @@ impl Tags for Written {
 
     fn digest(&self, _: &Repository, _: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {
         Box::pin(ready(not_asked()))
+    }
+
+    async fn first_seen(&self, _: &Repository, _: &str) -> Result<Option<Timestamp>, PortError> {
+        Ok(None)
     }
 
     async fn created(&self, _: &Repository, _: &str) -> Result<Option<Timestamp>, PortError> {

@@ -19,13 +19,14 @@ use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::board::Board;
+use crate::change_requests::Rejected;
 use crate::clusters::Failure;
 use crate::memory::Memory;
 use crate::message::one_line;
 use crate::places::PlaceId;
 use crate::policy::OnFailure;
 use crate::ports::Ports;
-use crate::publish::{Batch, ChangeKind, Move, Proposal, publish};
+use crate::publish::{Batch, ChangeKind, Move, Moved, Proposal, publish};
 use crate::settings::PlaceSettings;
 use crate::stopped::StoppedTags;
 use crate::survey::{self, Place, Survey};
@@ -79,11 +80,26 @@ pub(crate) async fn react(
     failures: Vec<Failure>,
 ) -> Result<Reaction, TurnError> {
     let head = ports.branch.head().await?;
-    let mut reverts = Reverts { ports, places: &target.places, memory, failures, reaction: Reaction::default() };
+    let mut reverts = Reverts {
+        ports,
+        places: &target.places,
+        memory,
+        failures,
+        rejected: Vec::new(),
+        reaction: Reaction::default(),
+    };
     let published = publish(&mut reverts, head, target, ports).await?;
     board.announce(&target.branch, published.head);
     let mut reaction = reverts.reaction;
     reaction.pushed = published.commit.map(|(commit, _)| commit);
+    if target.requests.is_some() {
+        let requested = match published.problems.into_iter().next() {
+            None => Judgement::Request,
+            Some(problem) => Judgement::Wait(problem.message),
+        };
+        let reverts = reaction.judged.iter_mut().filter(|judged| matches!(judged.judgement, Judgement::Revert(_)));
+        reverts.for_each(|judged| judged.judgement = requested.clone());
+    }
     Ok(reaction)
 }
 
@@ -93,6 +109,8 @@ struct Reverts<'a> {
     places: &'a PlaceSettings,
     memory: &'a mut Memory,
     failures: Vec<Failure>,
+    /// What people closed the requests for.
+    rejected: Vec<Rejected>,
     reaction: Reaction,
 }
 
@@ -104,7 +122,12 @@ impl Proposal for Reverts<'_> {
         self.reaction = Reaction::default();
         let mut moves: Vec<Move> = Vec::new();
         for failure in self.failures.clone() {
-            let (judgement, place, wanted) = self.judge(&failure, &survey, head).await?;
+            let (mut judgement, place, mut wanted) = self.judge(&failure, &survey, head).await?;
+            if wanted.iter().any(|change| self.is_rejected(change)) {
+                let reason = "the request to take it back was closed; revert it by hand, or choose another tag";
+                judgement = Judgement::Person(reason.to_owned());
+                wanted.clear();
+            }
             for change in wanted {
                 if !moves.iter().any(|known| known.place == change.place) {
                     moves.push(change);
@@ -131,9 +154,21 @@ impl Proposal for Reverts<'_> {
     fn kind(&self) -> ChangeKind {
         ChangeKind::Revert
     }
+
+    fn reject(&mut self, rejected: &[Rejected]) {
+        self.rejected = rejected.to_vec();
+    }
 }
 
 impl Reverts<'_> {
+    /// Whether people closed the request for this very move. One from another value is another matter.
+    fn is_rejected(&self, change: &Move) -> bool {
+        let Moved { place, from, to } = change.moved();
+        self.rejected
+            .iter()
+            .any(|rejected| rejected.place == place && rejected.from == from && rejected.reference == to)
+    }
+
     async fn judge(
         &mut self,
         failure: &Failure,

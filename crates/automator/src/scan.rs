@@ -343,6 +343,17 @@ impl Listings {
         self.began = Some(now);
         self.known.values_mut().for_each(Facts::begin_turn);
     }
+
+    /// Takes in when a tag was first seen. True if it was pushed again since it was listed.
+    pub(crate) fn note_first_seen(&mut self, repository: &Repository, tag: &str, time: Timestamp) -> bool {
+        let Some(facts) = self.known.get_mut(repository) else { return false };
+        let again = facts.note_first_seen(tag, time);
+        if again {
+            self.revisions += 1;
+            *facts = std::mem::take(facts).with_revision(self.revisions);
+        }
+        again
+    }
 }
 
 fn is_asked(repository: &Repository, wake: &Wake) -> bool {

@@ -6,6 +6,7 @@ use std::mem;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lockstep_image::Want;
+use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 
 use crate::board::{Board, BranchState, PlaceState, Problem};
@@ -151,6 +152,7 @@ impl Updates<'_> {
     /// The moves that were decided. A tag that turns out to have no manifest, or none that can be read, is held instead.
     async fn moves(&mut self, survey: &Survey, decided: &mut [Decided]) -> Vec<Move> {
         let mut digests: BTreeMap<_, Result<Option<String>, PortError>> = BTreeMap::new();
+        let mut again = BTreeMap::new();
         let mut moves = Vec::new();
         for (place, decided) in survey.places.iter().zip(decided) {
             let Decision::Move(tag) = decided.decision.clone() else { continue };
@@ -167,10 +169,17 @@ impl Updates<'_> {
                 (None, Some(known)) => Result::clone(known),
                 (None, None) => self.ports.tags.digest(&place.repository, &tag).await,
             };
-            digests.insert(key, digest.clone());
+            digests.insert(key.clone(), digest.clone());
             if digest.is_err() {
                 let again = self.ports.clock.now() + AFTER_LOOK_UP;
                 self.seen.again_at = self.seen.again_at.into_iter().chain([again]).min();
+            }
+            if digest.is_ok() && place.policy.rule.min_age.is_some() && self.is_pushed_again(&key, &mut again).await {
+                let time = self.ports.clock.now() + AFTER_LOOK_UP;
+                self.seen.again_at = self.seen.again_at.into_iter().chain([time]).min();
+                decided.decision =
+                    Decision::Held(format!("{tag} was pushed again just now, and its age counts from then"));
+                continue;
             }
             match digest.map_err(|error| error.message).and_then(|digest| self.one_move(place, &tag, digest)) {
                 Ok(change) => moves.push(change),
@@ -178,6 +187,27 @@ impl Updates<'_> {
             }
         }
         moves
+    }
+
+    /// Whether the tag has other content than when it was listed, as far as the record knows.
+    async fn is_pushed_again(
+        &mut self,
+        key: &(Repository, String),
+        known: &mut BTreeMap<(Repository, String), bool>,
+    ) -> bool {
+        if let Some(known) = known.get(key) {
+            return *known;
+        }
+        let (repository, tag) = key;
+        let again = match self.ports.tags.first_seen(repository, tag).await {
+            Ok(time) => time.is_some_and(|time| self.memory.listings.note_first_seen(repository, tag, time)),
+            Err(error) => {
+                tracing::warn!(image = %repository, tag, %error, "its age is not known");
+                true
+            }
+        };
+        known.insert(key.clone(), again);
+        again
     }
 
     fn looked_up(&self, place: &Place, tag: &str) -> Option<String> {

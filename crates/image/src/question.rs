@@ -109,6 +109,8 @@ pub struct Selection {
     pub outcome: Outcome,
     /// What the outcome lacks: facts that may change it. At most 200 build times, and at most five tags of the others.
     pub wants: Vec<Want>,
+    /// The newest tag that is kept away by `min-age` alone.
+    pub young: Option<String>,
 }
 
 /// What was decided, and what became of every tag.

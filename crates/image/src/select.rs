@@ -137,7 +137,9 @@ impl<'a> Decided<'a> {
             Ok(None) => (Outcome::Held(nothing_eligible(&entries)), Vec::new()),
             Err(Halt { reason, wants }) => (Outcome::Held(reason), wants),
         };
-        Self { entries, current, standing, selection: Selection { outcome, wants } }
+        let young = entries.iter().filter(|entry| matches!(entry.reason, Some(Reason::Young)));
+        let young = young.min_by(|left, right| in_order(left, right, &current)).map(|entry| entry.tag.to_owned());
+        Self { entries, current, standing, selection: Selection { outcome, wants, young } }
     }
 }
 

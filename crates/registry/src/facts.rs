@@ -27,7 +27,8 @@ const EARLIEST_CREATED: &str = "1990-01-01T00:00:00Z";
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(24);
 
 impl Registries {
-    /// The digest that `tag` points to now (of the index, where it is one), or `None` if there is no such tag.
+    /// The digest that `tag` points to now (of the index, where it is one), or `None` if there is no such tag. A digest
+    /// points to itself, as long as the registry has it.
     ///
     /// A HEAD request, which Docker Hub does not count as a pull.
     ///
@@ -35,7 +36,7 @@ impl Registries {
     /// What the registry or the network says; [`RegistryError::Malformed`] if the answer names no digest.
     pub async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<String>, RegistryError> {
         const DOING: &str = "look up a tag of";
-        if !is_tag(tag) {
+        if !is_tag(tag) && !is_digest(tag) {
             return Ok(None);
         }
         let host = self.host(repository)?;

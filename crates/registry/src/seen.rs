@@ -122,6 +122,18 @@ impl SeenTags {
         self.moves.load(Ordering::Acquire)
     }
 
+    /// When `tag` was first seen, or was pushed again; none where it was there at the first scan, or is not recorded.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn first_seen(&self, repository: &Repository, tag: &str) -> Result<Option<Timestamp>, SeenError> {
+        let name = repository.to_string();
+        self.store.with("read", |database| {
+            let row = database.begin_read()?.open_table(TAGS)?.get((name.as_str(), tag))?;
+            Ok(row.and_then(|row| time(row.value().0)))
+        })
+    }
+
     /// The moves of `repository` that were noted since the last call.
     #[must_use]
     pub fn take_moved(&self, repository: &Repository) -> Vec<MovedTag> {

@@ -57,23 +57,9 @@ impl Repository {
     /// When a path is refused or a folder, an object cannot be read, or the clone cannot be written.
     pub fn commit(&self, new: &NewCommit<'_>) -> Result<CommitId, RepositoryError> {
         let NewCommit { parent, changes, message, author, committer, time, key } = *new;
-        let reader = Reader::new(self, parent)?;
         let local = self.local();
-        let unwritten = |error: gix::Error| RepositoryError::Folder {
-            doing: "write a commit",
-            folder: self.bare(),
-            detail: error.to_string(),
-        };
-        let root = local.find_commit(parent.0).and_then(|commit| Ok(commit.tree_id()?.detach()));
-        let root = root.map_err(|error| self.unreadable(parent, error))?;
-        let mut tree = local.edit_tree(root).map_err(unwritten)?;
-        for &(path, bytes) in changes {
-            let (path, kind) = place(&reader, path)?;
-            let blob = local.write_blob(bytes).map_err(unwritten)?;
-            tree.upsert(path, kind, blob).map_err(unwritten)?;
-        }
         let mut commit = gix::objs::Commit {
-            tree: tree.write().map_err(unwritten)?.detach(),
+            tree: self.tree_with(&local, parent, changes)?,
             parents: [parent.0].into_iter().collect(),
             author: author.at(time),
             committer: committer.at(time),
@@ -87,7 +73,42 @@ impl Repository {
             commit.write_to(&mut bytes).map_err(|error| unsigned(error.to_string()))?;
             commit.extra_headers.push(("gpgsig".into(), key.sign(&bytes).map_err(unsigned)?.into()));
         }
-        Ok(CommitId(local.write_object(commit).map_err(unwritten)?.detach()))
+        Ok(CommitId(local.write_object(commit).map_err(|error| self.unwritten(error))?.detach()))
+    }
+
+    /// Whether the files at `commit` are those at `parent` with these bytes at these paths, and no others.
+    ///
+    /// # Errors
+    /// As [`Repository::commit`]; nothing is written.
+    pub fn has_just(
+        &self,
+        commit: CommitId,
+        parent: CommitId,
+        changes: &[(&str, &[u8])],
+    ) -> Result<bool, RepositoryError> {
+        let memory = self.local().with_object_memory();
+        Ok(Reader::new(self, commit)?.root() == self.tree_with(&memory, parent, changes)?)
+    }
+
+    fn tree_with(
+        &self,
+        local: &gix::Repository,
+        parent: CommitId,
+        changes: &[(&str, &[u8])],
+    ) -> Result<gix::ObjectId, RepositoryError> {
+        let reader = Reader::new(self, parent)?;
+        let unwritten = |error| self.unwritten(error);
+        let mut tree = local.edit_tree(reader.root()).map_err(unwritten)?;
+        for &(path, bytes) in changes {
+            let (path, kind) = place(&reader, path)?;
+            let blob = local.write_blob(bytes).map_err(unwritten)?;
+            tree.upsert(path, kind, blob).map_err(unwritten)?;
+        }
+        Ok(tree.write().map_err(unwritten)?.detach())
+    }
+
+    fn unwritten(&self, error: gix::Error) -> RepositoryError {
+        RepositoryError::Folder { doing: "write a commit", folder: self.bare(), detail: error.to_string() }
     }
 }
 

@@ -64,6 +64,13 @@ impl AllowedSigners {
         Ok(Self(signers))
     }
 
+    /// Only what this key signs.
+    #[must_use]
+    pub fn only(key: &SigningKey) -> Self {
+        let key = key.public().key_data().clone();
+        Self(vec![Signer { principals: String::new(), key, limits: Limits::default() }])
+    }
+
     /// Whether what `key` signs now counts.
     #[must_use]
     pub fn allow(&self, key: &SigningKey, now: Timestamp) -> bool {

@@ -222,6 +222,12 @@ fn a_commit_changes_the_given_files_and_nothing_else() {
     show(&["fsck", "--strict", "--no-dangling"]);
     assert_eq!(show(&["rev-parse", "refs/remotes/origin/main"]), parent.to_string());
 
+    let says = |changes: &[(&str, &[u8])]| repository.has_just(made, parent, changes).unwrap();
+    assert!(says(&changes));
+    assert!(!says(&changes[..2]), "there is more in it");
+    let other: [(&str, &[u8]); 3] = [changes[0], changes[1], ("new/d.yaml", b"D")];
+    assert!(!says(&other), "there is something else in it");
+
     assert!(commit(&repository, parent, &[("a", b"x")], "no").is_err());
     assert!(commit(&repository, parent, &[("a/link", b"x")], "no").unwrap_err().to_string().contains("a link"));
     assert!(commit(&repository, parent, &[("../x", b"x")], "no").is_err());

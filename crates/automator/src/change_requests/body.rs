@@ -70,12 +70,12 @@ impl Texts {
         });
         let file = link.map_or_else(|| shown.clone(), |link| format!("[{shown}]({link})"));
         let object = cell(&format!("{}/{}", place.object.short(), place.container));
-        let why = change.evidence.iter().map(|line| cell(line)).collect::<Vec<_>>().join("<br>");
+        let why = change.evidence.iter().map(|line| format!("`{}`", cell(line))).collect::<Vec<_>>().join("<br>");
         format!("| `{object}`<br>{file} | `{}` | `{}` | {why} |\n", cell(&change.from), cell(&change.to))
     }
 }
 
-/// Text of others, harmless in a cell of a table: no column, no code, no HTML, no mention.
+/// Text of others, harmless as code in a cell of a table: it ends neither. In code nothing is a link, a mention or HTML.
 fn cell(text: &str) -> String {
     let text = one_line(text);
     text.chars()
@@ -137,6 +137,6 @@ pub(super) fn superseded(body: &str) -> String {
 pub(super) fn rejected(request: &Request) -> Vec<Rejected> {
     let Some(at) = request.closed_at else { return Vec::new() };
     let said = read(&request.body);
-    let rejected = |moved: Moved| Rejected { place: moved.place, reference: moved.to, at };
+    let rejected = |moved: Moved| Rejected { place: moved.place, from: moved.from, reference: moved.to, at };
     said.moved.into_iter().map(rejected).collect()
 }

@@ -27,6 +27,11 @@ pub(super) fn of_request(batch: &Batch) -> String {
     name(ChangeKind::Request, Some(&format!("{:08x}", hash(said) >> 32)))
 }
 
+/// Whether a branch is that of what a person asked for.
+pub(super) fn is_of_request(branch: &str) -> bool {
+    branch.strip_prefix(OWN_BRANCHES).is_some_and(|name| name.starts_with("request-"))
+}
+
 /// Letters that every branch may have. Groups that differ only in others get different branches.
 fn plain(group: &str) -> String {
     let letter = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '-' };
@@ -41,8 +46,8 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Whether the branch's one commit says what the batch would, on files that are the same at `head`. Then it can stay: a
-/// request is not pushed anew for every commit of others.
+/// Whether the branch's one commit says and does what the batch would, on files that are the same at `head`. Then it can stay:
+/// a request is not pushed anew for every commit of others.
 pub(super) async fn is_current(
     tip: &CommitInfo,
     batch: &Batch,
@@ -67,7 +72,18 @@ pub(super) async fn is_current(
     // The folders of the settings may not have been there then.
     let Ok(before) = blobs(base, ports).await else { return Ok(false) };
     let now = blobs(head, ports).await?;
-    Ok(batch.files.iter().all(|file| before.get(&file.path) == now.get(&file.path)))
+    if batch.files.iter().any(|file| before.get(&file.path) != now.get(&file.path)) {
+        return Ok(false);
+    }
+    ports.branch.is_genuine(tip, batch.files.clone()).await
+}
+
+/// Whether each file that the commit changed is at `head` what the commit made of it.
+pub(super) async fn is_merged(tip: &CommitInfo, head: CommitId, ports: &Ports<'_>) -> Result<bool, PortError> {
+    let steps = ports.branch.steps(tip.id, tip.parent, 1).await?;
+    let now = blobs(head, ports).await?;
+    let mut changes = steps.iter().flat_map(|step| &step.changes).peekable();
+    Ok(changes.peek().is_some() && changes.all(|change| change.after.as_ref() == now.get(&change.path)))
 }
 
 async fn blobs(commit: CommitId, ports: &Ports<'_>) -> Result<BTreeMap<String, BlobId>, PortError> {

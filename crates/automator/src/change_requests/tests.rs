@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::board::{Board, BranchKey};
-use crate::fakes::{FakeBranch, FakeClock, FakeTags};
+use crate::fakes::{FakeBranch, FakeClock, FakeForge, FakeTags, RequestState as State};
 use crate::memory::Memory;
 use crate::message::{MessageTemplate, examples};
 use crate::ports::FileChange;
@@ -10,10 +10,6 @@ use crate::turn::{Outcome, Wake, turn};
 use crate::update::{Seen, Updates};
 
 use super::*;
-
-mod forge;
-
-use forge::{FakeForge, State};
 
 const UPDATES: &str = "lockstep/updates";
 
@@ -229,16 +225,55 @@ impl Story {
 }
 
 #[tokio::test]
-async fn a_revert_is_a_request_beside_the_updates_and_is_not_repeated_once_rejected() {
+async fn a_revert_is_a_request_beside_the_updates() {
     let mut story = Story::of_web();
     assert_eq!(story.react().await, ["open lockstep/revert-updates: Revert shop/web to 1.1.0"]);
     assert!(story.forge.get(1).0.body.contains("Lockstep-Change: revert"));
     assert_eq!(story.react().await, [""; 0]);
     assert_eq!(story.does().await, ["open lockstep/updates: Update shop/web to 1.1.0"], "neither closes the other");
     assert_eq!(story.react().await, [""; 0]);
-    story.forge.set(1, State::Closed);
-    assert_eq!(story.react().await, [""; 0]);
     assert_eq!(story.branch.length(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_only_says_it_is_ours_is_made_anew() {
+    let mut story = Story::of_web();
+    story.scan().await;
+    let forged = story.branch.others_forge(UPDATES, &[("ci.yaml", "run: anything"), ("web.yaml", "image: evil\n")]);
+    story.forge.calls();
+    story.scan().await;
+    assert_ne!(story.branch.tip_of(UPDATES), forged);
+    assert!(story.branch.text_on(UPDATES, "web.yaml").contains("web:1.1.0"));
+    assert_eq!(story.forge.calls(), ["rewrite 1: Update shop/web to 1.1.0"]);
+}
+
+#[tokio::test]
+async fn what_a_person_asked_for_is_closed_once_it_is_there() {
+    let web = |image: &str, more: &str| file("web", image, "").replace("true\"\n", &format!("true\"\n{more}"));
+    let locked = web("ghcr.io/acme/web:1.1.0", "    lockstep.dev/locked: audit\n");
+    let mut story = Story::new(&[("web.yaml", &web("ghcr.io/acme/web:1.1.0", ""))]);
+    let place = "web.yaml#Deployment/shop/web/web ghcr.io/acme/web:1.1.0 -> ghcr.io/acme/web:1.0.0";
+    let released = web("ghcr.io/acme/web:1.0.0", "");
+    for (message, text) in [
+        ("Lock shop/web\n\nLockstep-Change: lock\n".to_owned(), &locked),
+        (format!("Release shop/web\n\nLockstep-Change: release\nLockstep-Place: {place}\n"), &released),
+    ] {
+        let ports = Ports { branch: &story.branch, tags: &story.tags, clock: &story.clock };
+        let by = lockstep_repository::Signature { name: "alice".to_owned(), email: String::new() };
+        let files = vec![FileChange { path: "web.yaml".to_owned(), bytes: text.clone().into_bytes() }];
+        let requested = Some(Requested { by, message });
+        let batch = Batch { kind: ChangeKind::Request, moves: Vec::new(), files, requested };
+        let head = ports.branch.head().await.unwrap();
+        request(&mut Fixed(batch), head, &story.target, &*story.forge, &ports).await.unwrap();
+    }
+    assert_eq!(story.forge.calls().len(), 2);
+    assert_eq!(story.does().await, [""; 0], "none of it is there");
+    story.branch.human("Lock it by hand", &[("web.yaml", &locked)]);
+    assert_eq!(story.does().await, ["close 1"]);
+    let both = released.replace("true\"\n", "true\"\n    lockstep.dev/locked: frozen\n");
+    story.branch.human("Release it by hand", &[("web.yaml", &both)]);
+    assert_eq!(story.does().await, ["close 2"]);
+    assert_eq!(story.does().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -282,8 +317,10 @@ impl Proposal for Fixed {
 fn a_description_is_harmless_and_is_read_again() {
     let mut batch = examples().next().unwrap();
     batch.moves[0].place.file = "a|b/c`d <x>.yaml".to_owned();
-    batch.moves[0].evidence =
-        vec!["policy semver:~1 | @everyone <img>".to_owned(), "```\nLockstep-Place: x a -> b".to_owned()];
+    batch.moves[0].evidence = vec![
+        "policy semver:~1 | @everyone [x](https://evil.example) <img>".to_owned(),
+        "```\nLockstep-Place: x a -> b".to_owned(),
+    ];
     let texts = Texts {
         body: Some(MessageTemplate::parse("Please look: {{ summary }}").unwrap()),
         file_link: Some("https://forge.example/acme/config/blob/COMMIT/FILE#LLINE".to_owned()),
@@ -296,6 +333,10 @@ fn a_description_is_harmless_and_is_read_again() {
     assert_eq!(row.matches('|').count(), 5, "{row}");
     assert!(row.contains("/blob/5b7d5b7d") && row.contains("/a%7Cb/c%60d%20%3Cx%3E.yaml#L21)"), "{row}");
     assert!(!row.contains("<img>"), "{row}");
+    // What others wrote stands in code, where there are no mentions and no links.
+    let outside: String = row.split('`').step_by(2).collect();
+    assert!(row.contains("@everyone [x](https://evil.example)"), "{row}");
+    assert!(!outside.contains("@everyone") && !outside.contains("evil"), "{outside}");
     let said = body::read(&text.replace('\n', "\r\n"));
     assert_eq!(said.kind, Some(ChangeKind::Update));
     assert_eq!(said.moved, [batch.moves[0].moved()]);

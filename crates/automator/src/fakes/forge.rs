@@ -2,18 +2,23 @@
 
 use std::sync::Mutex;
 
-use super::super::*;
+use async_trait::async_trait;
+use lockstep_forge::Request;
+use lockstep_repository::CommitId;
+
+use crate::change_requests::{Requests, Texts};
+use crate::ports::PortError;
 
 /// A forge in memory that is stricter than real ones: one open request a branch.
 #[derive(Debug, Default)]
-pub(super) struct FakeForge {
+pub(crate) struct FakeForge {
     requests: Mutex<Vec<(Request, State)>>,
     calls: Mutex<Vec<String>>,
     texts: Texts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Open,
     Closed,
     Merged,
@@ -25,22 +30,22 @@ impl FakeForge {
     }
 
     /// What was done since the last call.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 
-    pub(super) fn set(&self, number: u64, state: State) {
+    pub(crate) fn set(&self, number: u64, state: State) {
         let mut requests = self.requests.lock().unwrap();
         let (request, now) = requests.iter_mut().find(|(request, _)| request.number == number).unwrap();
         request.closed_at = (state == State::Closed).then(|| "2026-11-23T12:30:00Z".parse().unwrap());
         *now = state;
     }
 
-    pub(super) fn get(&self, number: u64) -> (Request, State) {
+    pub(crate) fn get(&self, number: u64) -> (Request, State) {
         self.requests.lock().unwrap()[usize::try_from(number).unwrap() - 1].clone()
     }
 
-    pub(super) fn change(&self, request: &Request, change: impl FnOnce(&mut Request)) {
+    pub(crate) fn change(&self, request: &Request, change: impl FnOnce(&mut Request)) {
         let mut requests = self.requests.lock().unwrap();
         change(&mut requests.iter_mut().find(|(known, _)| known.number == request.number).unwrap().0);
     }

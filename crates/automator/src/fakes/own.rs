@@ -35,12 +35,27 @@ impl FakeBranch {
         state.own.insert(branch.to_owned(), commit);
     }
 
+    /// Somebody puts a commit with other files there that says of itself what ours does.
+    pub(crate) fn others_forge(&self, branch: &str, files: &[(&str, &str)]) -> CommitId {
+        let mut state = self.lock();
+        let tip = state.info(state.own[branch]).clone();
+        let mut tree = state.tree(tip.id).clone();
+        tree.extend(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
+        let commit = state.add(tip.parent, tree, &tip.message, tip.time);
+        state.own.insert(branch.to_owned(), commit);
+        commit
+    }
+
     /// A person merges one without a merge commit.
     pub(crate) fn human_merges(&self, branch: &str) {
         let mut state = self.lock();
         let tip = state.own[branch];
         assert_eq!(state.info(tip).parent, Some(state.commits[state.head].0.id), "{branch} lies behind");
         state.head = state.commits.iter().position(|(info, _)| info.id == tip).unwrap();
+    }
+
+    pub(crate) fn tip_of(&self, branch: &str) -> CommitId {
+        self.lock().own[branch]
     }
 
     /// What such a branch makes of a file.

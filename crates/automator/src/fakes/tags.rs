@@ -25,6 +25,10 @@ struct FakeImage {
 pub(crate) struct FakeTags {
     images: Mutex<BTreeMap<Repository, BTreeMap<String, FakeImage>>>,
     sights: Mutex<BTreeMap<Repository, Sights>>,
+    /// The digests that were looked up.
+    noted: Mutex<BTreeMap<(Repository, String), String>>,
+    /// As late as anybody wanted to know something.
+    looked: Mutex<Timestamp>,
     failing: Mutex<Option<PortError>>,
     failing_facts: Mutex<Option<PortError>>,
     /// What is answered only when somebody says so.
@@ -98,6 +102,7 @@ impl FakeTags {
     /// As if the database were deleted.
     pub(crate) fn forget(&self) {
         self.sights.lock().unwrap().clear();
+        self.noted.lock().unwrap().clear();
     }
 
     /// What was asked since the last call.
@@ -135,6 +140,22 @@ impl FakeTags {
         Ok(Listed { began: Timestamp::MAX, listing: Arc::new(Listing { tags, pushed: BTreeMap::new() }) })
     }
 
+    /// The digest of a tag, which is noted as the record does; or a digest itself.
+    fn look_up(&self, repository: &Repository, tag: &str) -> Option<String> {
+        let images = self.images.lock().unwrap();
+        let tags = images.get(repository)?;
+        if tags.values().any(|image| image.digest == tag) {
+            return Some(tag.to_owned());
+        }
+        let digest = tags.get(tag)?.digest.clone();
+        let before = self.noted.lock().unwrap().insert((repository.clone(), tag.to_owned()), digest.clone());
+        let moved = before.is_some_and(|before| before != digest);
+        if let Some(sights) = self.sights.lock().unwrap().get_mut(repository).filter(|_| moved) {
+            sights.first_seen.insert(tag.to_owned(), Some(*self.looked.lock().unwrap()));
+        }
+        Some(digest)
+    }
+
     fn ask(&self, what: String) -> Result<(), PortError> {
         let listing = what.starts_with("list");
         self.asked.lock().unwrap().push(what);
@@ -147,7 +168,10 @@ impl FakeTags {
 
 #[async_trait]
 impl Tags for FakeTags {
-    fn list(&self, repository: &Repository, _: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
+    fn list(&self, repository: &Repository, not_before: Timestamp) -> BoxFuture<'static, Result<Listed, PortError>> {
+        let mut looked = self.looked.lock().unwrap();
+        *looked = not_before.max(*looked);
+        drop(looked);
         let (held, answer) = (self.held(&format!("list {repository}")), self.answer(repository));
         Box::pin(async move {
             held.await;
@@ -181,13 +205,16 @@ impl Tags for FakeTags {
     fn digest(&self, repository: &Repository, tag: &str) -> BoxFuture<'static, Result<Option<String>, PortError>> {
         let what = format!("digest {tag}");
         let held = self.held(&what);
-        let images = self.images.lock().unwrap();
-        let digest = images.get(repository).and_then(|tags| tags.get(tag)).map(|image| image.digest.clone());
-        let answer = self.ask(what).map(|()| digest);
+        let answer = self.ask(what).map(|()| self.look_up(repository, tag));
         Box::pin(async move {
             held.await;
             answer
         })
+    }
+
+    async fn first_seen(&self, repository: &Repository, tag: &str) -> Result<Option<Timestamp>, PortError> {
+        let sights = self.sights.lock().unwrap();
+        Ok(sights.get(repository).and_then(|sights| sights.first_seen.get(tag).copied()).flatten())
     }
 
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {

@@ -38,8 +38,9 @@ pub(super) async fn gather(ours: &Ours<'_>, ports: &Ports<'_>, head: CommitId) -
     }
     for (_, from) in &ours.together {
         let Ok(reference) = from.parse::<Reference>() else { continue };
-        let Some(tag) = reference.tag() else { continue };
-        match ports.tags.digest(&Repository::from(&reference), tag).await {
+        // What is pulled is the digest, where there is one, whatever the tag has become.
+        let Some(pulled) = reference.digest().or(reference.tag()) else { continue };
+        match ports.tags.digest(&Repository::from(&reference), pulled).await {
             Ok(Some(_)) => {}
             Ok(None) => evidence.gone = Some((*from).to_owned()),
             Err(error) => evidence.unknown = Some(error.to_string()),

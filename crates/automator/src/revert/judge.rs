@@ -17,6 +17,8 @@ pub(crate) enum Judgement {
     Hold,
     /// These places get back what they held before.
     Revert(Vec<PlaceId>),
+    /// A change request is open that takes it back.
+    Request,
     /// A person must decide, for this reason; the tag goes to no further place.
     Person(String),
     /// It is not known yet whether the value before can be had; it is tried again.
@@ -30,7 +32,7 @@ impl Judgement {
             Self::Nothing(_) => "none",
             Self::Ignore => "ignore",
             Self::Hold => "hold",
-            Self::Revert(_) => "revert",
+            Self::Revert(_) | Self::Request => "revert",
             Self::Person(_) => "person",
             Self::Wait(_) => "wait",
         }
@@ -41,7 +43,7 @@ impl Judgement {
         match self {
             Self::Nothing(_) | Self::Ignore => None,
             Self::Hold => Some("held by its on-failure"),
-            Self::Revert(_) => Some("it is taken back"),
+            Self::Revert(_) | Self::Request => Some("it is taken back"),
             Self::Person(reason) | Self::Wait(reason) => Some(reason),
         }
     }

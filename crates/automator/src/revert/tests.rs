@@ -1,5 +1,6 @@
 mod forms;
 mod losses;
+mod requests;
 mod rows;
 
 use std::collections::BTreeSet;

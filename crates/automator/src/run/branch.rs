@@ -201,6 +201,7 @@ fn tell(Judged { failure, judgement, .. }: &Judged) {
     let (cluster, sync, workload, image) = (&failure.cluster, &failure.sync, &failure.workload, &failure.reference);
     match judgement {
         Judgement::Revert(_) => info!(cluster, sync, %workload, image, "does not run; taken back"),
+        Judgement::Request => warn!(cluster, sync, %workload, image, "does not run; a request to take it back is open"),
         Judgement::Hold => warn!(cluster, sync, %workload, image, "does not run; it goes to no further place"),
         Judgement::Ignore => info!(cluster, sync, %workload, image, "does not run; ignored, as its on-failure says"),
         Judgement::Person(reason) => error!(cluster, sync, %workload, image, reason, "does not run; needs a person"),

@@ -85,6 +85,10 @@ impl Tags for Shared<'_> {
         self.tags.digest(repository, tag)
     }
 
+    async fn first_seen(&self, repository: &Repository, tag: &str) -> Result<Option<Timestamp>, PortError> {
+        self.tags.first_seen(repository, tag).await
+    }
+
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {
         self.tags.created(repository, digest).await
     }

@@ -9,8 +9,8 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use lockstep_daemon::{SecretFile, SecretFileError};
 use lockstep_repository::{
-    Authentication, BlobId, CommitId, Credentials, NewCommit, PlainHttp, PushOutcome, RemoteUrl, Repository,
-    RepositoryError, Signature, Step, TreeFile,
+    AllowedSigners, Authentication, BlobId, CommitId, CommitInfo, Credentials, NewCommit, PlainHttp, PushOutcome,
+    RemoteUrl, Repository, RepositoryError, Signature, Step, TreeFile,
 };
 use secrecy::ExposeSecret as _;
 
@@ -117,8 +117,7 @@ impl Branch for GitBranch {
             if let Some(verify) = &settings.verify_head {
                 clone.signer(parent, &verify.signers()?).map_err(failed)?;
             }
-            let changes: Vec<(&str, &[u8])> =
-                changes.iter().map(|change| (change.path.as_str(), change.bytes.as_slice())).collect();
+            let changes = borrowed(&changes);
             let key = settings.signing.as_ref().map(Signing::key).transpose()?;
             let new = NewCommit {
                 parent,
@@ -157,6 +156,21 @@ impl Branch for GitBranch {
         .await
     }
 
+    async fn is_genuine(&self, commit: &CommitInfo, changes: Vec<FileChange>) -> Result<bool, PortError> {
+        let (commit, parent) = (commit.id, commit.parent);
+        self.blocking(move |clone, settings| {
+            let Some(parent) = parent else { return Ok(false) };
+            if let Some(signing) = &settings.signing
+                && let Err(error) = clone.signer(commit, &AllowedSigners::only(&signing.key()?))
+            {
+                tracing::info!(%commit, %error, "a commit in our name is not signed by us; it is made anew");
+                return Ok(false);
+            }
+            clone.has_just(commit, parent, &borrowed(&changes)).map_err(failed)
+        })
+        .await
+    }
+
     async fn replace(
         &self,
         branch: &str,
@@ -169,6 +183,10 @@ impl Branch for GitBranch {
         })
         .await
     }
+}
+
+fn borrowed(changes: &[FileChange]) -> Vec<(&str, &[u8])> {
+    changes.iter().map(|change| (change.path.as_str(), change.bytes.as_slice())).collect()
 }
 
 fn failed(error: RepositoryError) -> PortError {

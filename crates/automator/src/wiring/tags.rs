@@ -134,7 +134,8 @@ impl Tags for RegistryTags {
         let (tags, repository, tag) = (self.clone(), repository.clone(), tag.to_owned());
         Box::pin(async move {
             let digest = tags.registries.digest(&repository, &tag).await.map_err(unanswered)?;
-            if let Some(digest) = digest.clone() {
+            // Only of a tag there is something to record.
+            if let Some(digest) = digest.clone().filter(|digest| *digest != tag) {
                 let (seen, host) = (tags.seen.clone(), repository.host.clone());
                 let note = move || seen.note_digest(&repository, &tag, &digest, Timestamp::now());
                 if blocking(note).await? {
@@ -143,6 +144,11 @@ impl Tags for RegistryTags {
             }
             Ok(digest)
         })
+    }
+
+    async fn first_seen(&self, repository: &Repository, tag: &str) -> Result<Option<Timestamp>, PortError> {
+        let (seen, repository, tag) = (self.seen.clone(), repository.clone(), tag.to_owned());
+        blocking(move || seen.first_seen(&repository, &tag)).await
     }
 
     async fn created(&self, repository: &Repository, digest: &str) -> Result<Option<Timestamp>, PortError> {

@@ -142,3 +142,26 @@ async fn a_failure_that_was_overtaken_takes_nothing_back_and_its_tag_goes_nowher
     assert!(world.react(failure).await.pushed.is_some());
     assert_eq!(world.branch.text(FILE), manifest(REVERT, "1.4.2"), "over both");
 }
+
+#[tokio::test]
+async fn a_digest_that_its_registry_has_no_more_is_gone_whatever_the_tag_is_now() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let before = format!("1.4.2@{}", digest("a"));
+    for (is_there, expected) in [(true, "revert"), (false, "person")] {
+        let world = World::new(REVERT).await;
+        world.tags.point("acme/web", "1.4.2", "a");
+        world.tags.point("acme/web", "1.4.3", "b");
+        let branch = FakeBranch::with(&[(FILE, &manifest(REVERT, &before))]);
+        let mut world = World { branch, memory: Memory::default(), ..world };
+        world.begin = head(&world);
+        world.update = world.turn().await.pushed.unwrap();
+        if !is_there {
+            world.tags.point("acme/web", "1.4.2", "c");
+        }
+        let reference = format!("ghcr.io/acme/web:1.4.3@{}", digest("b"));
+        let failure = Failure { reference, ..world.failure() };
+        let reaction = world.react(failure).await;
+        let [judged] = &reaction.judged[..] else { panic!("{reaction:?}") };
+        assert_eq!(judged.judgement.word(), expected, "{judged:?}");
+    }
+}

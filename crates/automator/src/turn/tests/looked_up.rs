@@ -111,3 +111,34 @@ async fn a_group_waits_for_what_is_not_known_of_one() {
     story.tags.describe("acme/api", "1.0.1", &[], Verification::Signed);
     assert_eq!(story.scan().await.moved.len(), 2, "{}", story.held());
 }
+
+#[tokio::test]
+async fn a_tag_that_is_pushed_again_is_as_young_as_that() {
+    let hour = 60 * 60;
+    let annotations = format!("{AUTOMATED}; min-age=1d");
+    let mut story = Story::new(&annotations, "ghcr.io/acme/web:1.0.0", &["1.0.0"]);
+    story.scan().await;
+    story.tags.push(WHERE, "1.0.1", None);
+    story.tags.asked();
+    story.scan().await;
+    let asked = story.tags.asked();
+    assert!(asked.contains(&"digest 1.0.1".to_owned()), "it is on record what the young tag is: {asked:?}");
+    story.clock.pass(hour);
+    story.scan().await;
+    let asked = story.tags.asked();
+    assert!(!asked.contains(&"digest 1.0.1".to_owned()), "once: {asked:?}");
+
+    story.clock.pass(23 * hour);
+    story.tags.point(WHERE, "1.0.1", "b");
+    let outcome = story.scan().await;
+    assert!(outcome.pushed.is_none(), "{}", story.image());
+    assert_eq!(story.held(), "1.0.1 was pushed again just now, and its age counts from then");
+    let again = outcome.again_at.unwrap();
+    story.clock.pass(60);
+    assert!(again <= story.clock.now());
+    assert!(story.turn(Wake::Git).await.unwrap().pushed.is_none());
+    assert_eq!(story.held(), "", "the old tag is the newest that is old enough");
+    story.clock.pass(24 * hour);
+    assert!(story.scan().await.pushed.is_some());
+    assert_eq!(story.image(), "ghcr.io/acme/web:1.0.1");
+}
