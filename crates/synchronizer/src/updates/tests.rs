@@ -165,3 +165,29 @@ async fn a_sync_that_is_gone_runs_nothing() {
     let last = events.next().await.unwrap();
     assert_eq!((last.sync.as_str(), last.applied_commit.as_str(), last.workloads.len()), ("lockstep/shop", "", 0));
 }
+
+#[tokio::test]
+async fn a_report_is_never_larger_than_the_automator_takes() {
+    let board = Board::default();
+    let report = async |workloads: Vec<WorkloadState>| {
+        board.publish(SyncSnapshot { workloads, ..snapshot("first", 1) });
+        let mut events = std::pin::pin!(events(&board));
+        events.next().await.unwrap()
+    };
+    let many = |count: usize, verdict: board::Verdict| {
+        let model = snapshot("first", 1).workloads.remove(0);
+        (0..count).map(move |number| WorkloadState { container: format!("web-{number}"), verdict, ..model.clone() })
+    };
+    let size = |event: &ClusterEvent| prost::Message::encoded_len(event);
+
+    let event = report(many(3000, board::Verdict::Failed).collect()).await;
+    assert!(size(&event) <= lockstep_daemon::MESSAGE_LIMIT, "{}", size(&event));
+    assert_eq!(event.workloads.len(), 3000, "shorter explanations are enough");
+
+    let all = many(8000, board::Verdict::Inconclusive).chain(many(100, board::Verdict::Failed));
+    let event = report(all.collect()).await;
+    assert!(size(&event) <= lockstep_daemon::MESSAGE_LIMIT, "{}", size(&event));
+    let failed = event.workloads.iter().filter(|workload| workload.verdict() == Verdict::Failed).count();
+    assert_eq!(failed, 100, "what proves something stays");
+    assert!(event.workloads.len() > 3000, "{}", event.workloads.len());
+}
