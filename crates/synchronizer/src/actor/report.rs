@@ -31,9 +31,12 @@ impl Actor {
     pub(super) fn expect_health_of(&mut self, changed: &BTreeMap<ObjectId, jiff::Timestamp>) {
         let is_waited_for =
             |(id, health): (&ObjectId, &Health)| health.status != Status::Suspended && !changed.contains_key(id);
+        if changed.is_empty() {
+            return;
+        }
         if self.memory.unhealthy.iter().any(is_waited_for) {
             self.memory.audit.rest(Instant::now());
-        } else if !changed.is_empty() {
+        } else {
             self.expect_health();
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::World;
+use super::{api_server::refusal, world::World};
 use crate::{drift::manager, ports::Happening};
 
 #[tokio::test(start_paused = true)]
@@ -139,6 +139,21 @@ async fn the_audit_finds_what_no_event_told_and_is_spread_over_its_period() {
     let all: usize = looks.iter().sum();
     assert!((9..=14).contains(&all) && looks.iter().all(|looks| *looks <= 3), "{looks:?}");
     assert_eq!(world.api.value("/ConfigMap/a/c4", "/data/v"), Some(json!("1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_goes_on_while_something_fails_again_and_again() {
+    let world = World::with_config_maps(json!({"audit": "10m"}), 5).await;
+    world.set_health("/ConfigMap/a/c0", Some(lockstep_plan::Status::InProgress));
+    world.api.refuse("apply ConfigMap/a/c1", refusal(422, lockstep_plan::Class::Invalid, "no"));
+    world.commit_config_maps(0..5, "2");
+    world.look();
+    world.until_reason("ApplyFailed").await;
+    world.pass(60).await;
+    world.object_calls();
+    world.pass(900).await;
+    let looks = world.object_calls().iter().filter(|call| call.starts_with("preview")).count();
+    assert!(looks >= 3, "{looks}");
 }
 
 fn tells_rewriting(happening: &Happening) -> bool {
