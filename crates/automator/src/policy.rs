@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_image::Rule;
 use lockstep_image::compat::{self, Tool};
+use lockstep_manifest::{AUTOMATOR_KEYS, MARK_KEYS, SYNCHRONIZER_KEYS};
 
 use crate::settings::PlaceRule;
 
@@ -27,41 +28,6 @@ const PREFIX: &str = "lockstep.dev/";
 
 /// Keys that bind a person too.
 const BOUNDS: [&str; 4] = ["locked", "pin", "platforms", "verify"];
-
-/// Keys that this version acts on.
-const KEYS: [&str; 13] = [
-    "automated",
-    "policy",
-    "tags",
-    "skip-tags",
-    "min-age",
-    "pin",
-    "platforms",
-    "verify",
-    "locked",
-    "on-failure",
-    "group",
-    "window",
-    "allow-downgrade",
-];
-
-/// Keys that are the synchronizer's business.
-const SYNCHRONIZER: [&str; 14] = [
-    "sync",
-    "sync-namespace",
-    "id",
-    "applied",
-    "prune",
-    "apply",
-    "ignore-fields",
-    "replace",
-    "wave",
-    "depends-on",
-    "adopt",
-    "acknowledge",
-    "health",
-    "drift",
-];
 
 /// What a comment says beside the keys: which image it means, and which part of it stands there.
 const COMMENT_ONLY: [&str; 2] = ["image", "part"];
@@ -153,7 +119,12 @@ pub(crate) fn is_of_flux1_alone(annotations: &BTreeMap<String, String>) -> bool 
 }
 
 fn is_addressed(annotations: &BTreeMap<String, String>) -> bool {
-    keys(annotations).any(|(key, _, _)| !SYNCHRONIZER.contains(&key))
+    keys(annotations).any(|(key, _, _)| !is_synchronizers(key))
+}
+
+/// Keys that are the synchronizer's business.
+fn is_synchronizers(key: &str) -> bool {
+    SYNCHRONIZER_KEYS.contains(&key) || MARK_KEYS.contains(&key)
 }
 
 /// What policies are read with, beside what stands at the image itself.
@@ -290,7 +261,7 @@ fn check_keys(subject: &Subject<'_>, containers: &[Container<'_>]) -> Vec<Wrong>
     let mut wrong = Vec::new();
     let mut problem = |line, message| wrong.push(Wrong { line, message });
     for (key, container, _) in keys(annotations) {
-        if SYNCHRONIZER.contains(&key) {
+        if is_synchronizers(key) {
             continue;
         }
         let written = container.map_or(format!("{PREFIX}{key}"), |container| format!("{PREFIX}{key}.{container}"));
@@ -312,7 +283,7 @@ fn check_keys(subject: &Subject<'_>, containers: &[Container<'_>]) -> Vec<Wrong>
 }
 
 fn unknown(key: &str, written: &str) -> Option<String> {
-    (!KEYS.contains(&key)).then(|| format!("{written} is no key that Lockstep knows; check the spelling"))
+    (!AUTOMATOR_KEYS.contains(&key)).then(|| format!("{written} is no key that Lockstep knows; check the spelling"))
 }
 
 /// Jobs refuse another image; the synchronizer deletes and creates those that say so.

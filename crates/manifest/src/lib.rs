@@ -29,6 +29,7 @@ mod scalar;
 mod text;
 mod tree;
 mod value;
+mod vocabulary;
 
 pub use {annotate::annotate, say::say};
 
@@ -41,3 +42,4 @@ pub use images::{images, mentions_updates};
 pub use object::{Object, documents, objects};
 pub use overlay::{Overlay, Overlays};
 pub use text::text_of;
+pub use vocabulary::{AUTOMATOR_KEYS, MARK_KEYS, SYNCHRONIZER_KEYS};

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_manifest::ObjectId;
+use lockstep_manifest::{AUTOMATOR_KEYS, MARK_KEYS, ObjectId, SYNCHRONIZER_KEYS};
 use serde_json::{Map, Value};
 
 use crate::live::LiveMetadata;
@@ -18,32 +18,6 @@ pub use pointer::FieldPointer;
 
 const PREFIX: &str = "lockstep.dev/";
 const DEPENDS_ON: &str = "group/namespaces/NAMESPACE/Kind/NAME or group/Kind/NAME, separated by commas";
-
-/// Keys that are written by us, or read by the automator or from a Sync. Some have a container's name behind a dot.
-const ELSEWHERE: [&str; 22] = [
-    "acknowledge",
-    "allow-downgrade",
-    "applied",
-    "automated",
-    "calver",
-    "drift",
-    "follow",
-    "group",
-    "health",
-    "id",
-    "locked",
-    "min-age",
-    "on-failure",
-    "pin",
-    "platforms",
-    "policy",
-    "skip-tags",
-    "sync",
-    "sync-namespace",
-    "tags",
-    "verify",
-    "window",
-];
 
 /// When an object is applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,8 +52,6 @@ pub struct Instructions {
     pub hook: Option<String>,
     /// Its replicas are left to an autoscaler of the same commit.
     pub autoscaled: Option<Autoscaled>,
-    /// What stands there and has no effect here.
-    pub notes: Vec<String>,
 }
 
 /// An autoscaler that has the say over an object's replicas.
@@ -126,8 +98,8 @@ fn is_known(key: &str) -> bool {
 
 fn unknown_key(name: &str) -> Option<String> {
     let key = name.strip_prefix(PREFIX)?;
-    let is_ours = matches!(key, "apply" | "prune" | "ignore-fields" | "replace" | "adopt" | "wave" | "depends-on");
-    let is_known = is_ours || ELSEWHERE.contains(&key.split_once('.').map_or(key, |(key, _)| key));
+    let of_images = key.split_once('.').map_or(key, |(key, _)| key);
+    let is_known = SYNCHRONIZER_KEYS.contains(&key) || MARK_KEYS.contains(&key) || AUTOMATOR_KEYS.contains(&of_images);
     (!is_known).then(|| format!("{name} is no annotation that Lockstep knows; check the spelling"))
 }
 

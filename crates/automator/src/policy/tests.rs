@@ -171,6 +171,7 @@ fn the_more_particular_word_wins_and_a_lock_on_the_object_always() {
 fn what_cannot_be_read_or_honoured_selects_nothing() {
     for (text, expected) in [
         ("polisy=glob:*", "lockstep.dev/polisy is no key that Lockstep knows"),
+        ("drift=report", "lockstep.dev/drift is no key that Lockstep knows"),
         ("policy.wob=glob:*", "lockstep.dev/policy.wob: the object has no container \"wob\""),
         ("locked.wob=x", "the object has no container \"wob\""),
         ("policy=semver:not", "lockstep.dev/policy: the policy \"semver:not\""),

@@ -78,7 +78,7 @@ fn sync_options(into: &mut Instructions, value: &str) -> Result<(), String> {
             (name @ ("Prune" | "Delete" | "Replace" | "Force"), _) => {
                 return Err(format!("has a value for {name} that cannot be read"));
             }
-            (name, _) => into.notes.push(format!("the sync option {name} of Argo CD has no meaning here")),
+            _ => {}
         }
     }
     Ok(())

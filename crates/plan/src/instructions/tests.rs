@@ -23,10 +23,6 @@ fn annotations_mean_what_they_say() {
     let wave = |number| Instructions { wave: Some(number), ..nothing() };
     let depends_on =
         |ids: &[&str]| Instructions { depends_on: ids.iter().map(|id| id.parse().unwrap()).collect(), ..nothing() };
-    let note = |name: &str| Instructions {
-        notes: vec![format!("the sync option {name} of Argo CD has no meaning here")],
-        ..nothing()
-    };
     let hook = |text: &str| Instructions { hook: Some(text.into()), ..ignore() };
     let table = [
         ("lockstep.dev/apply", "ignore", ignore()),
@@ -82,12 +78,8 @@ fn annotations_mean_what_they_say() {
         ("argocd.argoproj.io/sync-options", "Replace=true", replace()),
         ("argocd.argoproj.io/sync-options", "Force=true", replace()),
         ("argocd.argoproj.io/sync-options", "Prune=true, Replace=false", nothing()),
-        ("argocd.argoproj.io/sync-options", "PruneLast=true", note("PruneLast")),
-        (
-            "argocd.argoproj.io/sync-options",
-            " Prune=false , ServerSideApply=true",
-            Instructions { prune_never: true, ..note("ServerSideApply") },
-        ),
+        ("argocd.argoproj.io/sync-options", "PruneLast=true", nothing()),
+        ("argocd.argoproj.io/sync-options", " Prune=false , ServerSideApply=true", never()),
         ("argocd.argoproj.io/sync-options", "", nothing()),
         ("argocd.argoproj.io/sync-wave", "5", wave(5)),
         ("argocd.argoproj.io/hook", "PreSync", hook("argocd.argoproj.io/hook: PreSync")),
@@ -125,6 +117,9 @@ fn what_cannot_be_read_is_an_error_and_never_a_guess() {
         ("lockstep.dev/ignore-fields", "/spec/a~b", "has a ~ that is neither ~0 nor ~1"),
         ("lockstep.dev/ignore-fields", "/spec//x", "has an empty name between two slashes"),
         ("lockstep.dev/prunne", "never", "is no annotation that Lockstep knows; check the spelling"),
+        ("lockstep.dev/drift", "report", "is no annotation that Lockstep knows; check the spelling"),
+        ("lockstep.dev/health", "ignore", "is no annotation that Lockstep knows; check the spelling"),
+        ("lockstep.dev/apply.web", "ignore", "is no annotation that Lockstep knows; check the spelling"),
         ("config.kubernetes.io/depends-on", "db", depends_on),
         ("kustomize.toolkit.fluxcd.io/ssa", "ifnot", "must be Merge, Override, IfNotPresent or Ignore"),
         ("kustomize.toolkit.fluxcd.io/prune", "false", "must be enabled or disabled"),
