@@ -37,9 +37,15 @@ impl Cluster {
             {"op": "add", "path": "/status", "value": status},
         ]);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        // Built as a merge patch and renamed: kube's type for JSON patches would be one more dependency.
         let request = requests.patch_subresource("status", &segment, &params, &Patch::Merge(operations));
-        let mut call = Call::new("write the status of", kind.target(namespace, name), request)?.accepting(METADATA);
+        let call = Call::new("write the status of", kind.target(namespace, name), request)?;
+        self.send_tested(call).await
+    }
+
+    /// Sends a JSON patch that begins with tests; a conflict when one of them does not hold. It was built as a merge patch:
+    /// kube's type for JSON patches would be one more dependency.
+    async fn send_tested(&self, call: Call) -> Result<(), CallError> {
+        let mut call = call.accepting(METADATA);
         call.request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
         match self.call(&call).await {
             Ok(_) => Ok(()),
@@ -83,21 +89,25 @@ impl Cluster {
         self.call(&call).await.map(drop)
     }
 
-    /// Takes an annotation off the object that has this uid.
+    /// Takes an annotation with this value off the object that has this uid; a conflict when it has another one by now.
     pub async fn drop_annotation(
         &self,
         kind: &Kind,
         namespace: &str,
         name: &str,
         uid: &str,
-        annotation: &str,
+        (annotation, value): (&str, &str),
     ) -> Result<(), CallError> {
         let (requests, segment) = kind.one("annotate", namespace, name)?;
-        let body = json!({"metadata": {"uid": uid, "annotations": {annotation: null}}});
+        let path = format!("/metadata/annotations/{}", annotation.replace('~', "~0").replace('/', "~1"));
+        let operations = json!([
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": path, "value": value},
+            {"op": "remove", "path": path},
+        ]);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let request = requests.patch(&segment, &params, &Patch::Merge(body));
-        let call = Call::new("annotate", kind.target(namespace, name), request)?.accepting(METADATA);
-        self.call(&call).await.map(drop)
+        let request = requests.patch(&segment, &params, &Patch::Merge(operations));
+        self.send_tested(Call::new("annotate", kind.target(namespace, name), request)?).await
     }
 
     /// Makes `finalizer` the only one of ours on the object that has this uid. It is applied under a manager of its own,

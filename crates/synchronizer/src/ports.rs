@@ -93,8 +93,8 @@ pub trait Cluster: Send + Sync {
     /// Puts our finalizer on the Sync, or takes it away; those of others stay.
     async fn set_finalizer(&self, sync: &SyncRef, wanted: Finalizer) -> Result<(), ClusterError>;
 
-    /// Takes an annotation off the Sync.
-    async fn drop_annotation(&self, sync: &SyncRef, name: &str) -> Result<(), ClusterError>;
+    /// Takes an annotation with this value off the Sync; ends with a conflict when it has another one by now.
+    async fn drop_annotation(&self, sync: &SyncRef, name: &str, value: &str) -> Result<(), ClusterError>;
 
     /// Merges these labels and annotations into the Sync's.
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError>;

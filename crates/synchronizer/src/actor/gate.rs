@@ -63,17 +63,19 @@ impl Actor {
 
     /// A person's leave for one commit ends with that commit: when another one is applied, it is taken off the Sync.
     pub(super) async fn forget_acknowledgement(&mut self) {
-        let spent = self.memory.previous_commit.clone();
-        if spent.is_none() || self.setting.acknowledged != spent {
+        let Some(spent) = self.memory.previous_commit.clone() else { return };
+        if self.setting.acknowledged.as_ref() != Some(&spent) {
             return;
         }
-        match self.common.ports.cluster.drop_annotation(&self.setting.sync, ACKNOWLEDGE).await {
+        match self.common.ports.cluster.drop_annotation(&self.setting.sync, ACKNOWLEDGE, &spent).await {
             Ok(()) => {
                 Arc::make_mut(&mut self.setting).acknowledged = None;
                 if let Some(answered) = &mut self.memory.answered {
                     answered.acknowledged = None;
                 }
             }
+            // A person has acknowledged another commit meanwhile; the watch brings it.
+            Err(error) if error.class == Class::Conflict => {}
             Err(error) => {
                 tracing::warn!(sync = %self.key, %error, "cannot take the acknowledgement of an earlier commit away");
             }

@@ -4,7 +4,7 @@ use lockstep_plan::Class;
 use serde_json::json;
 
 use super::{api_server::refusal, world::World};
-use crate::{mailbox::ACKNOWLEDGE, ports::Happening};
+use crate::{mailbox::ACKNOWLEDGE, ports::Happening, resource::SyncObject};
 
 fn deletions(world: &World) -> Vec<String> {
     world.object_calls().into_iter().filter(|call| call.starts_with("delete")).collect()
@@ -64,6 +64,27 @@ async fn a_commit_that_removes_most_is_held_until_it_is_acknowledged() {
     world.look();
     world.until("the end of the leave", |world| !acknowledged(world)).await;
     world.until_ready().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leave_for_the_next_commit_is_not_taken_away_with_that_of_the_last_one() {
+    let world = World::with_config_maps(json!({}), 20).await;
+    let held = world.commit_config_maps(0..4, "1").to_string();
+    world.look();
+    world.until_reason("PruneHeld").await;
+    let write = |sync: &mut SyncObject, commit: &str| {
+        drop(sync.metadata.annotations.get_or_insert_default().insert(ACKNOWLEDGE.to_owned(), commit.to_owned()));
+    };
+    world.api.change_sync(|sync| write(sync, &held));
+    world.until_ready().await;
+    // The person is faster than the watch.
+    let next = world.commit_config_maps(0..5, "2").to_string();
+    write(world.api.state().syncs.get_mut("shop").unwrap(), &next);
+    world.look();
+    world.until("the next commit", |world| world.status().applied.is_some_and(|at| at.commit == next)).await;
+    world.pass(60).await;
+    let written = world.api.state().syncs["shop"].metadata.annotations.clone().unwrap();
+    assert_eq!(written.get(ACKNOWLEDGE), Some(&next));
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,9 +135,9 @@ impl ports::Cluster for ApiServer {
         Ok(self.cluster.hold(&sync_kind(), &key.namespace, &key.name, &sync.uid, finalizer).await?)
     }
 
-    async fn drop_annotation(&self, sync: &SyncRef, name: &str) -> Result<(), ClusterError> {
+    async fn drop_annotation(&self, sync: &SyncRef, name: &str, value: &str) -> Result<(), ClusterError> {
         let key = &sync.key;
-        Ok(self.cluster.drop_annotation(&sync_kind(), &key.namespace, &key.name, &sync.uid, name).await?)
+        Ok(self.cluster.drop_annotation(&sync_kind(), &key.namespace, &key.name, &sync.uid, (name, value)).await?)
     }
 
     async fn record_parent(&self, sync: &SyncRef, parent: &ParentMetadata) -> Result<(), ClusterError> {

@@ -1,9 +1,9 @@
 //! The CRD of `Sync` is one that a real API server takes, and it refuses what it should.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use lockstep_cluster::{Cluster, Kind, Precondition, Resolution};
-use lockstep_plan::Body;
+use lockstep_plan::{Body, Class};
 use lockstep_testkit::{ControlPlane, eventually};
 use serde_json::{Value, json};
 
@@ -48,6 +48,9 @@ async fn defaults_are_filled_in_and_nonsense_is_refused() {
         (json!({"source": {"repository": "https://git.example/c.git", "branch": "--upload-pack=x"}}), "branch"),
         (json!({"source": {"repository": "https://git.example/c.git"}, "interval": "soon"}), "interval"),
         (json!({"source": {"repository": "https://git.example/c.git"}, "interval": "0s"}), "at least 1s"),
+        (json!({"source": {"repository": "https://git.example/c.git"}, "interval": "3000000000000000h"}), "interval"),
+        (json!({"source": {"repository": "https://git.example/c.git"}, "timeout": "8761h"}), "at most 8760h"),
+        (json!({"source": {"repository": "https://git.example/c.git"}, "audit": "9999999999999999999h"}), "audit"),
         (json!({"source": {"repository": "https://git.example/c.git"}, "drift": "ignore"}), "drift"),
         (json!({"source": {"repository": "https://git.example/c.git"}, "prune": {"maxPercent": 101}}), "maxPercent"),
         (
@@ -79,4 +82,26 @@ async fn defaults_are_filled_in_and_nonsense_is_refused() {
     assert_eq!(stored["spec"]["source"]["branch"], "main");
     let defaults = (&stored["spec"]["timeout"], &stored["spec"]["drift"], &stored["spec"]["suspend"]);
     assert_eq!(defaults, (&json!("5m"), &json!("repair"), &json!(false)));
+}
+
+#[tokio::test]
+async fn an_annotation_is_taken_off_only_with_the_value_that_was_seen() {
+    let plane = lockstep_testkit::shared().await.unwrap();
+    let (cluster, ns) = (cluster(plane).await, plane.fresh_namespace("leave").await.unwrap());
+    let kind = syncs(plane, &cluster).await;
+    let spec = json!({"source": {"repository": "https://git.example/c.git"}});
+    cluster.apply(&kind, &ns, "shop", &Body::of(&sync(&ns, spec)), &Precondition::None).await.unwrap();
+    let key = "lockstep.dev/acknowledge";
+    let read = async || cluster.object(&kind, &ns, "shop").await.unwrap().unwrap()["metadata"].clone();
+    let uid = read().await["uid"].as_str().unwrap().to_owned();
+    let written = BTreeMap::from([(key.to_owned(), "b".to_owned())]);
+    cluster.annotate(&kind, &ns, "shop", &uid, &BTreeMap::new(), &written).await.unwrap();
+    for (uid, value) in [(uid.as_str(), "a"), ("another", "b")] {
+        let refused = cluster.drop_annotation(&kind, &ns, "shop", uid, (key, value)).await.unwrap_err();
+        assert_eq!((refused.class, &read().await["annotations"][key]), (Class::Conflict, &json!("b")), "{refused}");
+    }
+    cluster.drop_annotation(&kind, &ns, "shop", &uid, (key, "b")).await.unwrap();
+    assert_eq!(read().await["annotations"][key], json!(null));
+    let again = cluster.drop_annotation(&kind, &ns, "shop", &uid, (key, "b")).await.unwrap_err();
+    assert_eq!(again.class, Class::Conflict, "{again}");
 }

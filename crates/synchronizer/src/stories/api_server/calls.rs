@@ -119,12 +119,16 @@ impl Cluster for Account {
         Ok(is_defined)
     }
 
-    async fn drop_annotation(&self, sync: &SyncRef, annotation: &str) -> Result<(), ClusterError> {
+    async fn drop_annotation(&self, sync: &SyncRef, annotation: &str, value: &str) -> Result<(), ClusterError> {
         let mut state = self.server.state();
         state.call(format!("forget {annotation}"))?;
         let name = &sync.key.name;
         if let Some(sync) = state.syncs.get_mut(name) {
-            drop(sync.metadata.annotations.get_or_insert_default().remove(annotation));
+            let annotations = sync.metadata.annotations.get_or_insert_default();
+            if annotations.get(annotation).is_none_or(|found| found != value) {
+                return Err(refusal(422, Class::Conflict, "the annotation has another value"));
+            }
+            annotations.remove(annotation);
         }
         state.announce_sync(name);
         Ok(())
