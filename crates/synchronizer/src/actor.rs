@@ -18,6 +18,7 @@ use crate::{
     drift::Watches,
     mailbox::{Mail, Mailbox, Mailboxes},
     ports::{Happening, Objects, Ports},
+    protected::Protected,
     turn::Desk,
 };
 
@@ -49,7 +50,7 @@ pub(crate) struct Common {
     /// How many turns may go on at once; who waits is served in the order of coming.
     pub(crate) turns: Arc<Semaphore>,
     /// Objects that are never deleted.
-    pub(crate) protected: Arc<BTreeSet<ObjectId>>,
+    pub(crate) protected: Protected,
     pub(crate) shutdown: Shutdown,
 }
 

@@ -14,6 +14,7 @@ use crate::{
     board::SyncKey,
     drift::{Rewritten, Watches},
     ports::{Clock, ObjectFailure, Objects, Target},
+    protected::Protected,
     render::Manifests,
 };
 
@@ -40,7 +41,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) ownership: &'a Ownership,
     /// Objects that are never deleted.
-    pub(crate) protected: &'a BTreeSet<ObjectId>,
+    pub(crate) protected: &'a Protected,
     pub(crate) shutdown: &'a Shutdown,
     /// Nothing is begun after it.
     pub(crate) deadline: Instant,

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::StreamExt as _;
 use lockstep_daemon::{ReadinessHandle, Shutdown};
-use lockstep_manifest::ObjectId;
 use lockstep_plan::HumanManagers;
 use tokio::sync::Semaphore;
 
@@ -16,6 +15,7 @@ use crate::{
     inspect::Inspector,
     mailbox::Mailboxes,
     ports::{News, Ports},
+    protected::Protected,
     resource::SyncObject,
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Turns at once, of all Syncs.
     pub(crate) turns: usize,
     /// Objects that are never deleted: what the daemon itself runs on.
-    pub(crate) protected: BTreeSet<ObjectId>,
+    pub(crate) protected: Protected,
     /// Who counts as a person when something is added to an object.
     pub(crate) human: Arc<HumanManagers>,
 }
@@ -76,7 +76,7 @@ impl Controller {
             watches: self.watches.clone(),
             concurrency: self.options.concurrency,
             turns: Arc::new(Semaphore::new(self.options.turns)),
-            protected: Arc::new(self.options.protected.clone()),
+            protected: self.options.protected.clone(),
             shutdown,
         }
     }

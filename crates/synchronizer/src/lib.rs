@@ -31,6 +31,7 @@ mod metrics;
 pub mod nudge;
 mod observe;
 pub mod ports;
+mod protected;
 mod render;
 pub mod resource;
 mod run;

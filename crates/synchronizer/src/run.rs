@@ -1,6 +1,5 @@
 //! The daemon: ports are bound first, then everything that works is started, and stopped in order.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use lockstep_daemon::{
     Admin, ChannelError, GrpcError, GrpcServer, GrpcServices, HttpError, ListenAddress, Policy, Readiness, ServerTls,
     Shutdown, Stopped, TaskError, Tasks, TlsError, Transport,
 };
-use lockstep_manifest::ObjectId;
 use lockstep_plan::HumanManagers;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
@@ -24,6 +22,7 @@ use crate::lease::{Election, Lead, Terms};
 use crate::mailbox::Mailboxes;
 use crate::metrics::Metrics;
 use crate::observe::HealthObserver;
+use crate::protected::Protected;
 use crate::server::SyncsService;
 use crate::settings::{LeaseSettings, Settings};
 use crate::updates::Updates;
@@ -128,7 +127,7 @@ impl Synchronizer {
         let options = controller::Options {
             concurrency: settings.concurrency,
             turns: settings.turns,
-            protected: protected(cluster.namespace()),
+            protected: Protected::of(cluster.namespace()),
             human: Arc::new(HumanManagers::and(settings.human_managers.clone())),
         };
         let controller = Controller::new(ports, board, mailboxes.clone(), options);
@@ -243,24 +242,6 @@ fn elect(cluster: &Cluster, settings: &LeaseSettings) -> (Cluster, Lead, Option<
 /// The pod's name, where there is one.
 fn instance() -> String {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "lockstep-synchronizer".to_owned())
-}
-
-/// What the daemon itself runs on, as it is shipped: never deleted, whatever Git says.
-pub(crate) fn protected(namespace: &str) -> BTreeSet<ObjectId> {
-    let name = "lockstep-synchronizer";
-    let rbac = "rbac.authorization.k8s.io";
-    BTreeSet::from([
-        ObjectId::new("", "Namespace", "", namespace),
-        ObjectId::new("", "ServiceAccount", namespace, name),
-        ObjectId::new("apps", "Deployment", namespace, name),
-        ObjectId::new("apiextensions.k8s.io", "CustomResourceDefinition", "", "syncs.lockstep.dev"),
-        ObjectId::new(rbac, "ClusterRole", "", name),
-        ObjectId::new(rbac, "ClusterRoleBinding", "", name),
-        ObjectId::new(rbac, "Role", namespace, name),
-        ObjectId::new(rbac, "RoleBinding", namespace, name),
-        ObjectId::new(rbac, "ClusterRole", "", "lockstep-manages"),
-        ObjectId::new(rbac, "ClusterRoleBinding", "", "lockstep-manages"),
-    ])
 }
 
 /// Keeps `held` until the task has ended.

@@ -17,7 +17,7 @@ mod troubles;
 mod webhooks;
 mod world;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use lockstep_daemon::Shutdown;
 
@@ -26,11 +26,12 @@ use crate::{
     controller::{Controller, Options},
     inspect::Inspector,
     ports::{Ports, Source},
+    protected::Protected,
 };
 
 /// An inspector of Syncs that only the board knows, over this repository.
 pub(crate) fn inspector(source: Arc<dyn Source>, board: Board, shutdown: Shutdown) -> Inspector {
     let ports = Ports { source, ..world::World::new(serde_json::json!({})).ports() };
-    let options = Options { concurrency: 4, turns: 1, protected: BTreeSet::new(), human: Default::default() };
+    let options = Options { concurrency: 4, turns: 1, protected: Protected::default(), human: Default::default() };
     Controller::new(ports, board, Arc::default(), options).inspector(shutdown)
 }

@@ -23,6 +23,7 @@ use crate::{
     },
     drift::{View, Watches},
     ports::{Branch, ClusterError, Freshness, KindName, ObjectFailure, Objects, Ports, SyncRef},
+    protected::Protected,
     render::{Manifests, RenderFailure, render},
     status::health_in_words,
 };
@@ -56,7 +57,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) held_whole: Option<&'a str>,
     /// No turn was made since the start, so nobody has looked at the health of what is there.
     pub(crate) is_first: bool,
-    pub(crate) protected: &'a BTreeSet<ObjectId>,
+    pub(crate) protected: &'a Protected,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) concurrency: usize,
     pub(crate) shutdown: &'a Shutdown,
@@ -251,6 +252,7 @@ fn plan_some(
     occupied: &BTreeMap<ObjectId, String>,
 ) -> Plan {
     let unkept = desk.watches.index().unkept(&desk.sync.key, known.wanted);
+    let ids = known.live.iter().map(|live| &live.id).chain(known.settled.keys());
     lockstep_plan::plan(&lockstep_plan::Input {
         ownership: desk.ownership,
         policy: desk.policy,
@@ -263,7 +265,7 @@ fn plan_some(
         listed,
         facts,
         unkept: &unkept,
-        protected: desk.protected,
+        protected: &ids.filter(|id| desk.protected.covers(id)).cloned().collect(),
         unready: &unready(desk, known.wanted),
         occupied,
     })

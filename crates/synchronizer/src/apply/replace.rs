@@ -65,7 +65,7 @@ fn must_stay(hands: &Hands<'_>, id: &ObjectId) -> Option<&'static str> {
         (id.group.as_str(), id.kind.as_str()),
         ("", "Namespace") | ("apiextensions.k8s.io", "CustomResourceDefinition") | ("lockstep.dev", "Sync")
     );
-    match (hands.protected.contains(id), is_holder) {
+    match (hands.protected.covers(id), is_holder) {
         (true, _) => Some("the synchronizer itself needs it"),
         (false, true) => Some("all that is in it would go with it"),
         (false, false) => None,

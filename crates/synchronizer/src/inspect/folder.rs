@@ -17,8 +17,8 @@ use crate::{
     drift::Watches,
     mailbox::Mailboxes,
     ports::{Branch, Head, Source, SourceError},
+    protected::Protected,
     resource::SyncObject,
-    run::protected,
     wiring,
 };
 
@@ -128,7 +128,7 @@ impl Folder {
             watches: watches.clone(),
             concurrency: CALLS,
             turns: Arc::new(Semaphore::new(1)),
-            protected: Arc::new(protected(&self.sync.namespace)),
+            protected: Protected::of(&self.sync.namespace),
             shutdown: Shutdown::new(),
         };
         (Inspector::new(common), watches)

@@ -7,7 +7,7 @@ use super::{
     api_server::refusal,
     world::{World, config_map},
 };
-use crate::ports::Happening;
+use crate::{ports::Happening, protected::Protected};
 
 const IMMUTABLE: &str = "apply ConfigMap a/c1: ConfigMap \"c1\" is invalid: data: Forbidden: field is immutable when `immutable` is set (HTTP 422 Invalid)";
 
@@ -73,11 +73,12 @@ async fn what_others_have_filled_is_not_made_anew_even_on_request() {
 #[tokio::test(start_paused = true)]
 async fn what_the_daemon_runs_on_is_not_made_anew_even_on_request() {
     let mut world = World::new(json!({}));
-    world.protected.insert("/ConfigMap/a/c1".parse().unwrap());
+    world.protected = Protected::of("a");
+    let replaceable = |value: &str| replaceable(value).replace("name: c1,", "name: lockstep-synchronizer,");
     world.git.commit(&[("c001.yaml", &replaceable("1"))]);
     world.start();
     world.until_ready().await;
-    world.api.refuse("apply ConfigMap/a/c1", refusal(422, Class::Immutable, IMMUTABLE));
+    world.api.refuse("apply ConfigMap/a/lockstep-synchronizer", refusal(422, Class::Immutable, IMMUTABLE));
     world.git.commit(&[("c001.yaml", &replaceable("2"))]);
     world.look();
     world.until_reason("ApplyFailed").await;

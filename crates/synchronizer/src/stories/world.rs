@@ -28,6 +28,7 @@ use crate::{
     mailbox::Mailboxes,
     nudge::{Nudge, Nudges as _},
     ports::{Clock, Enforced, Happening, Observer, Ports, SyncRef, Witness},
+    protected::Protected,
     resource::SyncStatus,
 };
 
@@ -40,7 +41,7 @@ pub(super) struct World {
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) shutdown: Shutdown,
     pub(super) inspector: Option<Inspector>,
-    pub(super) protected: BTreeSet<ObjectId>,
+    pub(super) protected: Protected,
     running: JoinSet<()>,
 }
 
@@ -115,7 +116,7 @@ impl World {
             mailboxes: Arc::default(),
             shutdown: Shutdown::new(),
             inspector: None,
-            protected: BTreeSet::new(),
+            protected: Protected::default(),
             running: JoinSet::new(),
         }
     }
