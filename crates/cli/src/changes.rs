@@ -63,7 +63,7 @@ pub(crate) struct ReleaseArguments {
     subject: SubjectArguments,
     /// The tag
     tag: String,
-    /// Also where it is locked
+    /// Also where it is locked, lacks the signature or a platform that is asked for
     #[arg(long)]
     force: bool,
     #[command(flatten)]

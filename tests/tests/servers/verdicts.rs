@@ -303,7 +303,9 @@ async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history(
     assert!(bed.change("carol", release("1.4.1", false)).await.unwrap_err().contains("is locked: audit"));
     assert!(bed.change("carol", release("1.9", true)).await.unwrap_err().contains("has no tag 1.9"));
     let back = bed.change("carol", release("1.4.1", true)).await.unwrap();
-    assert_eq!(bed.human.log().unwrap()[0], format!("{back} carol: Release shop/web to 1.4.1"));
+    let forced = format!("{back} carol: Release shop/web to 1.4.1 by force: ");
+    let line = bed.human.log().unwrap().remove(0);
+    assert!(line.starts_with(&forced) && line.ends_with("is locked: audit"), "{line}");
     bed.change("carol", Change::Unlock(Unlock {})).await.unwrap();
     assert_eq!(bed.human.show(FILE).unwrap().trim(), bed.deployment("1.4.1").trim(), "no other byte");
     assert_eq!(bed.scan().await, Vec::<String>::new(), "1.4.2 was taken back");
@@ -364,7 +366,7 @@ async fn what_people_ask_for_is_committed_in_their_name_and_told_by_the_history(
         "policy carol asked: Set the policy of shop/web to semver:<1.4.4",
         "deautomate carol asked: Stop automating shop/web",
         "unlock carol asked: Unlock shop/web",
-        "release carol asked: Release shop/web to 1.4.1",
+        "release carol asked: Release shop/web to 1.4.1 by force: clusters/prod/web.yaml#Deployment/shop/web/web is locked: audit",
         "lock carol asked: Lock shop/web: audit",
         "edit Hanna Human: Deploy the shop",
     ];
