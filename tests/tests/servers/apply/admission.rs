@@ -99,3 +99,37 @@ async fn a_webhook_that_rewrites_a_field_of_ours_makes_no_loop() {
     }
     assert_eq!(version().await, before, "it is not written again and again");
 }
+
+const RIGHT: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+    metadata: {name: manages-SHOP, labels: {lockstep.dev/aggregate-to-manages: \"true\"}}\n\
+    rules: [{apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations], \
+    verbs: [get, list, watch, create, patch, delete]}]\n";
+
+/// A policy engine in one commit, whose webhook would refuse what it runs on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_webhook_cannot_refuse_what_was_to_come_before_it() {
+    let bench = Bench::make("engine").await;
+    bench.plane.apply_yaml(&RIGHT.replace("SHOP", &bench.shop)).await.unwrap();
+    let webhook = AdmissionWebhook::start(|_| Review::Deny("the engine is not running".to_owned())).unwrap();
+    let hook = configuration(&bench, "ValidatingWebhookConfiguration", &webhook.client_config());
+    // A number is no text: the API server refuses it.
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: rest, namespace: SHOP}\n";
+    bench.commit(&[
+        ("rest.yaml", account),
+        ("hook.yaml", &hook),
+        ("engine.yaml", &config_map("SHOP", "engine", "{v: 1}")),
+    ]);
+    bench.until_told(&["engine.yaml", "a new webhook comes when", "ValidatingWebhookConfiguration"]).await;
+    let fixed = bench.commit(&[("engine.yaml", &config_map("SHOP", "engine", "{v: \"1\"}"))]);
+    bench.until_ready(&fixed).await;
+    assert_eq!(bench.data("engine").await, json!({"v": "1"}));
+    bench.commit(&[("engine.yaml", &config_map("SHOP", "engine", "{v: \"2\"}"))]);
+    bench.until_told(&["the engine is not running"]).await;
+    // Without its webhook what leaves Git can go.
+    for file in ["hook.yaml", "engine.yaml"] {
+        bench.human.remove(file).unwrap();
+    }
+    let rest = bench.commit(&[]);
+    bench.until_ready(&rest).await;
+    assert_eq!(bench.data("engine").await, Value::Null);
+}
