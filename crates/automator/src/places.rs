@@ -49,13 +49,13 @@ pub(crate) struct Owner {
     pub(crate) annotation_lines: Arc<BTreeMap<String, usize>>,
     pub(crate) labels: Arc<BTreeMap<String, String>>,
     /// None where an Argo CD Application only names images.
-    pub(crate) images: Vec<ImagePlace>,
+    pub(crate) images: Vec<Arc<ImagePlace>>,
 }
 
 /// What a file has for us.
 #[derive(Debug)]
 struct ParsedFile {
-    images: Result<Vec<ImagePlace>, Vec<ManifestError>>,
+    images: Result<Vec<Arc<ImagePlace>>, Vec<ManifestError>>,
     setters: Setters,
     /// Argo CD Applications that name images to another tool, and have none.
     bare: Vec<Owner>,
@@ -147,10 +147,10 @@ async fn parse_marked(path: &str, bytes: Vec<u8>, ruled: bool) -> ParsedFile {
     let of_others = [policy::SETTERS_MARK, policy::IMAGE_LIST].iter().any(|mark| text.contains(mark));
     let objects = if of_others { objects(path, &text).unwrap_or_default() } else { Vec::new() };
     let (setters, bare) = (Setters::of(&objects), objects.iter().filter_map(bare).collect::<Vec<_>>());
-    let images = parse(path, bytes).await;
+    let images = parse(path, bytes).await.map(|images| images.into_iter().map(Arc::new).collect());
     let has_images = |owner: &Owner| {
         let mut images = images.iter().flatten();
-        images.any(|image| image.object.as_ref() == Some(&owner.id))
+        images.any(|image: &Arc<ImagePlace>| image.object.as_ref() == Some(&owner.id))
     };
     let bare = bare.into_iter().filter(|owner| !has_images(owner)).collect();
     ParsedFile { images, setters, bare, is_ours }
@@ -198,13 +198,13 @@ pub(crate) fn owner(image: &ImagePlace) -> ObjectId {
 }
 
 /// The images by their object; one that belongs to none stands alone, so that a mistake beside it is not its own.
-fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Owner> {
+fn owned(path: &str, linked: bool, ruled: bool, images: &[Arc<ImagePlace>]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
     for image in images {
         let id = owner(image);
         let same = |last: &&mut Owner| image.object.is_some() && last.line == image.object_line && last.id == id;
         match owners.last_mut().filter(same) {
-            Some(last) => last.images.push(image.clone()),
+            Some(last) => last.images.push(Arc::clone(image)),
             None => owners.push(Owner {
                 file: path.to_owned(),
                 linked,
@@ -213,7 +213,7 @@ fn owned(path: &str, linked: bool, ruled: bool, images: &[ImagePlace]) -> Vec<Ow
                 annotations: Arc::clone(&image.annotations),
                 annotation_lines: Arc::clone(&image.annotation_lines),
                 labels: Arc::clone(&image.labels),
-                images: vec![image.clone()],
+                images: vec![Arc::clone(image)],
             }),
         }
     }

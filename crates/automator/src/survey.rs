@@ -1,7 +1,7 @@
 //! What a commit holds for us: every place with its policy and its history.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lockstep_image::Reference;
 use lockstep_image::compat::Tool;
@@ -21,7 +21,7 @@ use crate::undone::{History, PlaceHistory};
 pub(crate) struct Place {
     pub(crate) id: PlaceId,
     /// Where it is written.
-    pub(crate) image: ImagePlace,
+    pub(crate) image: Arc<ImagePlace>,
     pub(crate) line: usize,
     /// As written.
     pub(crate) text: String,
@@ -62,9 +62,10 @@ pub(crate) async fn survey(
         reviewed: settings.reviewed,
         expressions: &files.expressions,
     };
-    let mut survey = Survey { places: Vec::new(), problems };
-    for owner in &owners {
-        govern(owner, &given, &mut survey);
+    let most = owners.iter().map(|owner| owner.images.len()).sum();
+    let mut survey = Survey { places: Vec::with_capacity(most), problems };
+    for owner in owners {
+        govern(&owner, &given, &mut survey);
     }
     let overridden = files.overlays.refuse(branch, head, &mut survey.places).await?;
     survey.problems.extend(overridden);
@@ -88,15 +89,15 @@ pub(crate) async fn survey(
 
 /// The image with what its setter knows of it: the name may stand far from the tag, or nowhere. None for a setter that is
 /// beside the name alone, where nothing changes.
-fn completed<'i>(image: &'i ImagePlace, setters: &Setters) -> Option<Cow<'i, ImagePlace>> {
-    let as_it_is = Some(Cow::Borrowed(image));
+fn completed(image: &Arc<ImagePlace>, setters: &Setters) -> Option<Arc<ImagePlace>> {
+    let as_it_is = Some(Arc::clone(image));
     let Some(setter) = image.comment.as_ref().filter(|_| image.form == Form::Setter) else { return as_it_is };
     let Spots { whole, tag, digest, .. } = &image.spots;
     if whole.is_none() && tag.is_none() && digest.is_none() {
         return None;
     }
     let of_policy = setters.image(&setter.policy).filter(|_| image.text.starts_with([':', '@']));
-    of_policy.map_or(as_it_is, |name| Some(Cow::Owned(image.with_name(name))))
+    of_policy.map_or(as_it_is, |name| Some(Arc::new(image.with_name(name))))
 }
 
 fn is_named(image: &ImagePlace, written: &Reference, setters: &Setters) -> bool {
@@ -113,7 +114,7 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
         let of = if id.kind.is_empty() { String::new() } else { format!("{}: ", id.short()) };
         Problem { category, message: format!("{file}:{line}: {of}{message}") }
     };
-    let images: Vec<Cow<'_, ImagePlace>> = images.iter().filter_map(|image| completed(image, &given.setters)).collect();
+    let images: Vec<Arc<ImagePlace>> = images.iter().filter_map(|image| completed(image, &given.setters)).collect();
     let by_flux1 = given.compat.contains(&Tool::Flux1) && policy::is_of_flux1_alone(annotations);
     let references: Vec<Result<Reference, String>> = images
         .iter()
@@ -157,7 +158,7 @@ fn govern(owner: &Owner, given: &Given<'_>, survey: &mut Survey) {
         match reference {
             Ok(reference) => places.push(Place {
                 id: places::place_id(file, image),
-                image: image.clone().into_owned(),
+                image: Arc::clone(image),
                 line: image.line,
                 text: image.text.clone(),
                 repository: Repository::from(&reference),

@@ -58,7 +58,7 @@ fn place(policy: &str, image: &str) -> Place {
     );
     Place {
         id: PlaceId { file: "web.yaml".to_owned(), object, container: "web".to_owned() },
-        image: images("web.yaml", &pod).unwrap().remove(0),
+        image: images("web.yaml", &pod).unwrap().remove(0).into(),
         line: 1,
         text: image.to_owned(),
         repository,

@@ -61,11 +61,11 @@ fn place(annotations: &str, image: &str) -> Place {
     }
 }
 
-fn written(image: &str) -> ImagePlace {
+fn written(image: &str) -> std::sync::Arc<ImagePlace> {
     let text = format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: web}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"
     );
-    images("web.yaml", &text).unwrap().remove(0)
+    images("web.yaml", &text).unwrap().remove(0).into()
 }
 
 fn known(stopped: &StoppedTags) -> Known<'_> {
