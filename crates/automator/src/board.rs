@@ -12,6 +12,8 @@ use lockstep_registry::Repository;
 use lockstep_repository::CommitId;
 use tokio::sync::watch;
 
+use crate::survey::Place;
+
 /// A branch of a config repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BranchKey {
@@ -50,6 +52,24 @@ pub struct PlaceState {
     pub selected: Option<String>,
     /// Why the place is left as it is.
     pub held: Option<String>,
+}
+
+impl PlaceState {
+    /// What a survey says of a place, with the tag that is chosen for it or why it is held.
+    pub(crate) fn of(place: &Place, selected: Option<String>, held: Option<String>) -> Self {
+        Self {
+            file: place.id.file.clone(),
+            line: place.line,
+            object: place.id.object.short(),
+            container: place.id.container.clone(),
+            current: place.text.clone(),
+            policy: place.policy.rule.policy.to_string(),
+            origin: place.policy.origin.to_string(),
+            automated: place.policy.automated,
+            selected,
+            held,
+        }
+    }
 }
 
 /// What could not be read or done. It stops nothing but what it names.

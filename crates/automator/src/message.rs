@@ -37,12 +37,7 @@ pub(crate) fn write(batch: &Batch, template: &MessageTemplate) -> String {
 
 /// What programs read of a batch.
 pub(crate) fn trailers(batch: &Batch) -> String {
-    let kind = match batch.kind {
-        ChangeKind::Update => "update",
-        ChangeKind::Revert => "revert",
-        ChangeKind::Request => "request",
-    };
-    format!("{CHANGE}: {kind}\n{}", moved_trailers(&batch.moves))
+    format!("{CHANGE}: {}\n{}", batch.kind.as_str(), moved_trailers(&batch.moves))
 }
 
 /// The trailer that signs a commit off, if the settings want it.

@@ -134,12 +134,7 @@ impl Metrics {
 
     /// A commit was pushed.
     pub(crate) fn commit(&self, branch: &BranchKey, kind: ChangeKind) {
-        let kind = match kind {
-            ChangeKind::Update => "update",
-            ChangeKind::Revert => "revert",
-            ChangeKind::Request => "request",
-        };
-        self.commits.get_or_create(&labels(branch, [("kind", kind)])).inc();
+        self.commits.get_or_create(&labels(branch, [("kind", kind.as_str())])).inc();
     }
 
     /// It was decided what to do about a failure.

@@ -38,6 +38,17 @@ pub enum ChangeKind {
     Request,
 }
 
+impl ChangeKind {
+    /// Its word in commits, templates and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Revert => "revert",
+            Self::Request => "request",
+        }
+    }
+}
+
 /// Who asked for a commit, and what it says instead of what it would.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Requested {

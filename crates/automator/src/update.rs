@@ -258,21 +258,13 @@ impl Updates<'_> {
     fn tell(&mut self, head: CommitId, survey: Survey, decided: &[Decided], refused: Vec<(Move, Problem)>) {
         let refusals: BTreeMap<&PlaceId, &Problem> =
             refused.iter().map(|(change, problem)| (&change.place, problem)).collect();
-        let state = |(place, decided): (&Place, &Decided)| PlaceState {
-            file: place.id.file.clone(),
-            line: place.line,
-            object: place.id.object.short(),
-            container: place.id.container.clone(),
-            current: place.text.clone(),
-            policy: place.policy.rule.policy.to_string(),
-            origin: place.policy.origin.to_string(),
-            automated: place.policy.automated,
-            selected: decided.selected.clone(),
-            held: match (&decided.decision, refusals.get(&place.id)) {
+        let state = |(place, decided): (&Place, &Decided)| {
+            let held = match (&decided.decision, refusals.get(&place.id)) {
                 (Decision::Held(reason), _) => Some(reason.clone()),
                 (_, Some(problem)) => Some(problem.message.clone()),
                 _ => None,
-            },
+            };
+            PlaceState::of(place, decided.selected.clone(), held)
         };
         let places: Vec<PlaceState> = survey.places.iter().zip(decided).map(state).collect();
         let each = survey.places.iter().zip(decided);

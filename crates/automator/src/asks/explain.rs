@@ -114,16 +114,5 @@ fn new_state(place: &Place, chosen: Chosen) -> PlaceState {
         Ok(selected) => (selected, None),
         Err(reason) => (None, Some(reason)),
     };
-    PlaceState {
-        file: place.id.file.clone(),
-        line: place.line,
-        object: place.id.object.short(),
-        container: place.id.container.clone(),
-        current: place.text.clone(),
-        policy: place.policy.rule.policy.to_string(),
-        origin: place.policy.origin.to_string(),
-        automated: place.policy.automated,
-        selected,
-        held,
-    }
+    PlaceState::of(place, selected, held)
 }

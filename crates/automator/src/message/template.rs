@@ -137,16 +137,16 @@ fn told(error: &Error) -> String {
 }
 
 fn variables(batch: &Batch) -> Variables {
-    let (kind, verb) = words(batch.kind);
     let changes: Vec<Change> = batch.moves.iter().map(change).collect();
+    let (kind, verb) = (batch.kind.as_str(), verb(batch.kind));
     Variables { kind, verb, summary: summary(batch), count: changes.len(), changes }
 }
 
-fn words(kind: ChangeKind) -> (&'static str, &'static str) {
+fn verb(kind: ChangeKind) -> &'static str {
     match kind {
-        ChangeKind::Update => ("update", "Update"),
-        ChangeKind::Revert => ("revert", "Revert"),
-        ChangeKind::Request => ("request", "Set"),
+        ChangeKind::Update => "Update",
+        ChangeKind::Revert => "Revert",
+        ChangeKind::Request => "Set",
     }
 }
 
@@ -176,7 +176,7 @@ fn named(object: &ObjectId) -> String {
 
 /// `Update NAMESPACE/NAME to TAG`, or how many images there are.
 fn summary(batch: &Batch) -> String {
-    let (_, verb) = words(batch.kind);
+    let verb = verb(batch.kind);
     let mut subjects: Vec<(String, &str)> =
         batch.moves.iter().map(|change| (named(&change.place.object), change.tag.as_str())).collect();
     subjects.dedup();
@@ -205,7 +205,7 @@ pub(crate) fn examples() -> impl Iterator<Item = Batch> {
     };
     let batches = [vec![one("web")], vec![one("web"), one("api")]];
     batches.into_iter().flat_map(|moves| {
-        [ChangeKind::Update, ChangeKind::Revert].map(|kind| Batch {
+        [ChangeKind::Update, ChangeKind::Revert, ChangeKind::Request].map(|kind| Batch {
             kind,
             moves: moves.clone(),
             files: Vec::new(),

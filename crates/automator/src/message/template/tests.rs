@@ -7,12 +7,11 @@ fn rendered(template: &str) -> Vec<String> {
 
 #[test]
 fn a_template_names_what_is_documented() {
-    assert_eq!(
-        rendered(DEFAULT),
-        ["Update shop/web to 1.5.0", "Revert shop/web to 1.5.0", "Update 2 images", "Revert 2 images"]
-    );
+    let one = ["Update shop/web to 1.5.0", "Revert shop/web to 1.5.0", "Set shop/web to 1.5.0"];
+    let two = ["Update 2 images", "Revert 2 images", "Set 2 images"];
+    assert_eq!(rendered(DEFAULT), [one, two].concat());
     let template = "{{ kind }}({{ count }}): {% for c in changes %}{{ c.name }} {{ c.tag }}{% if not loop.last %}, {% endif %}{% endfor %}";
-    assert_eq!(rendered(template)[2], "update(2): web 1.5.0, api 1.5.0");
+    assert_eq!(rendered(template)[3], "update(2): web 1.5.0, api 1.5.0");
     let all = "{% for c in changes %}{{ c.file }}:{{ c.line }} {{ c.kind }} {{ c.namespace }} {{ c.object }} {{ c.container }} {{ c.from }} {{ c.to }} {{ c.digest }}\n{% endfor %}";
     assert_eq!(
         rendered(all)[0],
@@ -27,6 +26,7 @@ fn a_template_names_what_is_documented() {
 #[test]
 fn a_template_that_could_fail_is_refused_at_once() {
     for (template, wanted) in [
+        ("{% if kind == 'request' %}{{ nobody }}{% endif %}x", "\"nobody\" is not a variable"),
         ("{{ sumary }}", "\"sumary\" is not a variable"),
         ("{% if count > 1 %}{{ tag }}{% endif %}{{ summary }}", "\"tag\" is not a variable"),
         ("{% for c in changes %}{{ c.tga }}{% endfor %}", "undefined value"),
