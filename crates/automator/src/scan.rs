@@ -190,6 +190,11 @@ impl Listings {
         self.under_way.answered(tags).await;
     }
 
+    /// Ends what is under way.
+    pub(crate) async fn stop(&mut self) {
+        self.under_way.stop().await;
+    }
+
     /// Since when registries have not answered all that they were asked.
     pub(crate) fn under_way_since(&self) -> Option<Timestamp> {
         self.under_way.since()

@@ -55,6 +55,12 @@ impl BranchLoop {
     /// grace period; a commit that was not pushed by then is nobody's but the clone's.
     pub(super) async fn keep(self, ready: ReadinessHandle, shutdown: Shutdown) -> Result<(), Infallible> {
         let mut kept = Kept::default();
+        self.look_whenever_asked(&mut kept, ready, shutdown).await;
+        kept.memory.listings.stop().await;
+        Ok(())
+    }
+
+    async fn look_whenever_asked(&self, kept: &mut Kept, ready: ReadinessHandle, shutdown: Shutdown) {
         let mut ready = Some(ready);
         let mut reports = self.clusters.changes();
         let mut look_at = Instant::now();
@@ -64,9 +70,9 @@ impl BranchLoop {
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.requested() => return Ok(()),
+                () = shutdown.requested() => return,
                 () = self.bell.rung() => tokio::select! {
-                    () = shutdown.requested() => return Ok(()),
+                    () = shutdown.requested() => return,
                     () = sleep_until(rested) => {}
                 },
                 // The sender is ours, so it is there as long as we are.
@@ -76,17 +82,17 @@ impl BranchLoop {
             }
             asked.add(self.bell.take());
             let ended = tokio::select! {
-                ended = self.look(&mut kept, &asked) => ended,
+                ended = self.look(kept, &asked) => ended,
                 () = overdue(&shutdown, self.grace) => {
                     warn!(branch = %self.target.branch, "stopped in the middle of a turn; the next start begins it anew");
-                    return Ok(());
+                    return;
                 }
             };
             drop(ready.take());
             for request in asked.take_requests() {
                 tokio::select! {
                     () = self.serve(request, &mut kept.memory) => {}
-                    () = overdue(&shutdown, self.grace) => return Ok(()),
+                    () = overdue(&shutdown, self.grace) => return,
                 }
             }
             let pause = match &ended {

@@ -128,6 +128,12 @@ impl UnderWay {
         Some(Answer { repository, listed, is_last_awaited })
     }
 
+    /// Ends all of it, and waits for the end.
+    pub(super) async fn stop(&mut self) {
+        self.queues.clear();
+        self.listings.shutdown().await;
+    }
+
     fn start(&mut self, tags: &dyn Tags) {
         for (host, queue) in &mut self.queues {
             let mut running = self.running.iter().filter(|repository| repository.host == *host).count();

@@ -204,7 +204,13 @@ async fn a_registry_that_does_not_answer_holds_up_neither_the_start_nor_a_hint_n
     let everything = everything.await.unwrap();
     let outcome = everything.as_ref().as_ref().unwrap();
     assert_eq!((outcome.pushed, outcome.listed, outcome.held), (Some(world.head().await), 2, 0));
+
+    let slow = world.tags.hold("list ghcr.io/acme/api");
+    world.bell.images([repository("acme/api")]);
+    sleep(Duration::from_secs(1)).await;
+    assert!(!slow.is_closed());
     world.stop().await;
+    assert!(slow.is_closed(), "nothing goes on behind the loop");
 }
 
 #[tokio::test(start_paused = true)]
