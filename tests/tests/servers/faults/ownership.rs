@@ -147,6 +147,16 @@ async fn f9_f10_what_everybody_needs_is_not_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b6_a_namespace_that_holds_what_others_made_stays_until_it_does_not() {
     let (bed, _) = Bed::with_maps("b6", 4).await;
+    // Other tests define kinds in the same cluster, whose lists the shipped role does not allow.
+    let name = &bed.namespace;
+    let lists = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: lists-{name}}}\n\
+         rules: [{{apiGroups: ['*'], resources: ['*'], verbs: [list]}}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: lists-{name}}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: lists-{name}}}\n\
+         subjects: [{{kind: ServiceAccount, name: daemon, namespace: {name}}}]\n"
+    );
+    bed.plane.apply_yaml(&lists).await.unwrap();
     let extra = format!("{}-extra", bed.namespace);
     let space = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {extra}}}\n");
     bed.human.write("extra.yaml", &format!("{space}---\n{}", config_map(&extra, "ours", "1"))).unwrap();
