@@ -4,9 +4,8 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use lockstep_automator::{Listing, Settings, preview};
 use lockstep_daemon::{ExitCode, Sources};
-use serde::Serialize;
 
-use super::list::{Image, tabulate};
+use super::list::{Image, Report, tabulate};
 use crate::connection::run;
 use crate::failure::Failure;
 use crate::output::{self, ListFormat};
@@ -36,12 +35,6 @@ pub(crate) struct FolderArguments {
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
     output: ListFormat,
-}
-
-#[derive(Serialize)]
-struct Report {
-    images: Vec<Image>,
-    problems: Vec<String>,
 }
 
 impl FolderArguments {

@@ -33,6 +33,13 @@ pub(crate) struct ListArguments {
     automator: AutomatorArguments,
 }
 
+/// What is looked after, and what is refused and why.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) images: Vec<Image>,
+    pub(super) problems: Vec<String>,
+}
+
 /// One place.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,15 +107,18 @@ impl ListArguments {
             Some(namespace) => namespace_of(&image.object) == Some(namespace),
             None => true,
         };
-        let images: Vec<Image> = answer.images.into_iter().filter(wanted).map(Image::from).collect();
+        let images = answer.images.into_iter().filter(wanted).map(Image::from).collect();
+        let report = Report { images, problems: answer.problems };
         if let Some(structured) = self.output.structured() {
-            output::structured(structured, &images)?;
-        } else if images.is_empty() {
+            output::structured(structured, &report)?;
+            return Ok(ExitCode::Done);
+        }
+        if report.images.is_empty() {
             output::note("no images found");
         } else {
-            output::table(&tabulate(&images, self.output))?;
+            output::table(&tabulate(&report.images, self.output))?;
         }
-        answer.problems.iter().for_each(|problem| output::note(problem));
+        report.problems.iter().for_each(|problem| output::note(problem));
         Ok(ExitCode::Done)
     }
 }
