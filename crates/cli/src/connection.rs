@@ -132,11 +132,14 @@ pub(crate) fn ask_within<T>(
         match progress.during(tokio::time::timeout(limit, peer.at_the_leader(channel, call))).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(peer.explain(doing, &status)),
-            Err(_) => Err(Failure::error(format!(
-                "{doing}: the {} at {} did not answer within {limit:?}",
-                peer.name, peer.endpoint
-            ))
-            .next(peer.unreachable)),
+            Err(_) => {
+                let late = format!("{doing}: the {} at {} did not answer within {limit:?}", peer.name, peer.endpoint);
+                let next = match limit {
+                    TIMEOUT => peer.unreachable.to_owned(),
+                    _ => format!("Wait longer with --timeout, if it can be reached:\n{}", peer.unreachable),
+                };
+                Err(Failure::error(late).next(next))
+            }
         }
     })
 }

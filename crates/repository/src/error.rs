@@ -10,7 +10,7 @@ use crate::ids::{BlobId, CommitId};
 #[non_exhaustive]
 pub enum RepositoryError {
     /// The server has no such branch; it may have been deleted or renamed.
-    #[error("{url} has no branch {branch:?}; if it was renamed, change the branch in the settings")]
+    #[error("{url} has no branch {branch:?}; if it was renamed, follow the new name")]
     BranchMissing {
         /// The repository.
         url: String,

@@ -65,7 +65,10 @@ impl LookArguments {
             Progress::new(doing.clone())
                 .during(tokio::time::timeout(*timeout, look))
                 .await
-                .map_err(|_| Failure::error(format!("{doing} took longer than {timeout:?}")))?
+                .map_err(|_| {
+                    let late = Failure::error(format!("{doing} took longer than {timeout:?}"));
+                    late.next("Wait longer with --timeout.")
+                })?
                 .map_err(|error| Failure::error(format!("{doing}: {error}")))
         })?;
         if !exists {
