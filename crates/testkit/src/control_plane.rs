@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::plane::Plane;
 use crate::process::Process;
 
+use audit::Audit;
 pub use audit::{Call, Calls};
 use identity::Identities;
 
@@ -42,6 +43,7 @@ pub struct ControlPlane {
     // Dropped in this order: no process writes to the folder when it is removed.
     processes: Mutex<Vec<Process>>,
     identities: Identities,
+    audit: Mutex<Audit>,
     folder: TempDir,
 }
 
@@ -102,7 +104,7 @@ impl ControlPlane {
         let ports = programs::Ports::free()?;
         let identities = Identities::write(folder.path(), ports.api_server)?;
         let processes = programs::start_api(plane, folder.path(), &ports)?;
-        let this = Self { processes: Mutex::new(processes), identities, folder };
+        let this = Self { processes: Mutex::new(processes), identities, audit: Mutex::default(), folder };
         this.wait_for("the API server to be ready", async |client: Client| administrator::is_ready(&client).await)
             .await?;
         if extent == Extent::All {

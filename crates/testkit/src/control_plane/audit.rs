@@ -1,9 +1,12 @@
 //! The audit log: which calls somebody made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display, Formatter};
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::PoisonError;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -112,24 +115,50 @@ impl ControlPlane {
     /// When the log cannot be read.
     pub fn count_calls(&self, user: &str, window: impl RangeBounds<Timestamp>) -> Result<Calls> {
         let path = self.folder().join(AUDIT_LOG);
-        let text = fs::read_to_string(&path).with_context(|| format!("reading the audit log {}", path.display()))?;
-        Ok(calls(&text, user, window))
+        let mut audit = self.audit.lock().unwrap_or_else(PoisonError::into_inner);
+        audit.read_on(&path).with_context(|| format!("reading the audit log {}", path.display()))?;
+        Ok(audit.calls(user, window))
     }
 }
 
-fn calls(log: &str, user: &str, window: impl RangeBounds<Timestamp>) -> Calls {
-    // The last line may be half written.
-    let events = log.lines().filter(|line| line.contains(user));
-    let events = events.filter_map(|line| serde_json::from_str::<Event>(line).ok());
-    let wanted = events.filter(|event| {
-        // A watch ends when it ends; what counts is that it was begun.
-        let stage = if event.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
-        let refused = event.stage == "ResponseComplete" && event.code() >= 400;
-        (event.stage == stage || refused)
-            && event.user.username == user
-            && window.contains(&event.request_received_timestamp)
-    });
-    Calls(wanted.map(Event::into_call).collect())
+/// What was read of the log: each line once, however often somebody counts.
+#[derive(Default)]
+pub(super) struct Audit {
+    read: u64,
+    calls: HashMap<String, Vec<Call>>,
+}
+
+impl Audit {
+    fn read_on(&mut self, path: &Path) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        self.add(&text);
+        Ok(())
+    }
+
+    /// Adds what was appended to the log.
+    fn add(&mut self, text: &[u8]) {
+        // The last line may be half written: it is read again, whole.
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.read += whole as u64;
+        for line in text[..whole].split(|byte| *byte == b'\n') {
+            let Ok(event) = serde_json::from_slice::<Event>(line) else { continue };
+            // A watch ends when it ends; what counts is that it was begun.
+            let stage = if event.verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
+            let refused = event.stage == "ResponseComplete" && event.code() >= 400;
+            if event.stage == stage || refused {
+                let call = event.into_call();
+                self.calls.entry(call.user.clone()).or_default().push(call);
+            }
+        }
+    }
+
+    fn calls(&self, user: &str, window: impl RangeBounds<Timestamp>) -> Calls {
+        let all = self.calls.get(user).into_iter().flatten();
+        Calls(all.filter(|call| window.contains(&call.time)).cloned().collect())
+    }
 }
 
 #[derive(Deserialize)]
@@ -220,13 +249,19 @@ mod tests {
             line("ResponseStarted", "watch", "a", 200, 3),
             line("ResponseComplete", "watch", "a", 200, 3),
             line("ResponseComplete", "watch", "a", 403, 4),
-            "{\"half".to_owned(),
+            line("ResponseComplete", "get", "a", 200, 5),
         ]
         .join("\n");
-        let all = calls(&log, "a", ..);
+        let (mut audit, half) = (Audit::default(), log.len() - 20);
+        audit.add(&log.as_bytes()[..half]);
+        let all = audit.calls("a", ..);
         assert_eq!((all.len(), all.requests().len(), all.watches().len()), (4, 2, 2));
         assert_eq!(all.writes().to_string(), "     1  patch pods\n");
         let from: Timestamp = "2026-01-01T00:00:02Z".parse().unwrap();
-        assert_eq!(calls(&log, "a", from..).requests().len(), 1);
+        assert_eq!(audit.calls("a", from..).requests().len(), 1);
+
+        let end = format!("{log}\n");
+        audit.add(&end.as_bytes()[audit.read as usize..]);
+        assert_eq!(audit.calls("a", ..).len(), 5);
     }
 }

@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use lockstep_cluster::Resolution;
 use lockstep_plan::Scope;
-use lockstep_testkit::eventually;
+use lockstep_testkit::{ControlPlane, eventually};
+use tokio::sync::OnceCell;
 
 use super::objects::cluster;
 use crate::plane::api;
+
+/// Of its own: a group that does not answer makes every daemon careful.
+async fn plane() -> &'static ControlPlane {
+    static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+    PLANE.get_or_init(async || ControlPlane::api_only().await.unwrap()).await
+}
 
 const WIDGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -37,7 +44,7 @@ spec:
 
 #[tokio::test]
 async fn a_new_kind_appears_when_asked_again() {
-    let plane = lockstep_testkit::shared().await.unwrap();
+    let plane = plane().await;
     let cluster = cluster(plane).await;
     let before = cluster.discover().await.unwrap();
     assert_eq!(before.served("discovery.example", "Widget"), Resolution::Unknown);
@@ -61,7 +68,7 @@ async fn a_new_kind_appears_when_asked_again() {
 
 #[tokio::test]
 async fn a_group_that_does_not_answer_is_not_gone() {
-    let plane = lockstep_testkit::shared().await.unwrap();
+    let plane = plane().await;
     let cluster = cluster(plane).await;
     plane.apply_yaml(BROKEN).await.unwrap();
     eventually(Duration::from_secs(30), "the group to be known as unavailable", async || {
